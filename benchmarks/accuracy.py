@@ -1,0 +1,289 @@
+"""Accuracy of every model under one protocol, and what the language model and the words add.
+
+    python -m benchmarks.accuracy --data ml-100k --json
+
+Splits: leave-one-out (keys without prefix: seen items hidden; `seen_shown.`: not hidden) and global time (`time.`), full ranking
+over the catalog, models fitted on train only, fusion weights on validation only, metrics on test, mean over the seeds. Each
+finished cell (split, seed, model) is kept in --work, so an interrupted benchmark goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.calibration import calibrate, line
+from instructrec.config import RunConfig, build_model, preset
+from instructrec.core import FitContext, Instruction, Query, allowed
+from instructrec.data import load
+from instructrec.data.split import Holdout, Split, SplitConfig, split
+from instructrec.evaluation.comparison import Comparison, compare
+from instructrec.evaluation.intervals import paired_test
+from instructrec.evaluation.protocol import Evaluation, evaluate_scores
+from instructrec.instructions.render import ItemWords, target_wish
+from instructrec.models.fusion import Fusion, comparable, fit_weights
+from instructrec.models.lm import LanguageModelRecommender, LmConfig
+from instructrec.tables import Catalog, FloatArray, Limit
+
+MEMORY = ("popular", "item_knn", "ease", "recency_ease", "ridge")
+FUSED = ("ridge", "recency_ease")
+WISH_SEED = 7
+LIMIT_SEED = 11
+NUM_LIMITS = 200
+
+Cells = Mapping[str, FloatArray]
+
+
+class Lines:
+    """Progress as plain lines on standard error, at most one in ten seconds."""
+
+    def __init__(self, label: str) -> None:
+        self.label, self.name, self.total, self.last = label, "", 1, 0.0
+
+    def stage(self, name: str, *, total: int) -> None:
+        """Begin a stage."""
+        self.name, self.total = name, total
+
+    def step(self, done: int, *, loss: float | None = None) -> None:
+        """Say how far the stage is, now and then."""
+        if time.monotonic() - self.last > 10:
+            self.last = time.monotonic()
+            extra = "" if loss is None else f" loss {loss:.3f}"
+            print(f"[{self.label}] {self.name} {done}/{self.total}{extra}", file=sys.stderr, flush=True)
+
+
+def cell(work: Path, key: Mapping[str, Any], make: Callable[[], Cells]) -> Cells:
+    """Arrays by name, computed once and then read from `work`."""
+    name = f"{key['split']}-{key['model']}-{key['seed']}-{hashlib.sha256(repr(sorted(key.items())).encode()).hexdigest()[:10]}.npz"
+    path = work / name
+    if not path.is_file():
+        arrays = make()
+        work.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f"{path.stem}.partial.npz")
+        np.savez(partial, **arrays)  # type: ignore[arg-type]
+        partial.rename(path)
+    with np.load(path, allow_pickle=False) as stored:
+        return {key: stored[key] for key in stored.files}
+
+
+def memory_scores(parts: Split, name: str, config: RunConfig) -> Cells:
+    """Validation and test scores of a closed-form model."""
+    model = build_model(name, config).fit(parts.train)
+    return {"valid": model.score(parts.valid.queries), "test": model.score(parts.test.queries)}
+
+
+def lm_scores(parts: Split, config: LmConfig, *, seed: int, folder: Path, wishes: Mapping[str, Sequence[str]]) -> Cells:
+    """Validation and test scores of a tuned language model, its test scores under each set of wishes, and the fit time."""
+    start = time.monotonic()
+    context = FitContext(
+        validation=single_targets(parts.valid), seed=seed, progress=Lines(f"{parts.name} seed {seed}"), folder=folder
+    )
+    model = LanguageModelRecommender(config).fit(parts.train, context)
+    fit_s = np.array([time.monotonic() - start], dtype=np.float32)
+    out: dict[str, FloatArray] = {"valid": model.score(parts.valid.queries), "test": model.score(parts.test.queries), "fit_s": fit_s}
+    for name, texts in wishes.items():
+        out[f"wish_{name}"] = model.score(wishing(parts.test.queries, texts))
+    return out
+
+
+def single_targets(holdout: Holdout) -> tuple[Sequence[Query], Sequence[int]]:
+    """Queries and the first target of each."""
+    return holdout.queries, [int(target[0]) for target in holdout.targets]
+
+
+def wishing(queries: Sequence[Query], texts: Sequence[str]) -> list[Query]:
+    """The queries with a wish each: words without any limit."""
+    return [replace(query, instruction=Instruction(text=text, wish=text)) for query, text in zip(queries, texts, strict=True)]
+
+
+def wishes_of(parts: Split) -> dict[str, list[str]]:
+    """In phrasings that tuning never saw: the genres and decade of each user's own target, and those of somebody else's."""
+    words, rng = ItemWords.of(parts.train.catalog), np.random.default_rng(WISH_SEED)
+    own = [target_wish(words, int(target[0]), language="en", held_out=True, rng=rng) for target in parts.test.targets]
+    other = np.roll(np.arange(len(own)), len(own) // 2)
+    return {"own": own, "other": [own[k] for k in other]}
+
+
+def fuse(parts: Split, scores: Mapping[str, Cells]) -> FloatArray:
+    """Test scores of a fusion of these parts, weights fitted on validation."""
+    queries, targets = single_targets(parts.valid)
+    masks = np.stack([allowed(query, parts.train.catalog) for query in queries])
+    weights = fit_weights({name: comparable(kind(name), cells["valid"]) for name, cells in scores.items()}, masks, np.array(targets))
+    total = [weights[name] * comparable(kind(name), cells["test"]) for name, cells in scores.items()]
+    return np.asarray(np.sum(total, axis=0), dtype=np.float32)
+
+
+def kind(name: str) -> str:
+    """Both language models are put on the same scale."""
+    return "lm" if name.startswith("lm") else name
+
+
+def measure(parts: Split, options: argparse.Namespace, config: RunConfig, *, seeds: Sequence[int], control: bool) -> dict[str, Any]:
+    """Test scores of every model (a list over seeds), and what the words did."""
+    wishes = wishes_of(parts) if parts.name == "leave-one-out" else {}
+    base = {"split": parts.name, "data": options.data}
+    memory = {name: memory_scores(parts, name, config) for name in MEMORY}
+    lm: LmConfig = config.settings["lm"]
+    scores: dict[str, list[FloatArray]] = {name: [cells["test"]] for name, cells in memory.items()}
+    scores["fusion_without_lm"] = [fuse(parts, {name: memory[name] for name in FUSED})]
+    words: list[Cells] = []
+    for seed in seeds:
+        for label, variant in (("lm", lm), ("lm_random", replace(lm, random_weights=True)))[: 2 if control else 1]:
+            key = base | {"model": label, "seed": seed, "config": json.dumps(asdict(variant))}
+            folder = options.work / f"tuning-{parts.name}-{label}-{seed}"
+            cells = cell(
+                options.work,
+                key,
+                lambda variant=variant, seed=seed, folder=folder, label=label: lm_scores(
+                    parts, variant, seed=seed, folder=folder, wishes=wishes if label == "lm" else {}
+                ),
+            )
+            scores.setdefault(label, []).append(cells["test"])
+            fused = fuse(parts, {**{name: memory[name] for name in FUSED}, label: cells})
+            scores.setdefault("fusion" if label == "lm" else "fusion_random_lm", []).append(fused)
+            if label == "lm":
+                words.append(cells)
+    return {"scores": scores, "words": words}
+
+
+def table(parts: Split, scores: Mapping[str, list[FloatArray]], *, hide_seen: bool) -> Comparison:
+    """The leaderboard of one split and seen filter."""
+    evaluations = {name: [rank(parts, found, hide_seen=hide_seen, name=name) for found in each] for name, each in scores.items()}
+    pairs = [("fusion", name) for name in ("lm", *FUSED, "fusion_without_lm", "fusion_random_lm") if name in scores]
+    return compare(evaluations, split=parts.name, protocol=parts.protocol, pairs=pairs)
+
+
+def rank(parts: Split, scores: FloatArray, *, hide_seen: bool = True, name: str = "scores") -> Evaluation:
+    """Full ranking of the test queries."""
+    return evaluate_scores(scores, parts.test, parts.train.catalog, hide_seen=hide_seen, model=name)
+
+
+def word_numbers(parts: Split, words: Sequence[Cells]) -> dict[str, float]:
+    """NDCG@10 of `lm` without words, with the wish of the target and with somebody else's; no mask, mean over seeds."""
+    values = {
+        name: np.mean([rank(parts, cells[key]).per_user("ndcg@10") for cells in words], axis=0)
+        for name, key in (("none", "test"), ("own", "wish_own"), ("other", "wish_other"))
+    }
+    out = {f"wish.ndcg@10.{name}": float(value.mean()) for name, value in values.items()}
+    out["wish_gain"] = out["wish.ndcg@10.own"] / out["wish.ndcg@10.none"] - 1
+    out["wish.p_own_vs_none"] = paired_test(values["own"], values["none"]).p
+    out["wish.p_none_vs_other"] = paired_test(values["none"], values["other"]).p
+    return out
+
+
+def draw_limits(catalog: Catalog) -> list[tuple[Limit, ...]]:
+    """NUM_LIMITS sets of limits, each met by 1-5 % of the items: values to have, one not to have, a span of years."""
+    rng, words = np.random.default_rng(LIMIT_SEED), catalog.labels
+    found: list[tuple[Limit, ...]] = []
+    while len(found) < NUM_LIMITS:
+        label = str(rng.choice(list(words)))
+        first, second = (str(value) for value in rng.choice(words[label].names, size=2, replace=False))
+        low = int(rng.integers(1930, 1996))
+        limits = [Limit(attribute=label, operator="include", values=(first,)), Limit(attribute=label, operator="exclude", values=(second,))]
+        if catalog.numbers and rng.random() < 0.8:
+            limits.append(Limit(attribute=next(iter(catalog.numbers)), operator="range", low=low, high=low + int(rng.integers(2, 15))))
+        if 0.01 <= catalog.matching(limits).mean() <= 0.05:
+            found.append(tuple(limits))
+    return found
+
+
+def limit_numbers(parts: Split, model: Fusion) -> dict[str, float]:
+    """Share of shown items that meet the limits, whether short lists say so, and the time of one list (ms, model warm)."""
+    shown = held = said = 0
+    times = []
+    for k, limits in enumerate(draw_limits(parts.train.catalog)):
+        instruction = Instruction(text="", limits=limits)
+        query = replace(parts.test.queries[k % len(parts.test.queries)], instruction=instruction, n=20)
+        start = time.perf_counter()
+        (answer,) = model.recommend([query])
+        times.append(time.perf_counter() - start)
+        mask = allowed(query, parts.train.catalog)
+        codes = parts.train.catalog.codes([item.item for item in answer.items])
+        shown, held = shown + len(codes), held + int(mask[codes].sum())
+        complete = len(codes) == min(20, int(mask.sum()))
+        said += complete and (len(codes) == 20 or any(note.startswith("short_list") for note in answer.notes))
+    return {
+        "limits_held": held / max(shown, 1),
+        "limits_shown": shown,
+        "limits_complete": said / NUM_LIMITS,
+        "instruction_ms": float(np.median(times) * 1000),
+    }
+
+
+def flat(comparison: Comparison, prefix: str) -> dict[str, float]:
+    """Keys such as "time.ndcg@10.lm", and p-values of fusion against its parts."""
+    numbers = {f"{prefix}{metric}.{name}": row[metric].value for name, row in comparison.models.items() for metric in ("ndcg@10", "hr@10")}
+    return numbers | {f"{prefix}p.fusion_vs_{found.second}": found.test.p for found in comparison.tests}
+
+
+def show(comparison: Comparison, title: str) -> None:
+    """Print one leaderboard."""
+    print(f"\n{title}: {comparison.protocol}; seen items {comparison.seen_filter}")
+    print(f"{'model':<20}{'NDCG@10':>9}{'95 % interval':>18}{'HR@10':>9}")
+    for name, row in comparison.models.items():
+        ndcg, hit = row["ndcg@10"], row["hr@10"]
+        print(f"{name:<20}{ndcg.value:>9.4f}{f'{ndcg.low:.4f}-{ndcg.high:.4f}':>18}{hit.value:>9.4f}")
+    for found in comparison.tests:
+        print(f"  {found.first} - {found.second}: {found.test.difference.value:+.4f}, p = {found.test.p:.4f} (Holm {found.p_holm:.4f})")
+
+
+def options() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="ml-100k")
+    parser.add_argument("--preset", default="full", choices=("quick", "default", "full"))
+    parser.add_argument("--seeds", type=int, default=3, help="seeds of the leave-one-out table; the time table has one")
+    parser.add_argument("--no-control", action="store_true", help="leave out the language model with random weights")
+    parser.add_argument("--no-time", action="store_true", help="leave out the global-time split")
+    parser.add_argument("--work", type=Path, default=Path("runs/accuracy-work"), help="where finished cells are kept")
+    parser.add_argument("--json", nargs="?", const="-", default=None, metavar="FILE")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run what is missing, print the tables and one line of JSON."""
+    given = options()
+    config = preset(given.preset)
+    dataset = load(given.data).dataset
+    parts = split(dataset, SplitConfig(kind="leave-one-out"))
+    found = measure(parts, given, config, seeds=range(given.seeds), control=not given.no_control)
+    numbers: dict[str, Any] = {"data": given.data, "preset": given.preset, "seeds": given.seeds, "lm_epochs": config.settings["lm"].epochs}
+    numbers["fit_s.lm"] = float(np.mean([cells["fit_s"][0] for cells in found["words"]]))
+    for prefix, hide in (("", True), ("seen_shown.", False)):
+        comparison = table(parts, found["scores"], hide_seen=hide)
+        show(comparison, "leave-one-out" if hide else "leave-one-out, seen items shown")
+        numbers |= flat(comparison, prefix)
+    numbers |= word_numbers(parts, found["words"])
+    if not given.no_time:
+        later = split(dataset, SplitConfig(kind="time"))
+        comparison = table(later, measure(later, given, config, seeds=(0,), control=False)["scores"], hide_seen=True)
+        show(comparison, "global time")
+        numbers |= flat(comparison, "time.")
+    numbers |= limit_numbers(parts, fitted_fusion(parts, replace(config.settings["lm"], epochs=1)))
+    numbers["calibration"] = calibrate()
+    print(line(numbers["calibration"]))
+    print("\n" + "\n".join(f"{key}: {value}" for key, value in numbers.items() if "." not in key or key.startswith("wish")))
+    line = json.dumps(numbers)
+    print(line)
+    if given.json not in (None, "-"):
+        Path(given.json).write_text(line + "\n", encoding="utf-8")
+
+
+def fitted_fusion(parts: Split, config: LmConfig) -> Fusion:
+    """A fusion whose language model is tuned briefly: limits must hold, and lists take as long, whatever it has learned."""
+    context = FitContext(validation=single_targets(parts.valid), progress=Lines("limits"))
+    lm = LanguageModelRecommender(config).fit(parts.train, context)
+    return Fusion(parts={"lm": lm}).fit(parts.train, context)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""The verbs that ask a run: recommend and explain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from instructrec.cli import options
+from instructrec.cli.output import Output
+from instructrec.errors import QueryError
+
+if TYPE_CHECKING:
+    from instructrec.runs import Run
+
+
+def recommend(
+    run: options.RunFolder,
+    user: options.User = None,
+    history: options.History = None,
+    instruction: options.Words = "",
+    number: options.Number = 10,
+    model: options.Model = None,
+    seen_shown: options.SeenShown = None,
+    explained: Annotated[bool, typer.Option("--explain/--no-explain", help="Say why each item is there.")] = True,
+    users: Annotated[
+        str | None, typer.Option("--users", metavar="all", help="Lists for many users: all, or ids separated by commas.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="F.parquet", help="Where the lists of --users go.")] = None,
+    language: options.Language = None,
+    json: options.Json = None,
+) -> None:
+    """Recommend items to one user, or to --users into a Parquet file; an instruction limits and orders the list."""
+    from instructrec.pipeline import Request
+    from instructrec.runs import Run
+
+    output, opened = Output(json), Run.load(run)
+    request = Request(
+        user=user,
+        history=None if history is None else _ids(history),
+        instruction=instruction,
+        n=number,
+        hide_seen=not seen_shown,
+        model=model,
+        language=language,
+    )
+    if users is None:
+        _one(output, opened, request, explained=explained)
+        return
+    if out is None or user is not None or history is not None:
+        raise QueryError(
+            "--users needs --out F.parquet, and goes without --user and --history. Give --users all --out lists.parquet"
+        )
+    _many(output, opened, request, users=users, out=out)
+
+
+def explain(
+    run: options.RunFolder,
+    item: Annotated[str, typer.Option("--item", metavar="ID", help="The item in question.", show_default=False)],
+    user: options.User = None,
+    history: options.History = None,
+    instruction: options.Words = "",
+    model: options.Model = None,
+    language: options.Language = None,
+    json: options.Json = None,
+) -> None:
+    """Say why one item suits a user, wherever it stands in the list: which history, which attributes, which words."""
+    from instructrec.console import show_answer
+    from instructrec.pipeline import Request, explain_item
+    from instructrec.runs import Run
+
+    output = Output(json)
+    past = None if history is None else _ids(history)
+    request = Request(user=user, history=past, instruction=instruction, model=model, language=language)
+    report = explain_item(Run.load(run), request, item)
+    show_answer(output.words, report)
+    output.finish(report)
+
+
+def _one(output: Output, run: Run, request: Any, *, explained: bool) -> None:
+    from instructrec.console import show_answer
+    from instructrec.pipeline import answer
+
+    report = answer(run, request, explained=explained)
+    show_answer(output.words, report)
+    output.finish(report)
+
+
+def _many(output: Output, run: Run, request: Any, *, users: str, out: Path) -> None:
+    from instructrec.console import LiveProgress
+    from instructrec.pipeline import write_all
+
+    with LiveProgress() as progress:
+        num_lists = write_all(run, request, out, users=None if users == "all" else _ids(users), progress=progress)
+    output.words.print(f"{num_lists:,} lists written to {out}", markup=False)
+    output.finish({"run": str(run.path), "model_version": run.version, "lists": num_lists, "file": str(out)})
+
+
+def _ids(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

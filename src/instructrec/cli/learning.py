@@ -1,0 +1,131 @@
+"""The verbs from data to a measured model: fetch, validate, train, evaluate, compare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from json import dumps
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from instructrec.cli import options
+from instructrec.cli.output import Output
+
+if TYPE_CHECKING:
+    from instructrec.config import RunConfig
+
+
+def fetch(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Assets to fetch; none: those the demo needs.")
+    ] = None,
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="Accept the licence of an asset that asks for it.")
+    ] = False,
+    json: options.Json = None,
+) -> None:
+    """Fetch data and base models into the cache, each checked by its sha256; afterwards no network is needed."""
+    from instructrec import assets
+    from instructrec.config import DEMO_ASSETS
+    from instructrec.console import LiveProgress
+
+    output, fetched = Output(json), []
+    for name in names or DEMO_ASSETS:
+        asset = assets.find(name)
+        output.words.print(f"{name}: {asset.licence}. {asset.notice}", markup=False)
+        if accept_licence:
+            assets.accept(name)
+        with LiveProgress() as progress:
+            place = assets.fetch(name, progress=progress)
+        output.words.print(f"  {place}", markup=False)
+        fetched.append({"name": name, "path": str(place), "licence": asset.licence})
+    output.finish({"assets": fetched})
+
+
+def validate(
+    data: options.Data = None, config: options.ConfigFile = None, sets: options.Sets = None, json: options.Json = None
+) -> None:
+    """Read and clean the data and print what each step would change; the input is never changed."""
+    from instructrec.console import show_data
+    from instructrec.pipeline import data_facts, validate_data
+
+    output, loaded = Output(json), validate_data(_configured(config, sets, flags={"data.source": data}))
+    show_data(output.words, data_facts(loaded.dataset), loaded.report.lines())
+    output.finish({"data": data_facts(loaded.dataset), "cleaning": loaded.report.to_json()})
+
+
+def train(
+    out: options.Out,
+    data: options.Data = None,
+    model: options.Model = None,
+    base: options.Base = None,
+    config: options.ConfigFile = None,
+    sets: options.Sets = None,
+    seed: options.Seed = None,
+    json: options.Json = None,
+) -> None:
+    """Fit a model, measure it on held-out interactions and save the run folder; after Ctrl-C the same command continues."""
+    from instructrec.console import LiveProgress, show_leaderboard
+    from instructrec.pipeline import prepare
+    from instructrec.pipeline import train as train_run
+
+    output = Output(json)
+    chosen = _configured(config, sets, flags={"data.source": data, "model": model, "lm.base": base, "seed": seed})
+    with LiveProgress() as progress:
+        run = train_run(prepare(chosen, progress=progress), out, progress=progress)
+    show_leaderboard(output.words, run.report)
+    output.words.print(f"Run folder: {run.path}\nReport:     {run.path / 'report.html'}", markup=False)
+    output.words.print(f"Next:       instructrec recommend {run.path} --user USER", markup=False)
+    output.finish({"run": str(run.path), "version": run.version, "model": chosen.model, **run.report})
+
+
+def evaluate(
+    run: options.RunFolder,
+    model: options.Model = None,
+    seen_shown: options.SeenShown = None,
+    json: options.Json = None,
+) -> None:
+    """Measure the models of a run again on its held-out interactions, by full ranking, with intervals."""
+    from instructrec.console import LiveProgress, show_leaderboard
+    from instructrec.pipeline import evaluate as evaluate_run
+    from instructrec.runs import Run
+
+    output = Output(json)
+    with LiveProgress() as progress:
+        found = evaluate_run(Run.load(run), names=(model,) if model else (), seen_shown=seen_shown, progress=progress)
+    report = {"run": str(run), **found.to_json()}
+    show_leaderboard(output.words, report)
+    output.finish(report)
+
+
+def compare(
+    models: options.Models,
+    data: options.Data = None,
+    split: options.SplitKind = None,
+    seen_shown: options.SeenShown = None,
+    config: options.ConfigFile = None,
+    sets: options.Sets = None,
+    seed: options.Seed = None,
+    json: options.Json = None,
+) -> None:
+    """Fit several models on the same split and show them side by side, each mean with its interval; nothing is saved."""
+    from instructrec.console import LiveProgress, show_leaderboard
+    from instructrec.pipeline import compare as compare_models
+
+    output = Output(json)
+    names = [name.strip() for name in models.split(",") if name.strip()]
+    chosen = _configured(config, sets, flags={"data.source": data, "model": names[0] if names else None, "seed": seed})
+    with LiveProgress() as progress:
+        found = compare_models(chosen, names, split_kind=split, seen_shown=seen_shown, progress=progress)
+    show_leaderboard(output.words, found.to_json())
+    output.finish(found.to_json())
+
+
+def _configured(config: str | None, sets: list[str] | None, *, flags: Mapping[str, object]) -> RunConfig:
+    """The configuration with the options that stand for one setting put over it; --set has the last word."""
+    from instructrec.config import from_toml, load
+
+    # A flag is no TOML: the words of a folder name stay words even where they look like a number.
+    given = [f"{key}={dumps(value)}" for key, value in flags.items() if value is not None]
+    every = [*given, *(sets or [])]
+    return from_toml("", every) if config is None else load(config, every)

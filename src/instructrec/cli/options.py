@@ -1,0 +1,94 @@
+"""The options of the command line: each one's type, default and help, said once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+JSON_TO_STDOUT = "-"
+
+Data = Annotated[
+    str | None,
+    typer.Option("--data", metavar="D", help="A known name (ml-100k, ml-1m, ...), a folder or a file.", show_default=False),
+]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="M", help="Name of the model: popular, item_knn, ease, recency_ease, ridge, lm, fusion."),
+]
+Models = Annotated[str, typer.Option("--models", metavar="A,B,C", help="Names of models, separated by commas.")]
+ConfigFile = Annotated[
+    str | None,
+    typer.Option(
+        "--config", metavar="F", help="A TOML file, or one of the complete ones: quick, default, full.", show_default=False
+    ),
+]
+Base = Annotated[
+    str | None,
+    typer.Option(
+        "--base",
+        metavar="B",
+        help="Base language model: smollm2-135m, gemma3-270m, a Hugging Face id, or a folder.",
+        show_default=False,
+    ),
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="A.B=C", help="Change one setting, such as lm.epochs=2; may be given several times."),
+]
+Out = Annotated[Path, typer.Option("--out", metavar="RUN", help="The run folder to make.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]
+Seed = Annotated[
+    int | None, typer.Option("--seed", help="Where all randomness comes from.", show_default="that of the configuration")
+]
+SplitKind = Annotated[
+    str | None,
+    typer.Option("--split", metavar="KIND", help="leave-one-out, time or ratio.", show_default="that of the configuration"),
+]
+SeenShown = Annotated[
+    bool | None,
+    typer.Option("--seen-shown/--seen-hidden", help="Let items of the history compete, or hide them.", show_default="hidden"),
+]
+User = Annotated[
+    str | None,
+    typer.Option("--user", metavar="U", help="The id of one user; one that is not known starts cold.", show_default=False),
+]
+History = Annotated[
+    str | None,
+    typer.Option(
+        "--history", metavar="ID,ID,...", help="Item ids, oldest first, instead of the stored history.", show_default=False
+    ),
+]
+Words = Annotated[
+    str,
+    typer.Option("--instruction", metavar="TEXT", help='What the list must obey, such as "a comedy from the 1990s, no romance".'),
+]
+Number = Annotated[int, typer.Option("-n", "--number", min=1, max=1000, help="Items in a list.")]
+Json = Annotated[
+    str | None,
+    typer.Option(
+        "--json",
+        metavar="[FILE]",
+        help="Report as one JSON object: the last line of standard output, or in FILE.",
+        show_default=False,
+    ),
+]
+Language = Annotated[
+    str | None,
+    typer.Option("--language", metavar="L", help="Language of notes and explanations: en or zh.", show_default="that of the run"),
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an unexpected error.")]
+
+
+def with_json_value(arguments: list[str]) -> list[str]:
+    """Give a bare `--json` the value that means standard output.
+
+    FILE is the next word unless that is an option or an existing folder (a run folder may follow: `evaluate --json RUN`).
+    """
+    out = []
+    for place, word in enumerate(arguments):
+        following = arguments[place + 1] if place + 1 < len(arguments) else None
+        bare = word == "--json" and (following is None or following.startswith("-") or Path(following).is_dir())
+        out.append(f"--json={JSON_TO_STDOUT}" if bare else word)
+    return out

@@ -1,0 +1,202 @@
+"""What a person sees in the terminal: live progress on standard error, and reports, which are plain JSON values, as tables."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TextIO
+
+from instructrec.wire import limit_words
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+    from rich.table import Table
+
+Values = Mapping[str, Any]
+WIDTH = 132
+"""Columns of output that goes to no terminal."""
+SECONDS_BETWEEN_LINES = 5.0
+"""A log that is no terminal gets a line of progress this often at most."""
+
+
+def printer(*, to_stderr: bool = False) -> Console:
+    """Where reports are printed; on standard error when standard output carries JSON."""
+    from rich.console import Console
+
+    out = Console(stderr=to_stderr, highlight=False, soft_wrap=True)
+    # A file or a pipe has no width of its own; the usual guess of 80 would cut tables.
+    return out if out.is_terminal else Console(stderr=to_stderr, highlight=False, soft_wrap=True, width=WIDTH)
+
+
+class LiveProgress:
+    """Stage, step, loss and time left: a moving bar in a terminal, now and then a line elsewhere."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._bar: RichProgress | None = None
+        self._task: TaskID | None = None
+        self._name, self._total = "", 0
+        self._began = self._printed = 0.0
+
+    def __enter__(self) -> Self:
+        """Begin; a bar is drawn only in a terminal."""
+        if self._stream.isatty():
+            self._bar = _bar(self._stream)
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Leave the terminal as it was, also after an error."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def stage(self, name: str, *, total: int) -> None:
+        """Begin a stage of `total` steps."""
+        self._name, self._total = name, total
+        self._began = self._printed = time.monotonic()
+        if self._bar is None:
+            self._line(f"{name} ...")
+            return
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+        self._task = self._bar.add_task(name, total=max(total, 1), loss="")
+
+    def step(self, done: int, *, loss: float | None = None) -> None:
+        """`done` steps of the current stage are finished."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=done)
+            if loss is not None:
+                self._bar.update(self._task, loss=f"loss {loss:.3f}")
+            return
+        now = time.monotonic()
+        finished = done >= self._total
+        if self._bar is None and (now - self._printed >= SECONDS_BETWEEN_LINES or (finished and now - self._began >= 1.0)):
+            self._printed = now
+            self._line(self._words(done, loss, now - self._began))
+
+    def _words(self, done: int, loss: float | None, seconds: float) -> str:
+        parts = [f"{self._name}: {done}/{self._total}"]
+        if loss is not None:
+            parts.append(f"loss {loss:.3f}")
+        left = seconds / done * (self._total - done) if done else 0.0
+        parts.append(f"{duration(left)} left" if done < self._total else f"done in {duration(seconds)}")
+        return ", ".join(parts)
+
+    def _line(self, text: str) -> None:
+        self._stream.write(f"  {text}\n")
+        self._stream.flush()
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person reads them: "8.2 s", "1:05 min"."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d} min"
+
+
+def show_data(out: Console, data: Values, cleaning: Sequence[str]) -> None:
+    """What was loaded, and what cleaning changed, one line a step."""
+    counts = f"{data['users']:,} users, {data['items']:,} items, {data['interactions']:,} interactions"
+    out.print(f"[bold]Data[/bold]  {data['name']}: {counts}")
+    for line in cleaning:
+        out.print(f"  {line}", markup=False)
+
+
+def show_leaderboard(out: Console, report: Values) -> None:
+    """Models by metric, each mean with its interval."""
+    models: Mapping[str, Mapping[str, Values]] = report["models"]
+    metrics = list(next(iter(models.values()), {}))
+    table = _table("model", *metrics, narrow=True)
+    for name, row in models.items():
+        table.add_row(name, *(_interval(row[metric]) for metric in metrics))
+    out.print(f"\n[bold]Leaderboard[/bold]  {report['split']}; {report['protocol']}; seen items {report['seen_filter']}")
+    out.print(table)
+
+
+def show_sample(out: Console, sample: Values) -> None:
+    """One user: the end of the history, then each list with its reasons."""
+    out.print(f"\n[bold]User {sample['user_id']}[/bold], whose last items were")
+    for entry in sample["history"]:
+        out.print(f"  - {entry['title']}", markup=False)
+    for answer in sample["answers"]:
+        show_answer(out, answer, num_explained=3)
+
+
+def show_answer(out: Console, answer: Values, *, num_explained: int | None = None) -> None:
+    """One list: rank, title and source of each item, and for the first `num_explained` why it is there (none: for all)."""
+    out.print(f"\n{_heading(answer)}", markup=False, style="bold")
+    for note in answer["notes"]:
+        out.print(f"  Note: {note}", markup=False, style="yellow")
+    understood = _understood(answer["instruction"])
+    if understood:
+        out.print(f"  Understood: {understood}", markup=False, style="dim")
+    for entry in answer["items"]:
+        out.print(f"  {entry['rank']:>2}. {entry['title']}  ({entry['source']})", markup=False)
+        if entry["explanation"] and (num_explained is None or entry["rank"] <= num_explained):
+            out.print(f"      {entry['explanation']}", markup=False, style="dim")
+
+
+def show_checks(out: Console, checks: Sequence[Values]) -> None:
+    """What the doctor found, one row a check, with what to do where something is wrong."""
+    table = _table("check", "state", "found", "what to do")
+    colours = {"ok": "green", "warning": "yellow", "problem": "red"}
+    for check in checks:
+        state = f"[{colours[check['state']]}]{check['state']}[/]"
+        table.add_row(check["name"], state, _plain(check["found"]), _plain(check["advice"]))
+    out.print(table)
+
+
+def _heading(answer: Values) -> str:
+    words = answer["instruction"]["text"]
+    asked = f'asked for "{_short(words)}"' if words else "list"
+    return f"{answer['user_id'] or 'Somebody new'}: {asked} (model {answer['model']}, served by {answer['served_by']})"
+
+
+def _understood(instruction: Values) -> str:
+    limits = [limit_words(entry) for entry in instruction["limits"]]
+    parts = ["limits " + "; ".join(limits)] if limits else []
+    parts += [f'wish "{_short(instruction["wish"])}"'] if instruction["wish"] else []
+    left = instruction["not_understood"]
+    parts += ["not understood: " + _short(" ".join(left))] if left else []
+    return " | ".join(parts)
+
+
+def _short(text: str, length: int = 120) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _interval(value: Values) -> str:
+    if value["value"] is None:
+        return "-"
+    return f"{value['value']:.4f} [{value['low']:.3f}, {value['high']:.3f}]".replace("[", "\\[")
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _table(*columns: str, narrow: bool = False) -> Table:
+    """A table; a narrow one never breaks a cell."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, no_wrap=narrow)
+    return table
+
+
+def _bar(stream: TextIO) -> RichProgress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[loss]}"))
+    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    return Progress(*columns, *times, console=Console(file=stream), transient=True)

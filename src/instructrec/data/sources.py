@@ -1,0 +1,185 @@
+"""The door for data: a known name, a folder or a file becomes a cleaned Dataset and a report of what was done to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from instructrec import assets
+from instructrec.core import Progress, Silent
+from instructrec.data import movielens, recbole, synthetic
+from instructrec.data.assembly import assemble
+from instructrec.data.cleaning import GENTLE, CleaningConfig, clean
+from instructrec.data.options import AS_FOUND, LoadOptions
+from instructrec.data.places import table_named
+from instructrec.data.raw import Items, Log, Note, Raw
+from instructrec.data.readers import SUFFIXES, read_table, suffix_of
+from instructrec.data.report import CleaningReport
+from instructrec.data.tabular import items_of, log_of, need_rows
+from instructrec.errors import DataError, nearest
+from instructrec.tables import Dataset
+
+DATA_FOLDER_VARIABLE = "INSTRUCTREC_DATA"
+"""Environment variable: a folder that holds known data sets by name."""
+
+_Reader: TypeAlias = Callable[[Path, LoadOptions], Raw]
+_LOG_STEMS = ("interactions", "ratings", "events", "reviews")
+_ITEM_STEMS = ("items", "item", "products", "movies", "catalog", "metadata")
+
+
+@dataclass(frozen=True, slots=True)
+class FolderFormat:
+    """One kind of folder: how to recognise it, and how to read it. A new source is one row in FOLDER_FORMATS."""
+
+    name: str
+    recognise: Callable[[Path], bool]
+    read: _Reader
+
+
+FOLDER_FORMATS: tuple[FolderFormat, ...] = (
+    FolderFormat("MovieLens 100K in RecBole's files", movielens.is_atomic_100k, movielens.read_atomic_100k),
+    FolderFormat("RecBole's atomic files (*.inter)", recbole.is_recbole, recbole.read_recbole),
+    FolderFormat("MovieLens 100K (u.data, u.item)", movielens.is_upstream_100k, movielens.read_upstream_100k),
+    FolderFormat("MovieLens 1M (ratings.dat or interactions.parquet, movies.dat)", movielens.is_dat, movielens.read_dat),
+    FolderFormat("MovieLens latest (ratings.csv, movies.csv)", movielens.is_latest, movielens.read_latest),
+)
+"""Asked in order; the first that recognises a folder reads it. A folder that none knows is read as plain tables."""
+
+FOLDER_NAMES = ("ml-1m", "ml-latest-small")
+"""Data sets that are known by name but have to lie in $INSTRUCTREC_DATA."""
+
+WORLDS: Mapping[str, Callable[[], Dataset]] = {
+    "synthetic-checkerboard": synthetic.checkerboard,
+    "synthetic-chain": synthetic.chain,
+    "synthetic-genres": synthetic.genres,
+}
+"""Made-up worlds by name."""
+
+NAMES = ("ml-100k", *FOLDER_NAMES, *WORLDS)
+"""Every name that `load` knows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A cleaned dataset and the report of how it came about."""
+
+    dataset: Dataset
+    report: CleaningReport
+
+
+def load(
+    source: str | Path,
+    *,
+    options: LoadOptions = AS_FOUND,
+    cleaning: CleaningConfig = GENTLE,
+    progress: Progress = Silent(),
+) -> Loaded:
+    """Read and clean a data set: a known name (NAMES), a folder, or a file of interactions. The input is never changed.
+
+    Raises DataError (what came, what was wanted, what to do), ConfigError, and AssetError when a download is not possible.
+    """
+    raw = read(source, options, progress=progress)
+    need_rows(raw.log, raw.name)
+    log, steps = clean(raw.log, cleaning)
+    dataset, more = assemble(raw.name, log, raw.items, cleaning)
+    report = CleaningReport(
+        source=raw.name,
+        notes=raw.notes,
+        steps=(*steps, *more),
+        num_read=len(raw.log),
+        num_users=len(dataset.interactions.user_ids),
+        num_items=len(dataset.catalog),
+        num_interactions=len(dataset.interactions),
+    )
+    return Loaded(dataset=dataset, report=report)
+
+
+def read(source: str | Path, options: LoadOptions = AS_FOUND, *, progress: Progress = Silent()) -> Raw:
+    """Read a source without cleaning it."""
+    if isinstance(source, str) and source == "ml-100k":
+        return movielens.read_atomic_100k(assets.fetch("ml-100k", progress=progress), options)
+    if isinstance(source, str) and source in WORLDS:
+        return _raw_of(WORLDS[source]())
+    path = _named_folder(source) if isinstance(source, str) and source in FOLDER_NAMES else Path(source).expanduser()
+    if path.is_dir():
+        raw = _read_folder(path, options)
+        return replace(raw, name=source) if isinstance(source, str) and source in FOLDER_NAMES else raw
+    if path.is_file():
+        return _read_file(path, options)
+    raise DataError(
+        f"There is no data '{source}': neither a file or folder nor a known name.{nearest(str(source), NAMES)} "
+        f"Known names: {', '.join(NAMES)}. Give a folder with interactions.csv and items.csv, or a file of interactions."
+    )
+
+
+def _named_folder(name: str) -> Path:
+    """The folder of a known data set: $INSTRUCTREC_DATA/<name>, also with a year at the end, or ./<name>."""
+    root = os.environ.get(DATA_FOLDER_VARIABLE)
+    places = [Path(root) / name, *sorted(Path(root).glob(f"{name}-*"))] if root else []
+    found = next((path for path in (*places, Path(name)) if path.is_dir()), None)
+    if found is None:
+        where = f"{root} (${DATA_FOLDER_VARIABLE})" if root else f"${DATA_FOLDER_VARIABLE}, which is not set,"
+        raise DataError(
+            f"{name} is not in {where} nor in this folder. Get it from GroupLens, then give its folder or set the variable."
+        )
+    return found
+
+
+def _read_folder(folder: Path, options: LoadOptions) -> Raw:
+    for known in FOLDER_FORMATS:
+        if known.recognise(folder):
+            return known.read(folder, options)
+    log_path = table_named(folder, _LOG_STEMS)
+    if log_path is None:
+        names = ", ".join(sorted(path.name for path in folder.iterdir())[:12]) or "nothing"
+        known_formats = "; ".join(known.name for known in FOLDER_FORMATS)
+        raise DataError(
+            f"{folder} is not known as a data set. It holds: {names}. Wanted: interactions.csv (or .tsv, .jsonl, .parquet) and, "
+            f"if there is one, items.csv; or {known_formats}."
+        )
+    raw = _read_file(log_path, options)
+    item_path = table_named(folder, _ITEM_STEMS)
+    if item_path is None:
+        return replace(raw, name=folder.resolve().name)
+    items, notes = items_of(read_table(item_path, options), options)
+    kept = tuple(note for note in raw.notes if note.key != "no_items_table")
+    return Raw(name=folder.resolve().name, log=raw.log, items=items, notes=(*kept, *notes))
+
+
+def _read_file(path: Path, options: LoadOptions) -> Raw:
+    if suffix_of(path) == ".inter":
+        return recbole.read_recbole_file(path, options)
+    if suffix_of(path) not in SUFFIXES:
+        raise DataError(f"{path.name} has no known format. Known: {', '.join(SUFFIXES)} (each also with .gz), or a folder.")
+    log, notes = log_of(read_table(path, options, header=options.header), options)
+    return Raw(name=path.name.split(".")[0], log=log, notes=(*notes, Note("no_items_table")))
+
+
+def _raw_of(dataset: Dataset) -> Raw:
+    """A made-up world as if it had been read."""
+    log, catalog = dataset.interactions, dataset.catalog
+    return Raw(
+        name=dataset.name,
+        log=Log(
+            user_ids=log.user_ids,
+            item_ids=catalog.item_ids,
+            users=log.users,
+            items=log.items,
+            times=log.timestamps.astype(np.float64),
+            ratings=log.ratings.astype(np.float64),
+            lines=np.arange(1, len(log) + 1, dtype=np.int64),
+        ),
+        items=Items(
+            item_ids=catalog.item_ids,
+            titles=catalog.titles,
+            texts=catalog.texts,
+            labels={name: catalog.label_rows(name) for name in catalog.labels},
+            numbers=dict(catalog.numbers),
+            lines=np.arange(1, len(catalog) + 1, dtype=np.int64),
+        ),
+    )

@@ -1,0 +1,209 @@
+"""Splits: what a model may learn from, and which later interactions it is asked for. Pure functions of a Dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instructrec.core import Query
+from instructrec.data.wording import phrase
+from instructrec.errors import ConfigError, DataError, nearest
+from instructrec.tables import BoolArray, Dataset, IntArray
+
+SplitKind: TypeAlias = Literal["leave-one-out", "time", "ratio"]
+_Parts: TypeAlias = NDArray[np.int8]
+
+EARLIEST_CLOCK = 100_000_000
+"""Largest times below this (March 1973) are positions in a history, not seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitConfig:
+    """How interactions are divided. The fractions count for `time` (of all interactions) and `ratio` (of each user's)."""
+
+    kind: SplitKind = "leave-one-out"
+    """leave-one-out, time or ratio."""
+    valid_fraction: float = 0.1
+    """Share of interactions for validation."""
+    test_fraction: float = 0.1
+    """Share of interactions for the test."""
+    min_history: int = 1
+    """Queries of the time split with fewer known interactions are left out; 0 keeps people who are new."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(SplitKind):
+            known = ", ".join(get_args(SplitKind))
+            raise ConfigError(f"There is no split '{self.kind}'.{nearest(str(self.kind), get_args(SplitKind))} Known: {known}.")
+        fractions = (self.valid_fraction, self.test_fraction)
+        if min(fractions) <= 0 or sum(fractions) >= 1:
+            raise ConfigError(f"valid_fraction and test_fraction are {fractions}; each must be above 0 and their sum below 1.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holdout:
+    """Questions with known answers: `targets[i]` are the distinct item codes (int64, oldest first) that followed `queries[i]`.
+
+    `user_codes`: int64 [num_queries]. The time of a query is that of its first target.
+    """
+
+    queries: tuple[Query, ...]
+    targets: tuple[IntArray, ...]
+    user_codes: IntArray
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """A dataset divided for one protocol.
+
+    `train` is what models fit on, `known` is train plus everything that validation asks for: what is known when the test
+    begins. Both keep the whole catalog and all users, so that codes mean the same everywhere. `protocol` says in words
+    what is asked and what it leaks.
+    """
+
+    name: SplitKind
+    protocol: str
+    train: Dataset
+    valid: Holdout
+    test: Holdout
+    known: Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """One query to be: rows `start:first` are the history, `first:last` the targets (row numbers of the interactions)."""
+
+    user: int
+    start: int
+    first: int
+    last: int
+
+
+def split(dataset: Dataset, config: SplitConfig = SplitConfig()) -> Split:
+    """Divide a dataset. Raises DataError when nobody has enough interactions, or when `time` is asked of data without a clock."""
+    makers = {"leave-one-out": leave_one_out, "time": by_time, "ratio": by_ratio}
+    return makers[config.kind](dataset, config)
+
+
+def leave_one_out(dataset: Dataset, config: SplitConfig = SplitConfig()) -> Split:
+    """Each user's last interaction is the test, the one before it validates, the rest trains; users with under 3 only train."""
+    offsets = dataset.interactions.offsets
+    parts = np.zeros(len(dataset.interactions), dtype=np.int8)
+    valid, test = [], []
+    for user in np.flatnonzero(np.diff(offsets) >= 3):
+        start, end = int(offsets[user]), int(offsets[user + 1])
+        parts[end - 2], parts[end - 1] = 1, 2
+        valid.append(_Ask(int(user), start, end - 2, end - 1))
+        test.append(_Ask(int(user), start, end - 1, end))
+    return _assemble(dataset, "leave-one-out", parts, (valid, test), {})
+
+
+def by_time(dataset: Dataset, config: SplitConfig = SplitConfig(kind="time")) -> Split:
+    """Two moments cut all interactions. Train is before the first; validation lies between, the test from the second on.
+
+    One query a user and window: the target is the user's last interaction in the window, the history everything of that
+    user before it. Nothing at or after the first moment is in train.
+    """
+    times = dataset.interactions.timestamps
+    cuts = _cuts(dataset, config)
+    parts = np.searchsorted(np.array(cuts), times, side="right").astype(np.int8)
+    asks = tuple(_window(dataset, parts == window, config.min_history) for window in (1, 2))
+    shares = {"valid_from": _day(cuts[0]), "test_from": _day(cuts[1])}
+    return _assemble(dataset, "time", parts, asks, shares)
+
+
+def by_ratio(dataset: Dataset, config: SplitConfig = SplitConfig(kind="ratio")) -> Split:
+    """Each user's history is cut in order: the last `test_fraction` (at least one) is the test, before it `valid_fraction`.
+
+    All items of a part are targets of one query. Users with under 3 interactions only train.
+    """
+    offsets = dataset.interactions.offsets
+    parts = np.zeros(len(dataset.interactions), dtype=np.int8)
+    valid, test = [], []
+    for user in np.flatnonzero(np.diff(offsets) >= 3):
+        start, end = int(offsets[user]), int(offsets[user + 1])
+        num_valid, num_test = _shares(end - start, config)
+        cut, last = end - num_test - num_valid, end - num_test
+        parts[cut:last], parts[last:end] = 1, 2
+        valid.append(_Ask(int(user), start, cut, last))
+        test.append(_Ask(int(user), start, last, end))
+    percent = {"valid": f"{config.valid_fraction:.0%}", "test": f"{config.test_fraction:.0%}"}
+    return _assemble(dataset, "ratio", parts, (valid, test), percent)
+
+
+def _shares(count: int, config: SplitConfig) -> tuple[int, int]:
+    """How many of a user's interactions validate and test; at least one each, and one is always left to train."""
+    num_test = min(max(1, round(count * config.test_fraction)), count - 2)
+    num_valid = min(max(1, round(count * config.valid_fraction)), count - num_test - 1)
+    return num_valid, num_test
+
+
+def _cuts(dataset: Dataset, config: SplitConfig) -> tuple[int, int]:
+    """The moments (seconds) at which validation and test begin."""
+    times = dataset.interactions.timestamps
+    if not len(times) or times.max() < EARLIEST_CLOCK:
+        raise DataError(
+            f"{dataset.name} has no times (only the order of each history is known), so it cannot be split by time. "
+            "Use the split leave-one-out or ratio, or give a timestamp column."
+        )
+    before = 1 - config.valid_fraction - config.test_fraction
+    cuts = np.quantile(times, [before, 1 - config.test_fraction], method="higher")
+    return int(cuts[0]), int(cuts[1])
+
+
+def _window(dataset: Dataset, inside: BoolArray, min_history: int) -> list[_Ask]:
+    """One question for every user with a row inside: rows of a user lie in order, so the last one inside is the target."""
+    log = dataset.interactions
+    rows = np.flatnonzero(inside)
+    last = rows[np.append(np.diff(log.users[rows]) != 0, True)] if len(rows) else rows
+    asks = [_Ask(int(log.users[row]), int(log.offsets[log.users[row]]), int(row), int(row) + 1) for row in last]
+    return [ask for ask in asks if ask.first - ask.start >= min_history]
+
+
+def _assemble(
+    dataset: Dataset,
+    kind: SplitKind,
+    parts: _Parts,
+    asks: Sequence[Sequence[_Ask]],
+    facts: dict[str, str],
+) -> Split:
+    """`parts`: 0 train, 1 validation, 2 test for every row; `asks`: the validation and the test questions."""
+    if not asks[0] or not asks[1]:
+        part = "validation" if not asks[0] else "test"
+        raise DataError(
+            f"{dataset.name} has no {part} query under the split {kind}: nobody has enough interactions ({len(parts):,} in all). "
+            "leave-one-out and ratio need users with 3 or more; time needs users on both sides of the cut."
+        )
+    log = dataset.interactions
+    return Split(
+        name=kind,
+        protocol=phrase(f"protocol.{kind}", **facts),
+        train=dataset.with_interactions(log.keep(parts == 0)),
+        known=dataset.with_interactions(log.keep(parts <= 1)),
+        valid=_holdout(dataset, asks[0]),
+        test=_holdout(dataset, asks[1]),
+    )
+
+
+def _holdout(dataset: Dataset, asks: Sequence[_Ask]) -> Holdout:
+    log, ids = dataset.interactions, dataset.catalog.item_ids
+    queries = [
+        Query(
+            user=log.user_ids[ask.user],
+            history=tuple([ids[code] for code in log.items[ask.start : ask.first].tolist()]),
+            time=int(log.timestamps[ask.first]),
+        )
+        for ask in asks
+    ]
+    targets = [np.array(list(dict.fromkeys(log.items[ask.first : ask.last].tolist())), dtype=np.int64) for ask in asks]
+    return Holdout(queries=tuple(queries), targets=tuple(targets), user_codes=np.array([ask.user for ask in asks], dtype=np.int64))
+
+
+def _day(seconds: int) -> str:
+    return str(np.datetime64(seconds, "s")).replace("T", " ")

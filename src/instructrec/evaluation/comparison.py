@@ -1,0 +1,168 @@
+"""Several models on the same held-out users: one leaderboard, the tests between its rows, and what accuracy does not show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any, Final
+
+import numpy as np
+
+from instructrec.errors import DataError, ModelError, nearest
+from instructrec.evaluation.beyond import Background, Segment, by_history_length, describe, segment_edges
+from instructrec.evaluation.intervals import Interval, PairedTest, bootstrap_mean, holm, mean_over_seeds, paired_test
+from instructrec.evaluation.metrics import METRICS, Values
+from instructrec.evaluation.protocol import Evaluation
+
+DEFAULT_METRICS: Final = ("ndcg@10", "hr@10", "mrr@10", "recall@10")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelTest:
+    """A paired test of the first model against the second; `p_holm` is corrected for all tests of the comparison."""
+
+    first: str
+    second: str
+    metric: str
+    test: PairedTest
+    p_holm: float
+
+    def to_json(self) -> dict[str, Any]:
+        """One flat object: who was compared on what, the difference and how sure it is."""
+        names = {"first": self.first, "second": self.second, "metric": self.metric}
+        users = {"wins": self.test.wins, "losses": self.test.losses, "num_users": self.test.num_users}
+        return {**names, "difference": self.test.difference.to_json(), "p": self.test.p, "p_holm": self.p_holm, **users}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What several models did under one split, protocol and seen filter.
+
+    `models`: model -> metric -> mean over users with interval, best model first. Beside that: `tests` (paired, on the first
+    metric), `segments` (first metric by history length), `beyond` (measures of `evaluation.beyond`).
+    """
+
+    split: str
+    protocol: str
+    seen_filter: str
+    models: Mapping[str, Mapping[str, Interval]]
+    num_users: int
+    num_seeds: int = 1
+    tests: tuple[ModelTest, ...] = ()
+    segments: Mapping[str, tuple[Segment, ...]] = field(default_factory=dict)
+    beyond: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics of the leaderboard, the one it is sorted by first."""
+        return tuple(next(iter(self.models.values()), {}))
+
+    def to_json(self) -> dict[str, Any]:
+        """The stable shape: split, protocol, seen_filter and models -> metric -> value, low, high. NaN becomes null."""
+        return {
+            "split": self.split,
+            "protocol": self.protocol,
+            "seen_filter": self.seen_filter,
+            "models": {
+                model: {metric: interval.to_json() for metric, interval in row.items()} for model, row in self.models.items()
+            },
+        }
+
+    def details(self) -> dict[str, Any]:
+        """What stands beside the stable shape, for `report.json`: numbers of users and runs, tests, segments, beyond accuracy."""
+        return {
+            "num_users": self.num_users,
+            "num_seeds": self.num_seeds,
+            "tests": [test.to_json() for test in self.tests],
+            "segments": {model: [segment.to_json() for segment in row] for model, row in self.segments.items()},
+            "beyond": {model: {name: found.to_json() for name, found in row.items()} for model, row in self.beyond.items()},
+        }
+
+    def test_of(self, first: str, second: str) -> ModelTest:
+        """The test between two models, whichever stands first. Raises ModelError if they were not compared."""
+        for found in self.tests:
+            if {found.first, found.second} == {first, second}:
+                return found
+        unknown = next((name for name in (first, second) if name not in self.models), None)
+        hint = f" '{unknown}' is not among the models: {', '.join(self.models)}.{nearest(unknown, self.models)}" if unknown else ""
+        raise ModelError(f"There is no paired test between '{first}' and '{second}'.{hint}")
+
+
+def compare(
+    evaluations: Mapping[str, Evaluation | Sequence[Evaluation]],
+    *,
+    split: str,
+    protocol: str = "",
+    background: Background | None = None,
+    metrics: Sequence[str] = DEFAULT_METRICS,
+    pairs: Sequence[tuple[str, str]] | None = None,
+    seed: int = 0,
+) -> Comparison:
+    """Put evaluations of the same holdout side by side; several of one model are runs with different seeds.
+
+    `protocol` says in words how the split asks; how answers were ranked is added to it. Each user's metric is averaged over the
+    runs before intervals and tests, so that users stay the unit. `pairs` names the tests to make, by default the best model
+    against each other one; all of them are Holm-corrected together. Lists of the first run give `beyond`, which needs
+    `background`. Raises DataError if the models were asked different things.
+    """
+    runs = {name: (found,) if isinstance(found, Evaluation) else tuple(found) for name, found in evaluations.items()}
+    first = _agree(runs)
+    values = {name: _per_user(found, metrics) for name, found in runs.items()}
+    rows = {name: {metric: bootstrap_mean(each, seed=seed) for metric, each in row.items()} for name, row in values.items()}
+    order = sorted(rows, key=lambda name: (-np.nan_to_num(rows[name][metrics[0]].value), name))
+    main = {name: values[name][metrics[0]] for name in order}
+    edges = segment_edges(first.history_lengths)
+    return Comparison(
+        split=split,
+        protocol=f"{protocol}; {first.protocol}" if protocol else first.protocol,
+        seen_filter=first.seen_filter,
+        models={name: rows[name] for name in order},
+        num_users=len(first),
+        num_seeds=max(len(found) for found in runs.values()),
+        tests=_tests(main, pairs, metric=metrics[0], seed=seed),
+        segments={name: by_history_length(main[name], first.history_lengths, edges=edges, seed=seed) for name in order},
+        beyond={name: describe(runs[name][0].top, background, seed=seed) for name in order} if background else {},
+    )
+
+
+def definitions(metrics: Sequence[str]) -> dict[str, str]:
+    """One sentence for each metric family among names such as "ndcg@10"."""
+    families = dict.fromkeys(metric.partition("@")[0] for metric in metrics)
+    return {family: METRICS[family].definition for family in families if family in METRICS}
+
+
+def _per_user(runs: Sequence[Evaluation], metrics: Sequence[str]) -> dict[str, Values]:
+    return {metric: mean_over_seeds([run.per_user(metric) for run in runs]) for metric in metrics}
+
+
+def _tests(
+    values: Mapping[str, Values], pairs: Sequence[tuple[str, str]] | None, *, metric: str, seed: int
+) -> tuple[ModelTest, ...]:
+    names = list(values)
+    wanted = pairs if pairs is not None else [pair for pair in combinations(names, 2) if pair[0] == names[0]]
+    for name in (name for pair in wanted for name in pair if name not in values):
+        raise ModelError(
+            f"A test was asked for '{name}', which was not evaluated.{nearest(name, names)} Known: {', '.join(names)}."
+        )
+    made = [paired_test(values[one], values[two], seed=seed) for one, two in wanted]
+    corrected = holm([test.p for test in made])
+    return tuple(
+        ModelTest(first=one, second=two, metric=metric, test=test, p_holm=p)
+        for (one, two), test, p in zip(wanted, made, corrected, strict=True)
+    )
+
+
+def _agree(runs: Mapping[str, Sequence[Evaluation]]) -> Evaluation:
+    """The first evaluation, after checking that all others asked the same users under the same filter."""
+    every = [(name, run) for name, found in runs.items() for run in found]
+    if not every:
+        raise DataError("There is nothing to compare. Give at least one evaluated model.")
+    name, first = every[0]
+    for other, run in every[1:]:
+        if run.users != first.users or not np.array_equal(run.targets.counts, first.targets.counts):
+            raise DataError(f"'{other}' and '{name}' were evaluated on different users. Evaluate both on the same split.")
+        if run.hide_seen != first.hide_seen:
+            filters = f"{run.seen_filter} for '{other}' but {first.seen_filter} for '{name}'"
+            raise DataError(f"Seen items are {filters}. Choose one for both.")
+    return first

@@ -1,0 +1,120 @@
+"""Everything that is true of one shown item and may be said about it; what a finished text is checked against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from instructrec.core import Recommendation
+from instructrec.explain.influence import Influence
+from instructrec.explain.phrases import Phrases
+from instructrec.instructions.lexicon import lexicon
+from instructrec.instructions.parse import Reading, read
+from instructrec.instructions.tokens import keys
+from instructrec.instructions.vocabulary import Ref, Vocabulary
+from instructrec.tables import Catalog, Dataset, IntArray, Limit
+
+_QUOTES = str.maketrans({"“": "'", "”": "'", "《": "<", "》": ">", "\n": " ", "\r": " "})
+
+
+class Lore:
+    """What all items of a batch share: the catalog's vocabulary, the names of its items, how many people chose each."""
+
+    def __init__(self, dataset: Dataset, phrases: Phrases) -> None:
+        words = lexicon(phrases.language)
+        if words is None:
+            raise ValueError(phrases.language)
+        self.dataset = dataset
+        self.catalog: Catalog = dataset.catalog
+        self.phrases = phrases
+        self.lexicon = words
+        self.vocabulary = Vocabulary.of(dataset.catalog, words)
+
+    def read(self, text: str) -> Reading:
+        """Read a text by the rules that read instructions."""
+        return read(text, self.vocabulary, self.lexicon)
+
+    @cached_property
+    def named(self) -> Mapping[str, tuple[int, ...]]:
+        """Name as printed -> the items of that name."""
+        found: dict[str, list[int]] = {}
+        for code in range(len(self.catalog)):
+            found.setdefault(display_name(self.catalog, code), []).append(code)
+        return {name: tuple(codes) for name, codes in found.items()}
+
+    @cached_property
+    def people(self) -> IntArray:
+        """How many different users have each item in the dataset, int64 [num_items]."""
+        rows = self.dataset.interactions
+        pairs = np.unique(rows.users.astype(np.int64) * len(self.catalog) + rows.items)
+        return np.bincount(pairs % len(self.catalog), minlength=len(self.catalog)).astype(np.int64)
+
+    def values(self, item: int) -> tuple[Ref, ...]:
+        """All label values of an item."""
+        return tuple(Ref(name, value) for name, labels in self.catalog.labels.items() for value in labels.of(item))
+
+    def words(self, item: int) -> frozenset[str]:
+        """Stemmed words of an item's title and text."""
+        text = self.catalog.texts[item] if self.catalog.texts else ""
+        return frozenset(self.lexicon.stem(key) for key in keys(f"{self.catalog.titles[item]} {text}"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """One shown item in the light of one request.
+
+    `weights`: effect of every measured history item on this item's score; `limits` and `wish`: of the instruction;
+    `source`: the part of a fusion that contributed most, None where there is only one.
+    """
+
+    lore: Lore
+    item: int
+    weights: Mapping[int, float]
+    limits: tuple[Limit, ...]
+    wish: str
+    source: str | None
+
+    @property
+    def name(self) -> str:
+        """The item's name as printed."""
+        return display_name(self.lore.catalog, self.item)
+
+    @property
+    def people(self) -> int:
+        """How many different users have the item."""
+        return int(self.lore.people[self.item])
+
+    def reasons(self) -> list[tuple[int, float]]:
+        """History items that raise the score, strongest first; ties by item code."""
+        return sorted(((code, weight) for code, weight in self.weights.items() if weight > 0), key=lambda pair: (-pair[1], pair[0]))
+
+    def number(self, attribute: str) -> float | None:
+        """A number of the item, None where unknown."""
+        value = float(self.lore.catalog.numbers[attribute][self.item]) if attribute in self.lore.catalog.numbers else float("nan")
+        return value if np.isfinite(value) else None
+
+
+def display_name(catalog: Catalog, code: int) -> str:
+    """The title without quotation marks of its own, or the id of an item without a title."""
+    title = " ".join(catalog.titles[code].translate(_QUOTES).split())
+    return title or catalog.item_ids[code].translate(_QUOTES)
+
+
+def collect(lore: Lore, recommendation: Recommendation, influence: Influence) -> list[Facts]:
+    """The facts of every item of a list."""
+    instruction = recommendation.query.instruction
+    columns: Sequence[Sequence[float]] = influence.effects.T.tolist() if influence.effects.size else [[]] * len(influence.shown)
+    return [
+        Facts(
+            lore=lore,
+            item=int(code),
+            weights=dict(zip(influence.history.tolist(), column, strict=False)),
+            limits=instruction.limits if instruction else (),
+            wish=instruction.wish if instruction else "",
+            source=scored.source if scored.source not in (recommendation.served_by, recommendation.model) else None,
+        )
+        for code, column, scored in zip(influence.shown, columns, recommendation.items, strict=True)
+    ]

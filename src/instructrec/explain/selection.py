@@ -1,0 +1,121 @@
+"""Choose the two or three pieces of evidence that say most: one fact of the item, one link to the history or to the words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import zip_longest
+
+from instructrec.core import Evidence
+from instructrec.explain.facts import Facts, display_name
+from instructrec.instructions.marks import Mark
+from instructrec.instructions.vocabulary import Ref
+from instructrec.tables import Limit
+
+_WORTH_NAMING = 0.2
+"""A second history item is named when it carries at least this part of the strongest one's effect."""
+
+
+def select(facts: Facts, max_evidence: int = 3) -> tuple[Evidence, ...]:
+    """The evidence to speak of, in the order in which it is said. Only facts with a positive or no effect are chosen."""
+    asked = list(_limits(facts)) + list(_wishes(facts))
+    past = list(_history(facts))
+    said = {(entry.attribute, entry.value) for entry in asked[:1]}
+    own = [entry for entry in _attributes(facts) if (entry.attribute, entry.value) not in said]
+    crowd = [] if past else list(_popularity(facts))
+    ranked: list[Evidence] = []
+    for entries in zip_longest(asked[:3], past[:2], own[:1], crowd):
+        ranked.extend(entry for entry in entries if entry is not None)
+    ranked.extend(_source(facts))
+    kept = ranked[: max(1, max_evidence)]
+    order = ("instruction", "history", "attribute", "source", "popularity")
+    return tuple(sorted(kept, key=lambda entry: order.index(entry.kind)))
+
+
+def _limits(facts: Facts) -> Iterator[Evidence]:
+    """Limits that the item visibly meets; demands before exclusions."""
+    for limit in sorted(facts.limits, key=lambda limit: ("include", "range", "exclude").index(limit.operator)):
+        value = _met(facts, limit)
+        if value is not None:
+            yield Evidence(kind="instruction", weight=0.0, attribute=limit.attribute, value=value)
+
+
+def _met(facts: Facts, limit: Limit) -> str | None:
+    if limit.operator == "range":
+        number = facts.number(limit.attribute)
+        inside = number is not None and (limit.low is None or limit.low <= number) and (limit.high is None or number <= limit.high)
+        return f"{_bound(limit.low)}..{_bound(limit.high)}" if inside else None
+    labels = facts.lore.catalog.labels.get(limit.attribute)
+    has = [value for value in limit.values if labels is not None and value in labels.of(facts.item)]
+    if limit.operator == "include":
+        return has[0] if has else None
+    return f"not {limit.values[0]}" if not has and limit.values else None
+
+
+def _bound(value: float | None) -> str:
+    return "" if value is None else f"{value:.15g}"
+
+
+def _wishes(facts: Facts) -> Iterator[Evidence]:
+    """Values and words of the wish that the item has."""
+    if not facts.wish:
+        return
+    own, words = facts.lore.values(facts.item), facts.lore.words(facts.item)
+    reading = facts.lore.read(facts.wish)
+    for part in reading.reads:
+        if part.polarity != "include":
+            continue
+        met = next((ref for ref in part.mark.refs if ref in own), None)
+        if met is not None and not any(met.value in limit.values for limit in facts.limits):
+            yield Evidence(kind="instruction", weight=0.0, attribute=met.attribute, value=met.value)
+        elif _is_word(part.mark) and facts.lore.lexicon.stem(reading.tokens[part.mark.first].key) in words:
+            yield Evidence(kind="instruction", weight=0.0, value=reading.tokens[part.mark.first].text)
+
+
+def _is_word(mark: Mark) -> bool:
+    return mark.plays("known", "quality") and mark.last - mark.first == 1
+
+
+def _history(facts: Facts) -> Iterator[Evidence]:
+    """Reasons by effect; of items with the same name only the first, so that a text names everything once."""
+    reasons = facts.reasons()
+    named: set[str] = set()
+    for code, weight in reasons:
+        name = display_name(facts.lore.catalog, code)
+        if weight >= _WORTH_NAMING * reasons[0][1] and name not in named:
+            named.add(name)
+            yield Evidence(kind="history", weight=weight, item=facts.lore.catalog.item_ids[code])
+
+
+def _attributes(facts: Facts) -> Iterator[Evidence]:
+    """Values shared with the strongest reason, by carried history effect times specificity; then other values; then a number."""
+    reasons = facts.reasons()
+    top = reasons[0][0] if reasons else None
+    shared = facts.lore.values(top) if top is not None else ()
+    ranked = sorted(facts.lore.values(facts.item), key=lambda ref: (ref not in shared, -_carried(facts, ref), ref))
+    for ref in ranked:
+        partner = facts.lore.catalog.item_ids[top] if top is not None and ref in shared else None
+        yield Evidence(kind="attribute", weight=0.0, item=partner, attribute=ref.attribute, value=ref.value)
+    for name in facts.lore.catalog.numbers:
+        number = facts.number(name)
+        if number is not None:
+            yield Evidence(kind="attribute", weight=0.0, attribute=name, value=f"{number:.15g}")
+
+
+def _carried(facts: Facts, ref: Ref) -> float:
+    """Share of the history's effect that comes from items with this value, times how rare the value is (idf)."""
+    reasons = facts.reasons()
+    total = sum(weight for _, weight in reasons)
+    with_value = sum(weight for code, weight in reasons if ref in facts.lore.values(code))
+    rarity = math.log(len(facts.lore.catalog) / facts.lore.vocabulary.count(ref))
+    return (with_value / total if total else 1.0) * rarity
+
+
+def _source(facts: Facts) -> Iterator[Evidence]:
+    if facts.source in facts.lore.phrases.sources:
+        yield Evidence(kind="source", weight=0.0, value=facts.source)
+
+
+def _popularity(facts: Facts) -> Iterator[Evidence]:
+    if facts.people:
+        yield Evidence(kind="popularity", weight=0.0, value=str(facts.people))

@@ -1,0 +1,93 @@
+"""Evidence to sentences by a grammar; which variant is used depends only on the ids, so equal answers read the same."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Protocol
+
+from instructrec.core import Evidence
+from instructrec.explain.facts import Facts, display_name
+
+
+class Writer(Protocol):
+    """Anything that puts evidence into words. What it writes is checked before it is shown."""
+
+    def __call__(self, evidence: Sequence[Evidence], facts: Facts, *, variant: int) -> str:
+        """The text about one item; another `variant` gives other words."""
+
+
+def first_variant(request: str, item: str) -> int:
+    """A number that looks drawn at random but is fixed by the ids."""
+    return int.from_bytes(hashlib.sha256(f"{request}\0{item}".encode("utf-8", "surrogatepass")).digest()[:4], "big")
+
+
+def write(evidence: Sequence[Evidence], facts: Facts, *, variant: int) -> str:
+    """One sentence a piece of evidence (history items share one)."""
+    phrases = facts.lore.phrases
+    sentences: list[str] = []
+    past = [entry for entry in evidence if entry.kind == "history"]
+    for entry in evidence:
+        if entry.kind == "history":
+            if entry is past[0]:
+                sentences.append(_history(past, facts, variant))
+        else:
+            sentences.append(_sentence(entry, facts, variant))
+    text = phrases.between.join(sentence[:1].upper() + sentence[1:] for sentence in sentences)
+    return text or _pick(facts, "fallback", "one", variant)
+
+
+def title_of(item: str, facts: Facts) -> str:
+    """An item's name in the quotation marks of the language."""
+    opening, closing = facts.lore.phrases.title_marks
+    return f"{opening}{display_name(facts.lore.catalog, facts.lore.catalog.index[item])}{closing}"
+
+
+def _pick(facts: Facts, kind: str, form: str, variant: int) -> str:
+    lines = facts.lore.phrases.sentences[kind, form]
+    return lines[variant % len(lines)]
+
+
+def _history(past: Sequence[Evidence], facts: Facts, variant: int) -> str:
+    names = [title_of(entry.item, facts) for entry in past if entry.item is not None]
+    form = "two" if len(names) > 1 else "one"
+    return _pick(facts, "history", form, variant).format(a=names[0], b=names[-1])
+
+
+def _sentence(entry: Evidence, facts: Facts, variant: int) -> str:
+    value, attribute = entry.value or "", (entry.attribute or "").replace("_", " ")
+    if entry.kind == "popularity":
+        return _pick(facts, "popularity", "one" if value == "1" else "many", variant).format(count=value)
+    if entry.kind == "source":
+        return _pick(facts, "source", "one", variant).format(source=facts.lore.phrases.sources[value])
+    if entry.kind == "instruction":
+        return _instruction(entry, facts, variant)
+    if entry.attribute in facts.lore.catalog.numbers:
+        form = "year" if entry.attribute == facts.lore.vocabulary.year else "number"
+        return _pick(facts, "attribute", form, variant).format(attribute=attribute, value=value)
+    if entry.item is not None:
+        return _pick(facts, "shared", "one", variant).format(a=title_of(entry.item, facts), value=value, attribute=attribute)
+    return _pick(facts, "attribute", "one", variant).format(value=value, attribute=attribute)
+
+
+def _instruction(entry: Evidence, facts: Facts, variant: int) -> str:
+    value = entry.value or ""
+    if entry.attribute is None:
+        opening, closing = facts.lore.phrases.word_marks
+        return _pick(facts, "instruction", "word", variant).format(word=f"{opening}{value}{closing}")
+    attribute = entry.attribute.replace("_", " ")
+    if entry.attribute in facts.lore.catalog.numbers:
+        low, _, high = value.partition("..")
+        form = _range_form(low, high) if entry.attribute == facts.lore.vocabulary.year else "number"
+        number = f"{facts.number(entry.attribute):.15g}"
+        return _pick(facts, "instruction", form, variant).format(value=number, low=low, high=high, attribute=attribute)
+    unwanted = value.startswith("not ") and value not in facts.lore.catalog.labels[entry.attribute].names
+    form = "exclude" if unwanted else "include"
+    said = value.removeprefix("not ") if unwanted else value
+    return _pick(facts, "instruction", form, variant).format(value=said, attribute=attribute)
+
+
+def _range_form(low: str, high: str) -> str:
+    if low == high:
+        return "exact_year"
+    return "between_year" if low and high else "low_year" if low else "high_year"

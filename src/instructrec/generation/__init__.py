@@ -1,0 +1,1 @@
+"""From a model's token space to items that exist: item codes."""

@@ -1,0 +1,243 @@
+"""Last pass: what was read becomes limits that can be checked item by item, and the rest a wish.
+
+How the rules read:
+
+* values side by side or joined by "and" must all hold ("a romantic comedy"); joined by "or" one is enough; plurals joined
+  by "and" or a comma are alternatives too ("comedies and dramas");
+* a mixture ("a romantic comedy or a thriller") is rewritten as a conjunction of alternatives, which says exactly the same;
+  an adjective before "A or B" without a second article goes with both;
+* an unwanted combination ("no romantic comedies") is kept out by excluding its first value that is not wanted elsewhere;
+* exclusions are limits even when put softly, because no model follows a "not" dependably;
+* what limits cannot hold (alternatives across attributes, contradicting years) becomes a wish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+from instructrec.instructions.ranges import flipped
+from instructrec.instructions.scope import Read
+from instructrec.instructions.vocabulary import Ref, Vocabulary
+from instructrec.tables import Limit
+
+_MOST_CLAUSES = 16
+_LONGEST_GROUP = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """What became of the reads: the limits, and the indices of those that are wishes or could not be used."""
+
+    limits: tuple[Limit, ...]
+    wishes: frozenset[int]
+    unused: frozenset[int]
+
+
+def sort_reads(reads: Sequence[Read], vocabulary: Vocabulary) -> Sorted:
+    """Split reads into limits, wishes and leftovers."""
+    wishes, unused = set(_soft(reads)), set(_leftover(reads))
+    includes, softened = _includes(reads, vocabulary)
+    wished = [replace(read, soft=True) if index in softened else read for index, read in enumerate(reads)]
+    ranges, loose, impossible = _ranges(wished, vocabulary)
+    wishes.update(softened, loose)
+    excludes = _excludes(reads, vocabulary, {value for limit in includes for value in limit.values})
+    return Sorted((*includes, *ranges, *excludes), frozenset(wishes - impossible), frozenset(unused | impossible))
+
+
+def _soft(reads: Sequence[Read]) -> list[int]:
+    wished = ("title", "known", "quality")
+    return [
+        index
+        for index, read in enumerate(reads)
+        if read.polarity == "include" and read.mark.is_content
+        if read.mark.plays(*wished) or (read.soft and read.mark.plays("value", "range"))
+    ]
+
+
+def _leftover(reads: Sequence[Read]) -> list[int]:
+    """Words nobody knows, stray numbers, and unwanted or graded things that no limit can express."""
+    strange = ("unknown", "number", "year", "decade", "count")
+    return [
+        index
+        for index, read in enumerate(reads)
+        if read.mark.is_content
+        if read.mark.plays(*strange)
+        or read.polarity == "unclear"
+        or (read.polarity == "exclude" and not read.mark.plays("value", "range"))
+    ]
+
+
+def _includes(reads: Sequence[Read], vocabulary: Vocabulary) -> tuple[list[Limit], set[int]]:
+    limits: list[Limit] = []
+    softened: set[int] = set()
+    for expression in _expressions(reads):
+        clauses = _clauses([[_ref(reads, index, vocabulary) for index in group] for group in _groups(reads, expression)])
+        crossing = _crossing(reads, expression)
+        if clauses is None or crossing:
+            softened.update([*expression, *crossing])
+            continue
+        for clause in clauses:
+            limit = Limit(attribute=clause[0].attribute, operator="include", values=tuple(ref.value for ref in clause))
+            if limit not in limits:
+                limits.append(limit)
+    return limits, softened
+
+
+def _expressions(reads: Sequence[Read]) -> list[list[int]]:
+    """Indices of demanded values, cut where a new clause or sentence begins."""
+    found: list[list[int]] = []
+    for index, read in enumerate(reads):
+        if not read.mark.plays("value") or read.polarity != "include" or read.soft:
+            continue
+        if read.joint == "new" or not found or _broken(reads, found[-1][-1], index):
+            found.append([])
+        found[-1].append(index)
+    return found
+
+
+def _broken(reads: Sequence[Read], first: int, second: int) -> bool:
+    """Whether something with another polarity, or a new clause, stands between two values."""
+    between = [read for read in reads[first + 1 : second] if read.mark.is_content]
+    return any(read.polarity != "include" or read.soft or read.joint == "new" for read in between)
+
+
+def _crossing(reads: Sequence[Read], expression: Sequence[int]) -> list[int]:
+    """A range that is an alternative to a value ("a comedy or something from the 90s"), if any."""
+    for index in range(expression[-1] + 1, len(reads)):
+        read = reads[index]
+        if read.mark.is_content:
+            return [index] if read.mark.plays("range") and read.joint == "or" and read.polarity == "include" else []
+    return []
+
+
+def _groups(reads: Sequence[Read], expression: Sequence[int]) -> list[list[int]]:
+    """Alternatives, each a list of values that must hold together."""
+    groups: list[list[int]] = []
+    for index in expression:
+        read = reads[index]
+        plurals = bool(groups) and read.mark.plural and reads[groups[-1][-1]].mark.plural and read.joint != "adjacent"
+        if not groups:
+            groups.append([index])
+        elif read.joint == "or" or plurals:
+            groups.append([*_shared(reads, groups[-1], read), index])
+        elif len(groups[-1]) < _LONGEST_GROUP:
+            groups[-1].append(index)
+    return groups
+
+
+def _shared(reads: Sequence[Read], group: Sequence[int], read: Read) -> list[int]:
+    """Adjectives of the alternative before that also go with this one: "a romantic comedy or drama", not "... or a drama"."""
+    if read.article:
+        return []
+    start = len(group) - 1
+    while start > 0 and reads[group[start]].joint == "adjacent":
+        start -= 1
+    return list(group[start:-1])
+
+
+def _ref(reads: Sequence[Read], index: int, vocabulary: Vocabulary) -> Ref:
+    mark = reads[index].mark
+    return vocabulary.narrow(mark.refs, _named_attribute(reads, index))
+
+
+def _named_attribute(reads: Sequence[Read], index: int) -> str | None:
+    """The attribute named last in the same clause ("genres: comedy or drama"), or right after ("comedy genre")."""
+    for read in reversed(reads[max(0, index - 40) : index]):
+        if read.segment != reads[index].segment:
+            break
+        if read.mark.plays("attribute"):
+            return read.mark.attribute
+    after = reads[index + 1].mark if index + 1 < len(reads) else None
+    return after.attribute if after is not None and after.plays("attribute") and not after.plays("named") else None
+
+
+def _clauses(groups: Sequence[Sequence[Ref]]) -> list[tuple[Ref, ...]] | None:
+    """Alternatives of conjunctions as a conjunction of alternatives; None when one would cross attributes or they are too many."""
+    size = 1
+    for group in groups:
+        size *= len(group)
+        if size > _MOST_CLAUSES:
+            return None
+    clauses = list(dict.fromkeys(tuple(dict.fromkeys(choice)) for choice in product(*groups)))
+    kept = [clause for clause in clauses if not any(set(other) < set(clause) for other in clauses)]
+    unique = list({frozenset(clause): clause for clause in kept}.values())
+    return None if any(len({ref.attribute for ref in clause}) > 1 for clause in unique) else unique
+
+
+def _ranges(reads: Sequence[Read], vocabulary: Vocabulary) -> tuple[list[Limit], set[int], set[int]]:
+    """Limits of the demanded ranges; indices of contradicting ones, and of unwanted ones whose complement is no range."""
+    bounds: dict[str, list[tuple[int, Limit]]] = {}
+    impossible: set[int] = set()
+    for index, read in enumerate(reads):
+        mark = read.mark
+        if not mark.plays("range") or mark.attribute is None or read.polarity in ("open", "unclear"):
+            continue
+        if read.polarity == "exclude":
+            other = None if _follows_value(reads, index) else flipped(mark, integral=vocabulary.is_integral(mark.attribute))
+            if other is None:
+                impossible.add(index)
+                continue
+            mark = other
+        elif read.soft:
+            continue
+        limit = Limit(attribute=mark.attribute or "", operator="range", low=mark.low, high=mark.high)
+        bounds.setdefault(limit.attribute, []).append((index, limit))
+    limits: list[Limit] = []
+    loose: set[int] = set()
+    for found in bounds.values():
+        merged = _merged([limit for _, limit in found])
+        if merged is None:
+            loose.update(index for index, _ in found)
+        else:
+            limits.append(merged)
+    return limits, loose, impossible
+
+
+def _follows_value(reads: Sequence[Read], index: int) -> bool:
+    """Whether an unwanted range only narrows an unwanted value ("no comedies from before 1980")."""
+    before = next((read for read in reversed(reads[max(0, index - 8) : index]) if read.mark.is_content), None)
+    return before is not None and before.polarity == "exclude" and reads[index].joint == "adjacent"
+
+
+def _merged(limits: Sequence[Limit]) -> Limit | None:
+    """The range in which all of them hold, or None when there is none."""
+    lows = [limit.low for limit in limits if limit.low is not None]
+    highs = [limit.high for limit in limits if limit.high is not None]
+    low, high = max(lows, default=None), min(highs, default=None)
+    if low is not None and high is not None and low > high:
+        return None
+    return replace(limits[0], low=low, high=high)
+
+
+def _excludes(reads: Sequence[Read], vocabulary: Vocabulary, wanted: set[str]) -> list[Limit]:
+    """One limit an attribute. An ambiguous value is kept out of every attribute that has it."""
+    values: dict[str, dict[str, None]] = {}
+    for group in _unwanted(reads):
+        free = [index for index in group if not wanted & {ref.value for ref in reads[index].mark.refs}]
+        for ref in _meant(reads, (free or group)[0]):
+            values.setdefault(ref.attribute, {})[ref.value] = None
+    return [Limit(attribute=name, operator="exclude", values=tuple(found)) for name, found in values.items()]
+
+
+def _meant(reads: Sequence[Read], index: int) -> tuple[Ref, ...]:
+    attribute = _named_attribute(reads, index)
+    refs = reads[index].mark.refs
+    return tuple(ref for ref in refs if ref.attribute == attribute) or refs
+
+
+def _unwanted(reads: Sequence[Read]) -> list[list[int]]:
+    """Unwanted values; those side by side form one combination."""
+    groups: list[list[int]] = []
+    last = -1
+    for index, read in enumerate(reads):
+        if not read.mark.is_content:
+            continue
+        if read.mark.plays("value") and read.polarity == "exclude":
+            if groups and groups[-1][-1] == last and read.joint == "adjacent":
+                groups[-1].append(index)
+            else:
+                groups.append([index])
+        last = index
+    return groups

@@ -1,0 +1,205 @@
+"""Second pass: numbers, years and the words around them become ranges ("between 1980 and 1995", "price under 20")."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from instructrec.instructions.lexicon import Lexicon
+from instructrec.instructions.marks import Mark
+from instructrec.instructions.tokens import Token
+from instructrec.instructions.vocabulary import Vocabulary
+
+_NUMERIC = ("year", "decade", "number")
+_MOST_BETWEEN = 6
+"""Marks that may stand between a word of comparison and its number; also keeps the reading linear."""
+
+
+class _Bounds(NamedTuple):
+    low: float | None
+    high: float | None
+    end: int
+    """Index of the first mark after them."""
+
+
+class RangeReader:
+    """Reads the ranges of one marked request from left to right."""
+
+    def __init__(self, marks: Sequence[Mark], tokens: Sequence[Token], vocabulary: Vocabulary, lexicon: Lexicon) -> None:
+        self.marks = marks
+        self.tokens = tokens
+        self.vocabulary = vocabulary
+        self.lexicon = lexicon
+        self.attribute: str | None = None
+
+    def read(self) -> list[Mark]:
+        """The marks, with each range as one mark of role "range"."""
+        out: list[Mark] = []
+        place = 0
+        while place < len(self.marks):
+            mark = self.marks[place]
+            self._remember(mark)
+            found = self._range(place)
+            if found is None:
+                out.append(mark)
+                place += 1
+            else:
+                out.append(found[0])
+                place = found[1]
+        return out
+
+    def _remember(self, mark: Mark) -> None:
+        if mark.plays("attribute"):
+            self.attribute = mark.attribute if mark.attribute in self.vocabulary.catalog.numbers else None
+        elif mark.plays("sign") and (self.tokens[mark.first].ends_sentence or self.tokens[mark.first].key == ","):
+            self.attribute = None
+
+    def _range(self, place: int) -> tuple[Mark, int] | None:
+        start = place
+        value = self._value(place, prefixes=False)
+        role = "" if value else self.marks[place].roles
+        bounds = self._plain(value) if value else self._prefixed(place, role)
+        if bounds is None:
+            return None
+        attribute, end = self._attribute_of(start, bounds.end)
+        if attribute is None:
+            return None
+        bounds, self.attribute = self._shifted(bounds, attribute), None
+        last = self.marks[end - 1].last
+        return Mark(("range",), self.marks[start].first, last, attribute=attribute, low=bounds.low, high=bounds.high), end
+
+    def _attribute_of(self, start: int, end: int) -> tuple[str | None, int]:
+        inside = [mark.attribute for mark in self.marks[start:end] if mark.plays("attribute")]
+        named = [name for name in inside if name in self.vocabulary.catalog.numbers]
+        if named:
+            return named[0], end
+        if self.attribute is not None:
+            return self.attribute, end
+        if (
+            end < len(self.marks)
+            and self.marks[end].attribute in self.vocabulary.catalog.numbers
+            and not self.marks[end].plays("named")
+        ):
+            return self.marks[end].attribute, end + 1
+        years = all(not mark.plays("number") or self._is_short_year(mark) for mark in self.marks[start:end])
+        return (self.vocabulary.year if years else None), end
+
+    def _is_short_year(self, mark: Mark) -> bool:
+        return mark.low is not None and 0 <= mark.low < 100 and mark.last - mark.first == 1 and self._follows_dash(mark)
+
+    def _follows_dash(self, mark: Mark) -> bool:
+        return mark.first > 1 and self.tokens[mark.first - 1].text in "-–—~" and self.tokens[mark.first - 2].key[:1].isdigit()
+
+    def _shifted(self, bounds: _Bounds, attribute: str) -> _Bounds:
+        """Strict bounds came as infinitesimals (see `_beyond`); make them the next whole number where all numbers are whole."""
+        low, high, end = bounds
+        if low is not None and not low.is_integer() and self.vocabulary.is_integral(attribute):
+            low = float(math.ceil(low))
+        if high is not None and not high.is_integer() and self.vocabulary.is_integral(attribute):
+            high = float(math.floor(high))
+        return _Bounds(low, high, end)
+
+    def _value(self, place: int, *, prefixes: bool = True) -> _Bounds | None:
+        """A number, year or decade at `place`, with what may stand before it (articles, "early") when `prefixes`."""
+        part: Mark | None = None
+        stop = min(place + _MOST_BETWEEN, len(self.marks))
+        while place < stop and not self.marks[place].plays(*_NUMERIC):
+            mark = self.marks[place]
+            if mark.plays("part"):
+                part = mark
+            elif not self._is_apostrophe(mark) and not (prefixes and mark.plays("article", "from", "attribute", "filler")):
+                return None
+            place += 1
+        if place >= stop:
+            return None
+        return self._refined(place, part)
+
+    def _is_apostrophe(self, mark: Mark) -> bool:
+        return mark.plays("sign") and self.tokens[mark.first].text in "'’‘"
+
+    def _refined(self, place: int, part: Mark | None) -> _Bounds:
+        mark = self.marks[place]
+        low, high, end = mark.low, mark.high, place + 1
+        if end < len(self.marks) and self.marks[end].plays("year_suffix"):
+            end += 1
+        if end < len(self.marks) and self.lexicon.script == "han" and self.marks[end].plays("part"):
+            part, end = self.marks[end], end + 1
+        if part is not None and low is not None and high == low + 9:
+            low, high = low + (part.low or 0), low + (part.high or 9)
+        return _Bounds(low, high, end)
+
+    def _plain(self, value: _Bounds) -> _Bounds:
+        """A value without a word before it: "1990 or later", "1990-1995", "the 80s and 90s", "1994"."""
+        low, high, end = value
+        if end < len(self.marks):
+            follow = self.marks[end]
+            if follow.plays("to") and (second := self._value(end + 1)) is not None and not follow.plays("and"):
+                return self._ordered(value, second)
+            if follow.plays("since_after"):
+                return _Bounds(low, None, end + 1)
+            if follow.plays("before_after"):
+                return _Bounds(None, _beyond(low, -1), end + 1)
+            if follow.plays("until_after"):
+                return _Bounds(None, high, end + 1)
+        return self._joined(value)
+
+    def _joined(self, value: _Bounds) -> _Bounds:
+        """Neighbouring years or decades joined by "and" or "or" are one range; others stay apart."""
+        low, high, end = value
+        while end + 1 < len(self.marks) and self.marks[end].plays("and", "or"):
+            second = self._value(end + 1)
+            if second is None or None in (low, high, second.low, second.high):
+                break
+            assert low is not None and high is not None and second.low is not None and second.high is not None
+            if second.low > high + 1 or low > second.high + 1 or self.marks[second.end - 1].plays("number"):
+                break
+            low, high, end = min(low, second.low), max(high, second.high), second.end
+        return _Bounds(low, high, end)
+
+    def _ordered(self, first: _Bounds, second: _Bounds) -> _Bounds:
+        low, high = first.low, second.high
+        if low is not None and high is not None and second.low == high < 100 <= low:
+            high += low // 100 * 100
+        if low is not None and high is not None and low > high:
+            low, high = second.low, first.high
+        return _Bounds(low, high, second.end)
+
+    def _prefixed(self, place: int, roles: Sequence[str]) -> _Bounds | None:
+        value = self._value(place + 1) if place + 1 < len(self.marks) else None
+        if value is None:
+            return None
+        low, high, end = value
+        if "between" in roles:
+            return self._between(value)
+        for role, bounds in (
+            ("since", _Bounds(low, None, end)),
+            ("until", _Bounds(None, high, end)),
+            ("before", _Bounds(None, _beyond(low, -1), end)),
+            ("after", _Bounds(_beyond(high, 1), None, end)),
+        ):
+            if role in roles:
+                return bounds
+        return self._plain(value) if {"from", "article"} & set(roles) else None
+
+    def _between(self, value: _Bounds) -> _Bounds | None:
+        if value.end < len(self.marks) and self.marks[value.end].plays("and", "to"):
+            second = self._value(value.end + 1)
+            return self._ordered(value, second) if second is not None else None
+        return None
+
+
+def _beyond(bound: float | None, direction: int) -> float | None:
+    """The nearest float strictly beyond a bound."""
+    return None if bound is None else math.nextafter(bound, direction * math.inf)
+
+
+def flipped(mark: Mark, *, integral: bool) -> Mark | None:
+    """The range of everything a one-sided range leaves out; None for a two-sided one, which has no single complement."""
+    if (mark.low is None) == (mark.high is None):
+        return None
+    if mark.low is not None:
+        return replace(mark, low=None, high=mark.low - 1 if integral else _beyond(mark.low, -1))
+    assert mark.high is not None
+    return replace(mark, low=mark.high + 1 if integral else _beyond(mark.high, 1), high=None)

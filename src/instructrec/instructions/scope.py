@@ -1,0 +1,224 @@
+"""Third pass: how far negation, softness and lists reach. The result says of every mark whether it is wanted, and how firmly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
+
+from instructrec.instructions.marks import Mark
+from instructrec.instructions.tokens import Token
+
+Polarity: TypeAlias = Literal["include", "exclude", "open", "unclear"]
+Joint: TypeAlias = Literal["new", "adjacent", "comma", "and", "or"]
+
+_HANDLERS = (
+    "negation", "open", "unclear", "negation_after", "soft_after", "soft", "like", "firm", "contrast", "or", "and", "article",
+)  # fmt: skip
+
+
+_LONGEST_LIST = 40
+"""Marks that one list may have; keeps the reading linear."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A mark in context.
+
+    `polarity`: wanted, unwanted, without condition ("not only"), or a degree nobody can check ("less", "not too");
+    `soft`: a preference rather than a demand; `joint`: how it hangs on the content before it; `article`: "a" before it;
+    `segment`: number of the clause; `trigger`: index of the mark that set the polarity, if any.
+    """
+
+    mark: Mark
+    polarity: Polarity
+    soft: bool
+    joint: Joint
+    article: bool
+    segment: int
+    trigger: int | None
+
+
+@dataclass(slots=True)
+class _State:
+    polarity: Polarity = "include"
+    soft: bool = False
+    joint: Joint = "new"
+    article: bool = False
+    segment: int = 0
+    trigger: int | None = None
+    fresh: bool = False
+    """A negation or softener was just read and nothing it applies to yet."""
+    head_article: bool = False
+    """The first content in the scope of the negation had an article."""
+    reads: list[Read] = field(default_factory=list)
+    content: list[int] = field(default_factory=list)
+    """Indices of the reads that say what is wanted."""
+
+
+class ScopeReader:
+    """Walks over the marks once and keeps what is in force."""
+
+    def __init__(self, marks: Sequence[Mark], tokens: Sequence[Token]) -> None:
+        self.marks = marks
+        self.tokens = tokens
+        self.state = _State()
+
+    def read(self) -> list[Read]:
+        """One Read a mark, in order."""
+        for place, mark in enumerate(self.marks):
+            if mark.is_content:
+                self._content(mark)
+            elif mark.plays("sign"):
+                self._sign(place)
+            else:
+                self._word(place)
+            if not mark.is_content:
+                self.state.reads.append(self._current(mark))
+        return self.state.reads
+
+    def _current(self, mark: Mark) -> Read:
+        state = self.state
+        return Read(mark, state.polarity, state.soft, state.joint, state.article, state.segment, state.trigger)
+
+    def _content(self, mark: Mark) -> None:
+        state = self.state
+        if state.joint == "and" and state.polarity != "include" and not state.fresh and state.article and not state.head_article:
+            self._reset("and")  # "no romance and a happy end": the second thing has its own article, so it is wanted
+        if state.fresh:
+            state.head_article = state.article
+        state.content.append(len(state.reads))
+        state.reads.append(self._current(mark))
+        state.joint, state.article, state.fresh = "adjacent", False, False
+
+    def _word(self, place: int) -> None:
+        mark, state = self.marks[place], self.state
+        if self._joins_names(place):
+            return
+        role = next((role for role in _HANDLERS if role in mark.roles), None)
+        if role in ("negation", "open", "unclear"):
+            self._negate(place, role)
+        elif role in ("soft", "like"):
+            self._soften()
+        elif role in ("negation_after", "soft_after"):
+            self._backwards(role, place)
+        elif role in ("firm", "contrast"):
+            self._end_scope(role)
+        elif role in ("or", "and"):
+            state.joint = "or" if role == "or" else "and" if state.joint != "or" else "or"
+        elif role == "article":
+            state.article = True
+
+    def _joins_names(self, place: int) -> bool:
+        """Whether the mark is an attribute name followed by a colon: a new condition begins, and no negation reaches it."""
+        if self.marks[place].plays("named"):
+            self._reset("new")
+            return True
+        return False
+
+    def _negate(self, place: int, role: str) -> None:
+        state = self.state
+        if role == "negation" and state.polarity == "exclude" and state.fresh and not self._is_nor(place):
+            state.polarity = "open"  # "don't skip ...": a negated negation imposes nothing
+        else:
+            state.polarity = {"negation": "exclude", "open": "open", "unclear": "unclear"}[role]  # type: ignore[assignment]
+        if self._is_nor(place):
+            state.joint = "or"
+        state.trigger, state.fresh, state.soft, state.article = place, True, False, False
+
+    def _is_nor(self, place: int) -> bool:
+        return self.tokens[self.marks[place].first].key == "nor"
+
+    def _soften(self) -> None:
+        state = self.state
+        if state.fresh and state.polarity != "include":
+            return
+        if state.polarity != "include":
+            self._reset("new")
+        state.soft, state.fresh = True, True
+
+    def _end_scope(self, role: str) -> None:
+        state = self.state
+        if role == "firm" and state.fresh and state.polarity != "include":
+            return  # "I don't really want ..."
+        if state.polarity != "include" or state.soft or role == "contrast":
+            self._reset("new" if role == "contrast" else state.joint)
+
+    def _reset(self, joint: Joint) -> None:
+        state = self.state
+        state.polarity, state.soft, state.trigger, state.fresh, state.joint = "include", False, None, False, joint
+        state.segment += 1
+
+    def _backwards(self, role: str, place: int) -> None:
+        """Words that act on what stands before them: "romance-free", "a comedy or a drama if possible"."""
+        reads = self.state.reads
+        listed = False
+        for index in reversed(self.state.content[-_LONGEST_LIST:]):
+            read = reads[index]
+            if role == "soft_after":
+                reads[index] = replace(read, soft=True)
+            else:
+                reads[index] = replace(read, polarity="exclude", trigger=place)
+            listed = listed or read.joint in ("and", "or")
+            linked = ("and", "or") if role == "negation_after" else ("and", "or", "adjacent", *(("comma",) if listed else ()))
+            if read.joint not in linked:
+                return
+
+    def _sign(self, place: int) -> None:
+        token = self.tokens[self.marks[place].first]
+        if token.ends_sentence:
+            self._reset("new")
+        elif token.key == "," or token.text in "–—":
+            if not self._list_continues(place):
+                keep = self.state.joint
+                self._reset("comma" if keep != "new" else "new")
+            elif self.state.joint == "adjacent":
+                self.state.joint = "comma"
+
+    def _list_continues(self, comma: int) -> bool:
+        """Whether the comma at `comma` is inside a list that a later "or", "nor" or "and" closes: "no A, B or C"."""
+        state = self.state
+        if state.polarity == "include" and not state.soft:
+            return True
+        if self._between_qualities(comma):
+            return True
+        article, seen = False, False
+        for mark in self.marks[comma + 1 : comma + 1 + _LONGEST_LIST]:
+            if mark.plays("or", "and") or (mark.plays("negation") and self.tokens[mark.first].key == "nor"):
+                return not (article and not state.head_article)
+            if mark.is_content:
+                seen = True
+            elif mark.plays("article"):
+                article = article or not seen
+            elif not (mark.plays("sign") and self.tokens[mark.first].key == ",") and mark.roles[0] != "filler":
+                return False
+        return False
+
+    def _between_qualities(self, comma: int) -> bool:
+        """Whether the comma only separates adjectives: "a funny, light comedy"."""
+        if not 0 < comma < len(self.marks) - 1:
+            return False
+        return self.marks[comma - 1].plays("quality", "known") and self.marks[comma + 1].is_content
+
+
+def read_scopes(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[Read]:
+    """What holds for every mark; lists separated by commas take the word that closes them ("A, B or C": or throughout)."""
+    reads = ScopeReader(marks, tokens).read()
+    content = [index for index, read in enumerate(reads) if read.mark.is_content]
+    closing: Joint = "and"
+    for position in range(len(content) - 1, -1, -1):
+        index = content[position]
+        read = reads[index]
+        after = reads[content[position + 1]] if position + 1 < len(content) else None
+        if after is None or (after.polarity, after.soft) != (read.polarity, read.soft) or after.joint == "new":
+            closing = _default(reads, index)
+        if read.joint == "comma":
+            reads[index] = replace(read, joint=closing)
+        elif read.joint in ("and", "or"):
+            closing = read.joint
+    return reads
+
+
+def _default(reads: Sequence[Read], index: int) -> Joint:
+    """Without a closing word a comma means "and", except between plurals ("comedies, dramas")."""
+    return "or" if reads[index].mark.plural else "and"

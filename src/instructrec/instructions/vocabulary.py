@@ -1,0 +1,145 @@
+"""What a catalog can be asked for in words: learned from its label values, attribute names and titles, for any domain."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from instructrec.instructions.lexicon import Lexicon, Phrase
+from instructrec.instructions.render import year_attribute
+from instructrec.instructions.spelling import Speller
+from instructrec.instructions.tokens import clean, fold, han_share, keys
+from instructrec.tables import Catalog
+
+LONGEST_PHRASE = 12
+"""Words of the longest value or title that is recognised."""
+
+_MIN_PREFIX = 2
+_BRACKETS = re.compile(r"\s*\([^()]*\)")
+_LAST_ARTICLE = re.compile(r"^(.*), (\w{1,4})$")
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+
+
+class Ref(NamedTuple):
+    """One value of one label attribute."""
+
+    attribute: str
+    value: str
+
+
+class Vocabulary:
+    """The words of one catalog, compared by the rules of one language.
+
+    `values`: stemmed phrase -> what it can mean; `attributes`: phrase -> attribute name; `titles`: phrases of two words or more.
+    """
+
+    def __init__(self, catalog: Catalog, lexicon: Lexicon) -> None:
+        self.catalog = catalog
+        self.lexicon = lexicon
+        self.values: dict[Phrase, tuple[Ref, ...]] = {}
+        self.value_words: set[str] = set()
+        self._short: dict[Phrase, list[tuple[Phrase, tuple[Ref, ...]]]] = defaultdict(list)
+        self.attributes = {self._stems(keys(name.replace("_", " "))): name for name in catalog.attributes}
+        self.year = year_attribute(catalog)
+        for attribute, labels in catalog.labels.items():
+            for value in labels.names:
+                self._learn(Ref(attribute, value))
+        self.speller = Speller(word for word in self.value_words if word not in lexicon.words)
+
+    @staticmethod
+    def of(catalog: Catalog, lexicon: Lexicon) -> Vocabulary:
+        """The vocabulary of a catalog, built once and kept with it (as a cached property of the catalog would be)."""
+        kept: dict[str, Vocabulary] = vars(catalog).setdefault("_vocabularies", {})
+        if lexicon.language not in kept:
+            kept[lexicon.language] = Vocabulary(catalog, lexicon)
+        return kept[lexicon.language]
+
+    def _stems(self, words: Phrase) -> Phrase:
+        return tuple(self.lexicon.stem(word) for word in words)
+
+    def _learn(self, ref: Ref) -> None:
+        words = keys(ref.value)
+        if not words:
+            return
+        bare = tuple(word for word in words if word not in ("and", "/") and any(letter.isalnum() for letter in word))
+        self.value_words.update(word for word in words if word.isalnum())
+        forms = dict.fromkeys([self._stems(words), self._stems(bare)])
+        if len(bare) > 1:
+            forms[(self.lexicon.stem("".join(bare)),)] = None
+        for form in forms:
+            if form:
+                self.values[form] = tuple(dict.fromkeys((*self.values.get(form, ()), ref)))
+        if 1 < len(bare) <= 4:
+            self._short[tuple(word[:_MIN_PREFIX] for word in bare)].append((bare, (ref,)))
+
+    def find(self, words: Phrase) -> tuple[Ref, ...]:
+        """The values a phrase names, in any number, hyphenation or relational adjective; empty when none."""
+        stems = self._stems(words)
+        found = self.values.get(stems)
+        if found is None and len(words) == 1:
+            nouns = [self.values[(noun,)] for noun in self.lexicon.nouns(words[0]) if (noun,) in self.values]
+            found = nouns[0] if len(nouns) == 1 else None
+        return found or ()
+
+    def abbreviated(self, words: Phrase) -> tuple[Ref, ...]:
+        """Values of several words of which each word begins like the one given, or the other way round ("sci fi")."""
+        fits = self._short.get(tuple(word[:_MIN_PREFIX] for word in words), ())
+        return tuple(
+            ref
+            for known, refs in fits
+            if all(a.startswith(b) or b.startswith(a) for a, b in zip(words, known, strict=True))
+            and all(min(len(a), len(b)) >= _MIN_PREFIX for a, b in zip(words, known, strict=True))
+            for ref in refs
+        )
+
+    def is_plural(self, words: Phrase, refs: tuple[Ref, ...]) -> bool:
+        """Whether the phrase is the plural of a value that is itself singular."""
+        last = words[-1]
+        return self.lexicon.stem(last) != last and all(last not in keys(ref.value) for ref in refs)
+
+    def narrow(self, refs: tuple[Ref, ...], attribute: str | None) -> Ref:
+        """The one meaning of an ambiguous value: of the attribute named, else the one that most items have."""
+        named = [ref for ref in refs if ref.attribute == attribute]
+        return max(named or refs, key=self.count)
+
+    def count(self, ref: Ref) -> int:
+        """How many items have a value."""
+        labels = self.catalog.labels[ref.attribute]
+        return int((labels.codes == labels.names.index(ref.value)).sum())
+
+    @cached_property
+    def titles(self) -> frozenset[Phrase]:
+        """Titles of two words or more, also without brackets and with a trailing article put in front ("Net, The")."""
+        found: set[Phrase] = set()
+        for title in self.catalog.titles:
+            plain = _BRACKETS.sub("", clean(title)[:300])
+            moved = _LAST_ARTICLE.sub(r"\2 \1", plain)
+            bare = _LAST_ARTICLE.sub(r"\1", plain)
+            found.update(keys(form) for form in dict.fromkeys((title, plain, moved, bare)))
+        return frozenset(words for words in found if 1 < len(words) <= LONGEST_PHRASE)
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Every word of titles, texts and values, stemmed."""
+        found: set[str] = set(self.value_words)
+        for text in (*self.catalog.titles, *self.catalog.texts):
+            found.update(keys(text) if han_share(text) else (fold(word) for word in _WORD.findall(text)))
+        return frozenset(self.lexicon.stem(word) for word in found)
+
+    def is_integral(self, attribute: str) -> bool:
+        """Whether all known numbers of an attribute are whole."""
+        values = self.catalog.numbers[attribute]
+        known = values[np.isfinite(values)]
+        return bool(np.all(known == np.round(known)))
+
+    def decade(self, digits: int) -> int:
+        """First year of the decade "80s": in the century in which the catalog has most items, 1900 when it has none."""
+        starts = [1900 + digits, 2000 + digits, 1800 + digits]
+        if self.year is None:
+            return starts[0]
+        years = self.catalog.numbers[self.year]
+        return max(starts, key=lambda start: int(((years >= start) & (years < start + 10)).sum()))

@@ -1,0 +1,126 @@
+"""A decoder body with adapters: vectors in, hidden states out, under any attention mask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import torch
+from torch import Tensor
+
+from instructrec.errors import ModelError
+from instructrec.lm.bases import FAKE, Base
+from instructrec.lm.lora import add_lora
+from instructrec.lm.tiny import HashTokenizer, tiny_config
+
+
+class Tokenizer(Protocol):
+    """Words to token ids and back."""
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text, without special tokens."""
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of token ids."""
+
+
+class HubTokenizer:
+    """A Hugging Face tokenizer behind the two methods that are used here."""
+
+    def __init__(self, folder: str) -> None:
+        from transformers import AutoTokenizer
+
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text, without special tokens."""
+        return cast(list[int], self._tokenizer.encode(text, add_special_tokens=False))
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of token ids."""
+        return cast(str, self._tokenizer.decode(ids, skip_special_tokens=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoder:
+    """`body` maps vectors to hidden states; `words` is the frozen word embedding table, float32 [vocabulary, width]."""
+
+    base: Base
+    tokenizer: Tokenizer
+    body: Any
+    words: Tensor
+    dtype: torch.dtype
+
+    @property
+    def width(self) -> int:
+        """Length of a hidden state."""
+        return int(self.words.shape[1])
+
+    def hidden(self, vectors: Tensor, positions: Tensor, visible: Tensor) -> Tensor:
+        """Hidden states, dtype of the body, [batch, length, width].
+
+        `vectors` [batch, length, width]; `positions` int64 [batch, length]; `visible` bool [batch, length, length]: may row i
+        look at column j. Every row must see at least itself.
+        """
+        mask = torch.zeros(visible.shape, dtype=self.dtype).masked_fill_(~visible, torch.finfo(self.dtype).min)[:, None]
+        # Bodies with two kinds of layers (Gemma 3) take one mask for each; histories are shorter than their sliding window.
+        kinds = set(getattr(self.body.config, "layer_types", None) or ())
+        masks: Any = {kind: mask for kind in kinds} if len(kinds) > 1 else mask
+        output = self.body(inputs_embeds=vectors.to(self.dtype), position_ids=positions, attention_mask=masks, use_cache=False)
+        return cast(Tensor, output.last_hidden_state)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecoderShape:
+    """How much of a base is used: the first `layers` blocks (0: all), and LoRA of `rank` with scale alpha / rank."""
+
+    layers: int = 8
+    rank: int = 16
+    alpha: float = 32.0
+    random_weights: bool = False
+
+
+def load_decoder(base: Base, shape: DecoderShape, *, seed: int = 0) -> Decoder:
+    """Read a base, cut it to its first layers, freeze it and add trainable adapters.
+
+    With `random_weights` the same shape is made from the seed instead of the pretrained weights (the control of an ablation);
+    the word embeddings are random then, too. bf16 where the processor multiplies it natively, else float32.
+    """
+    dtype = native_dtype()
+    torch.manual_seed(seed)
+    model = _model(base, dtype, random_weights=shape.random_weights)
+    body = model.get_decoder()
+    blocks = getattr(body, "layers", None)
+    if blocks is None:
+        raise ModelError(f"The base '{base.name}' has no list of decoder layers. Use a decoder-only causal language model.")
+    if 0 < shape.layers < len(blocks):
+        body.layers = blocks[: shape.layers]
+        body.config.num_hidden_layers = shape.layers
+    body.requires_grad_(False)
+    table = body.get_input_embeddings()
+    words = table.weight.detach().float() * float(getattr(table, "scalar_embed_scale", 1.0))
+    body.set_input_embeddings(None)
+    tokenizer: Tokenizer = HashTokenizer() if base.name == FAKE else HubTokenizer(str(base.folder))
+    return Decoder(
+        base=base, tokenizer=tokenizer, body=add_lora(body, rank=shape.rank, alpha=shape.alpha), words=words, dtype=dtype
+    )
+
+
+def native_dtype() -> torch.dtype:
+    """bfloat16 where the processor has instructions for it (AMX or AVX512-BF16), else float32."""
+    has_bf16 = bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+    return torch.bfloat16 if has_bf16 else torch.float32
+
+
+def _model(base: Base, dtype: torch.dtype, *, random_weights: bool) -> Any:
+    from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    # The fused attention kernel of the CPU is 2-4 times slower in its backward pass, at these lengths, than plain products.
+    options: dict[str, Any] = {"dtype": dtype, "attn_implementation": "eager"}
+    if base.name == FAKE:
+        return AutoModelForCausalLM.from_config(LlamaConfig(**cast(Any, tiny_config())), **options)
+    if random_weights:
+        return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base.folder), **options)
+    return AutoModelForCausalLM.from_pretrained(base.folder, **options)

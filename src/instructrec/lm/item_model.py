@@ -1,0 +1,165 @@
+"""A decoder that reads words and items in one sequence and scores the whole catalog from one hidden state.
+
+An item token is a sum of what the item's text says, what collaborative factors say, and a learned residual; the same table is
+input and output (tied, as in Press and Wolf 2017). The words of a question reach the answer twice: through the sequence, and as
+a pooled word vector next to the hidden state, so that a few thousand questions are enough to learn what words mean for items.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from instructrec.lm.decoder import Decoder
+from instructrec.lm.features import FEATURE_SCALE
+from instructrec.lm.lora import load_adapter, save_adapter, set_frozen
+
+ITEM_SCALE = 0.05
+"""Standard deviation of each of the parts of an item vector at the start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenBatch:
+    """Rows of tokens with their visibility, and where answers are read.
+
+    `tokens` int64 [batch, length]: word ids, then item codes from `vocabulary` on, then one answer token;
+    `positions` int64 [batch, length]; `visible` bool [batch, length, length].
+    """
+
+    tokens: Tensor
+    positions: Tensor
+    visible: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemTable:
+    """The catalog as the model sees it: `vectors` float32 [num_items, width]; `match` float32 [num_items, word_width]."""
+
+    vectors: Tensor
+    match: Tensor
+
+
+class ItemTokenModel(nn.Module):
+    """Item table, answer heads and a decoder with adapters. Trainable: everything but the frozen body and word table."""
+
+    def __init__(self, decoder: Decoder, text: Tensor, factors: Tensor, *, dropout: float, word_width: int = 128) -> None:
+        super().__init__()
+        width, num_items = decoder.width, len(text)
+        self.decoder = decoder
+        self.body = decoder.body
+        self.text: Tensor
+        self.factors: Tensor
+        self.register_buffer("text", text)
+        self.register_buffer("factors", factors)
+        self.residual = nn.Embedding(num_items, width)
+        self.from_text = nn.Linear(text.shape[1], width, bias=False)
+        self.from_factors = nn.Linear(factors.shape[1], width, bias=False)
+        self.answer = nn.Parameter(torch.randn(width) * 0.1)
+        self.input_scale = nn.Parameter(torch.tensor(2.0))
+        self.out = nn.Linear(width, width)
+        self.word_gate = nn.Linear(width, 1)
+        self.word_scale = nn.Parameter(torch.tensor(2.0))
+        self.word_query = nn.Linear(width, width, bias=False)
+        self.word_match = nn.Linear(width, word_width, bias=False)
+        self.text_match = nn.Linear(text.shape[1], word_width, bias=False)
+        self.dropout = nn.Dropout(dropout)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        spread = ITEM_SCALE / FEATURE_SCALE
+        nn.init.normal_(self.residual.weight, std=0.8 * ITEM_SCALE)
+        nn.init.normal_(self.from_text.weight, std=spread / self.from_text.in_features**0.5 * 1.4)
+        nn.init.normal_(self.from_factors.weight, std=spread / self.from_factors.in_features**0.5)
+        nn.init.normal_(self.text_match.weight, std=0.03 / FEATURE_SCALE)
+        nn.init.eye_(self.out.weight)
+        for weight in (self.out.bias, self.word_gate.weight, self.word_gate.bias, self.word_query.weight, self.word_match.weight):
+            nn.init.zeros_(weight)
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of word ids; item code i is token vocabulary + i, and the answer token follows the items."""
+        return len(self.decoder.words)
+
+    @property
+    def answer_token(self) -> int:
+        """The token at which a question is answered."""
+        return self.vocabulary + len(self.text)
+
+    def table(self) -> ItemTable:
+        """Item vectors from text, factors and residual; computed once a step, or once for serving."""
+        vectors = self.residual.weight + self.from_text(self.text) + self.from_factors(self.factors)
+        return ItemTable(vectors=vectors, match=self.text_match(self.text))
+
+    def hidden(self, batch: TokenBatch, items: ItemTable) -> Tensor:
+        """Hidden states [batch, length, width] in the dtype of the body."""
+        tokens = batch.tokens
+        words, table = tokens < self.vocabulary, (tokens >= self.vocabulary) & (tokens < self.answer_token)
+        vectors = self.answer.expand(*tokens.shape, -1)
+        vectors = vectors.masked_scatter(words[..., None], self.decoder.words[tokens[words]])
+        chosen = self.dropout(items.vectors[tokens[table] - self.vocabulary]) * self.input_scale
+        return self.decoder.hidden(vectors.masked_scatter(table[..., None], chosen), batch.positions, batch.visible)
+
+    def logits(self, hidden: Tensor, items: ItemTable, words: Tensor | None = None) -> Tensor:
+        """Scores of the whole catalog, float32 [num_answers, num_items].
+
+        `hidden` [num_answers, width]; `words` float32 [num_answers, width] from `pool`, where the answers have words of their own.
+        """
+        query = self.out(self.dropout(hidden.float()))
+        query = query * torch.rsqrt(query.square().mean(dim=-1, keepdim=True) + 1e-6) * 0.25
+        if words is None:
+            return self._product(query, items.vectors)
+        words = self.dropout(words)
+        return self._product(query + self.word_query(words), items.vectors) + self.word_match(words) @ items.match.T
+
+    def _product(self, query: Tensor, items: Tensor) -> Tensor:
+        return (query.to(self.decoder.dtype) @ items.to(self.decoder.dtype).T).float()
+
+    def pool(self, ids: Tensor, owner: Tensor, num_answers: int) -> Tensor:
+        """Gated mean of word embeddings by answer, float32 [num_answers, width]; zeros for an answer without words.
+
+        `ids`, `owner` int64 [num_words]: a word id and the answer it belongs to.
+        """
+        words = self.decoder.words[ids]
+        gate = self.word_gate(words * self.word_scale).squeeze(-1).clamp(max=4.0).exp()
+        total = torch.zeros(num_answers, words.shape[1]).index_add(0, owner, words * gate[:, None])
+        weight = torch.zeros(num_answers).index_add(0, owner, gate)
+        return total / weight.clamp_min(1e-6)[:, None] * self.word_scale
+
+    def word_logits(self, hidden: Tensor) -> Tensor:
+        """Scores of the vocabulary for tasks that answer in words, float32 [num_tokens, vocabulary]."""
+        return (hidden.to(self.decoder.dtype) @ self.decoder.words.to(self.decoder.dtype).T).float()
+
+    def own_state(self) -> dict[str, Tensor]:
+        """Everything outside the decoder body, by name."""
+        return {key: value for key, value in self.state_dict().items() if not key.startswith("body.")}
+
+    def save(self, folder: Path) -> None:
+        """Write `adapter.safetensors` (PEFT keys) and `items.safetensors` (table, heads and features)."""
+        save_adapter(self.body, folder / "adapter.safetensors")
+        save_file({key: value.detach().contiguous() for key, value in self.own_state().items()}, str(folder / "items.safetensors"))
+
+    def restore(self, folder: Path) -> None:
+        """Read what `save` wrote into a model of the same shape."""
+        load_adapter(self.body, folder / "adapter.safetensors")
+        self.load_state_dict(load_file(str(folder / "items.safetensors")), strict=False)
+
+    def serve(self) -> None:
+        """Switch to serving: no dropout, adapters folded into the weights."""
+        self.eval()
+        set_frozen(self.body, True)
+
+    def tune(self) -> None:
+        """Switch to tuning."""
+        self.train()
+        set_frozen(self.body, False)
+
+    def grow(self, text: Tensor, factors: Tensor) -> None:
+        """Append items that were not trained: their residual is zero, text and estimated factors speak for them."""
+        extra = torch.zeros(len(text), self.residual.embedding_dim)
+        self.residual = nn.Embedding.from_pretrained(torch.cat([self.residual.weight.detach(), extra]), freeze=False)
+        self.text = torch.cat([self.text, text])
+        self.factors = torch.cat([self.factors, factors])

@@ -1,0 +1,95 @@
+"""LoRA adapters (Hu et al. 2021, arXiv 2106.09685) on every linear map, as PEFT layers with one fused matrix product.
+
+PEFT's own forward computes x W' + s (x A') B' with the adapter in float32: on a CPU the extra passes over activations cost
+more than the products. Here W + s B A is formed once a step (it is small) and x meets one matrix; gradients go to A and B only.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft.tuners.lora import Linear as PeftLinear
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class _EffectiveLinear(torch.autograd.Function):
+    """y = x (W + scale B A)', with gradients for x, A and B; W is frozen."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
+        a_low, b_low = a.to(weight.dtype), b.to(weight.dtype)
+        effective = torch.addmm(weight, b_low, a_low, alpha=scale)
+        ctx.save_for_backward(x, effective, a_low, b_low)
+        ctx.scale = scale
+        return functional.linear(x, effective)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, Tensor, Tensor, None]:
+        (grad,) = grads
+        x, effective, a, b = ctx.saved_tensors
+        rows, inputs = grad.flatten(0, -2), x.flatten(0, -2)
+        grad_a = ((rows @ b).T @ inputs).float() * ctx.scale
+        grad_b = (rows.T @ (inputs @ a.T)).float() * ctx.scale
+        return grad @ effective, None, grad_a, grad_b, None
+
+
+class FusedLora(PeftLinear):  # type: ignore[misc]  # peft ships no types
+    """A PEFT LoRA layer whose adapter is folded into the weight before the product."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.frozen: Tensor | None = None
+
+    def _parts(self) -> tuple[Tensor, Tensor, Tensor, float]:
+        name = self.active_adapters[0]
+        return self.base_layer.weight, self.lora_A[name].weight, self.lora_B[name].weight, float(self.scaling[name])
+
+    def freeze(self) -> None:
+        """Fold the adapter into one matrix for serving; training after this needs `thaw`."""
+        weight, a, b, scale = self._parts()
+        with torch.no_grad():
+            self.frozen = torch.addmm(weight, b.to(weight.dtype), a.to(weight.dtype), alpha=scale)
+
+    def thaw(self) -> None:
+        """Go back to the live adapter."""
+        self.frozen = None
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """x [..., in_features] -> [..., out_features]."""
+        if self.frozen is not None:
+            return functional.linear(x, self.frozen)
+        return cast(Tensor, _EffectiveLinear.apply(x, *self._parts()))
+
+
+def add_lora(body: nn.Module, *, rank: int, alpha: float) -> Any:
+    """Wrap the linear maps of a decoder body with float32 adapters of `rank`; the scale is alpha / rank."""
+    config = LoraConfig(r=rank, lora_alpha=cast(int, alpha), target_modules="all-linear", bias="none")
+    config._register_custom_module({nn.Linear: FusedLora})
+    with warnings.catch_warnings():
+        # peft asks transformers for an attribute that transformers is about to rename; nothing of ours depends on it.
+        warnings.simplefilter("ignore", FutureWarning)
+        return get_peft_model(cast(Any, body), config)
+
+
+def set_frozen(body: nn.Module, frozen: bool) -> None:
+    """Freeze (for serving) or thaw (for tuning) every adapter of a body."""
+    for module in body.modules():
+        if isinstance(module, FusedLora):
+            module.freeze() if frozen else module.thaw()
+
+
+def save_adapter(body: Any, path: Path) -> None:
+    """Write the adapter weights in PEFT's own key layout, float32."""
+    state = {key: value.detach().contiguous() for key, value in get_peft_model_state_dict(body).items()}
+    save_file(state, str(path))
+
+
+def load_adapter(body: Any, path: Path) -> None:
+    """Read what `save_adapter` wrote into a body that `add_lora` made with the same rank."""
+    set_peft_model_state_dict(body, load_file(str(path)))

@@ -1,0 +1,31 @@
+"""Recommenders, one file a family, and the plain table that says where each one lives."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from instructrec.core import Recommender
+from instructrec.errors import ModelError, nearest
+
+MODELS: dict[str, str] = {
+    "popular": "instructrec.models.popular:Popular",
+    "item_knn": "instructrec.models.item_knn:ItemKnn",
+    "ease": "instructrec.models.ease:Ease",
+    "recency_ease": "instructrec.models.ease:RecencyEase",
+    "ridge": "instructrec.models.ridge:Ridge",
+    "lm": "instructrec.models.lm:LanguageModelRecommender",
+    "fusion": "instructrec.models.fusion:Fusion",
+}
+"""Model name -> "module:Class". A new recommender is one file and one row here."""
+
+
+def resolve(name: str) -> type[Recommender]:
+    """The class behind a model name; its module, and whatever heavy library it needs, is imported only now.
+
+    Raises ModelError for a name that is not in the table.
+    """
+    if name not in MODELS:
+        raise ModelError(f"There is no model '{name}'.{nearest(name, MODELS)} Known models: {', '.join(MODELS)}.")
+    module, _, class_name = MODELS[name].partition(":")
+    found: type[Recommender] = getattr(import_module(module), class_name)
+    return found

@@ -1,0 +1,138 @@
+"""`fusion`: memory (closed-form models) and the language model, added with weights that maximise the likelihood of validation.
+
+Memory knows who chose what; the language model generalises and follows words. Their errors differ, so their sum beats each.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instructrec.core import FitContext, Query, Recommender, allowed
+from instructrec.errors import ModelError
+from instructrec.models import resolve
+from instructrec.tables import Catalog, Dataset, FloatArray
+
+FILE = "fusion.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusionConfig:
+    """Which models are fused."""
+
+    parts: tuple[str, ...] = field(default=("ridge", "recency_ease", "lm"), metadata={"help": "names of the models to fuse"})
+
+
+class Fusion(Recommender):
+    """Weighted sum of the parts' scores. `parts`: fitted models by name; `weights`: one number a part."""
+
+    name: ClassVar[str] = "fusion"
+    config_type = FusionConfig
+
+    def __init__(self, config: FusionConfig | None = None, *, parts: Mapping[str, Recommender] | None = None) -> None:
+        self.config = config or FusionConfig()
+        self.parts: dict[str, Recommender] = dict(parts or {})
+        self.weights: dict[str, float] = {}
+
+    def fit(self, dataset: Dataset, context: FitContext | None = None) -> Self:
+        """Fit the parts that are not fitted yet, then the weights on `context.validation` (equal weights without one)."""
+        context = context or FitContext()
+        self.catalog = dataset.catalog
+        for name in self.config.parts:
+            if name not in self.parts:
+                self.parts[name] = resolve(name)().fit(dataset, context)
+        if context.validation is None or not len(context.validation[0]):
+            self.weights = dict.fromkeys(self.config.parts, 1.0)
+            return self
+        queries, targets = context.validation
+        masks = np.stack([allowed(query, self.catalog) for query in queries])
+        self.weights = fit_weights(self.comparable(queries), masks, np.asarray(targets))
+        return self
+
+    def comparable(self, queries: Sequence[Query]) -> dict[str, FloatArray]:
+        """The parts' scores on scales that can be added, by name, float32 [num_queries, num_items]."""
+        if not self.parts:
+            raise ModelError("Model 'fusion' has no parts yet. Call fit(dataset) or load(folder, catalog) first.")
+        return {name: comparable(name, self.parts[name].score(queries)) for name in self.config.parts}
+
+    def sources(self, queries: Sequence[Query]) -> Mapping[str, FloatArray]:
+        """What each part adds to the score."""
+        return {name: self.weights[name] * scores for name, scores in self.comparable(queries).items()}
+
+    def score(self, queries: Sequence[Query]) -> FloatArray:
+        """Sum of the weighted parts, float32 [num_queries, num_items]."""
+        return np.asarray(np.sum(list(self.sources(queries).values()), axis=0), dtype=np.float32)
+
+    def is_personal(self, query: Query) -> bool:
+        """One personal part is enough."""
+        return any(part.is_personal(query) for part in self.parts.values())
+
+    def save(self, folder: Path) -> None:
+        """Write the weights, and each part into its own folder `parts/<name>`."""
+        (folder / FILE).write_text(json.dumps({"parts": list(self.config.parts), "weights": self.weights}), encoding="utf-8")
+        for name, part in self.parts.items():
+            (folder / "parts" / name).mkdir(parents=True)
+            part.save(folder / "parts" / name)
+
+    @classmethod
+    def load(cls, folder: Path, catalog: Catalog) -> Self:
+        """Read what `save` wrote."""
+        facts = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        parts = {name: resolve(name).load(folder / "parts" / name, catalog) for name in facts["parts"]}
+        return cls.assemble(parts, facts["weights"], catalog)
+
+    @classmethod
+    def assemble(cls, parts: Mapping[str, Recommender], weights: Mapping[str, float], catalog: Catalog) -> Self:
+        """A fusion of models that are fitted already."""
+        self = cls(FusionConfig(parts=tuple(parts)), parts=parts)
+        self.catalog = catalog
+        self.weights = dict(weights)
+        return self
+
+
+def comparable(part: str, scores: FloatArray) -> FloatArray:
+    """Scores on a log scale. Log-probabilities stay as they are (centred), so that words keep their full say.
+
+    Memory scores are sums of item weights whose scale grows with the history: they are standardised by row, and what lies above
+    the mean is taken as log(1 + z), so that one extreme neighbour cannot decide alone.
+    """
+    centred = scores - scores.mean(axis=1, keepdims=True)
+    if part == "lm":
+        return np.asarray(centred, dtype=np.float32)
+    deviation = np.maximum(scores.std(axis=1, keepdims=True), 1e-9)
+    return np.asarray(np.log1p(np.maximum(centred / deviation, 0.0)), dtype=np.float32)
+
+
+def fit_weights(parts: Mapping[str, FloatArray], masks: NDArray[np.bool_], targets: NDArray[np.int64]) -> dict[str, float]:
+    """Non-negative weights that maximise the likelihood of the targets in a softmax over the allowed items.
+
+    The problem is concave and has one number a part, so there is little to overfit; a small penalty keeps it bounded.
+    """
+    from scipy.optimize import minimize
+
+    rows = np.flatnonzero(masks[np.arange(len(targets)), targets])
+    if not len(rows):
+        return dict.fromkeys(parts, 1.0)
+    features = np.stack([scores[rows] for scores in parts.values()]).astype(np.float32)
+    closed = np.where(masks[rows], 0.0, -1e9).astype(np.float32)
+    chosen = features[:, np.arange(len(rows)), targets[rows]]
+
+    def negative_likelihood(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        total = np.tensordot(weights.astype(np.float32), features, axes=1) + closed
+        top = total.max(axis=1, keepdims=True)
+        odds = np.exp(total - top)
+        norm = odds.sum(axis=1, keepdims=True)
+        value = float(np.mean(np.log(norm[:, 0]) + top[:, 0] - weights @ chosen))
+        expected = np.einsum("kri,ri->k", features, odds / norm) / len(rows)
+        gradient = expected - chosen.mean(axis=1)
+        return value + 1e-3 * float(weights @ weights), np.asarray(gradient + 2e-3 * weights, dtype=np.float64)
+
+    start = np.full(len(parts), 0.5)
+    found = minimize(negative_likelihood, start, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(parts))
+    return {name: round(float(weight), 6) for name, weight in zip(parts, found.x, strict=True)}

@@ -1,0 +1,250 @@
+"""`lm`: a pretrained decoder with LoRA that reads words and items in one sequence and answers with the whole catalog at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from instructrec.core import FitContext, Query, Recommender, allowed
+from instructrec.errors import ModelError
+from instructrec.generation.codes import AtomicCodes
+from instructrec.instructions.render import ItemWords, instruction_words, query_example
+from instructrec.instructions.tasks import TaskConfig, TaskMixture, chunks
+from instructrec.lm.bases import prepare
+from instructrec.lm.decoder import Decoder, DecoderShape, load_decoder
+from instructrec.lm.features import collaborative_factors, factors_from_text, standardise, text_features
+from instructrec.lm.item_model import ItemTable, ItemTokenModel
+from instructrec.models.storage import read_model, write_model
+from instructrec.tables import Catalog, Dataset, FloatArray, IntArray
+from instructrec.tuning.loop import TuningConfig, TuningLoop
+from instructrec.tuning.packing import Encoded, Encoder, PackedBatch, fill_rows, pack
+
+SERVING_TOKENS = 4800
+"""Tokens in one forward pass when scoring: bounds memory, and is long enough to keep the cores busy."""
+CHECK_USERS = 200
+"""Validation queries behind each point of the learning curve."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LmConfig(TuningConfig, TaskConfig):
+    """Everything that shapes and tunes the language model."""
+
+    base: str = field(default="smollm2-135m", metadata={"help": "embedded base, Hugging Face id, or folder"})
+    layers: int = field(default=8, metadata={"help": "decoder layers used, from the bottom; 0 for all"})
+    lora_rank: int = field(default=16, metadata={"help": "rank of the LoRA adapters on all linear maps"})
+    lora_alpha: float = field(default=32.0, metadata={"help": "LoRA scale is alpha / rank"})
+    random_weights: bool = field(default=False, metadata={"help": "same shape without pretrained weights (ablation)"})
+    language: str = field(default="en", metadata={"help": "language of the instruction wording"})
+    max_history: int = field(default=100, metadata={"help": "history items the model reads"})
+    factor_width: int = field(default=128, metadata={"help": "width of the collaborative factors"})
+    factor_window: int = field(default=5, metadata={"help": "items on either side that count as neighbours"})
+
+    @property
+    def shape(self) -> DecoderShape:
+        """The part of the base that is used."""
+        return DecoderShape(layers=self.layers, rank=self.lora_rank, alpha=self.lora_alpha, random_weights=self.random_weights)
+
+
+class LanguageModelRecommender(Recommender):
+    """Instruction-tuned item-token language model. `curve` holds the loss of every step and validation losses."""
+
+    name: ClassVar[str] = "lm"
+    config_type = LmConfig
+
+    def __init__(self, config: LmConfig | None = None) -> None:
+        self.config = config or LmConfig()
+        self.curve: list[dict[str, float]] = []
+        self.base_sha256 = ""
+        self.seed = 0
+        self._model: ItemTokenModel | None = None
+        self._items: ItemTable | None = None
+
+    def fit(self, dataset: Dataset, context: FitContext | None = None) -> Self:
+        """Tune on the histories of the dataset: minutes. Interrupted work in `context.folder` goes on where it stopped."""
+        context = context or FitContext()
+        histories = [history for history in dataset.interactions.histories() if len(history)]
+        decoder = self._decoder(context)
+        self.catalog = dataset.catalog
+        self._statistics: dict[str, Tensor] = {}
+        self._trained = np.unique(dataset.interactions.items)
+        text, factors = self._features(histories, decoder)
+        self._adopt(ItemTokenModel(decoder, text, factors, dropout=self.config.dropout))
+        if histories:
+            self._tune(histories, context)
+        self._serve()
+        return self
+
+    def _decoder(self, context: FitContext) -> Decoder:
+        base = prepare(self.config.base, progress=context.progress)
+        self.base_sha256, self.seed = base.sha256, context.seed
+        return load_decoder(base, self.config.shape, seed=context.seed)
+
+    def _features(self, histories: Sequence[IntArray], decoder: Decoder) -> tuple[Tensor, Tensor]:
+        factors = collaborative_factors(
+            histories, len(self.catalog), width=self.config.factor_width, window=self.config.factor_window
+        )
+        return self._text(self.catalog, decoder), torch.from_numpy(factors)
+
+    def _text(self, catalog: Catalog, decoder: Decoder) -> Tensor:
+        """Title and attribute features, each standardised by the statistics of the training catalog."""
+        raw = text_features(catalog, decoder, ItemWords.of(catalog).lines())
+        parts = []
+        for name, part in zip(("title", "attributes"), raw.split(decoder.width, dim=1), strict=True):
+            scaled, self._statistics[name] = standardise(part, self._statistics.get(name))
+            parts.append(scaled)
+        return torch.cat(parts, dim=1)
+
+    def _adopt(self, model: ItemTokenModel) -> None:
+        self._model = model
+        codes = AtomicCodes(vocabulary=model.vocabulary, item_ids=self.catalog.item_ids)
+        self._encoder = Encoder(model.decoder.tokenizer, codes)
+
+    def _tune(self, histories: Sequence[IntArray], context: FitContext) -> None:
+        model = self._ready()
+        mixture = TaskMixture(self.catalog, self.config, language=self.config.language)
+
+        def batches(epoch: int) -> list[PackedBatch]:
+            rng = np.random.default_rng([context.seed, epoch])
+            pieces = chunks(histories, length=self.config.max_history, rng=rng)
+            encoded = [self._encoder.encode(example) for example in mixture.examples(pieces, rng)]
+            return self._batches(encoded, rng)
+
+        steps = self.config.epochs * len(batches(0))
+        torch.manual_seed(context.seed)
+        model.tune()
+        loop = TuningLoop(model, self.config, steps=steps, seed=context.seed)
+        check = self._validation_loss(context)
+        loop.run(batches, progress=context.progress, folder=context.folder, check=check)
+        self.curve = loop.state.curve
+
+    def _batches(self, encoded: Sequence[Encoded], rng: np.random.Generator) -> list[PackedBatch]:
+        """Rows of similar length together, in random order."""
+        lengths = [len(example.tokens) for example in encoded]
+        rows = fill_rows(lengths, self.config.row_length)
+        rows = [rows[int(place)] for place in rng.permutation(len(rows))]
+        size = max(1, self.config.batch_tokens // self.config.row_length)
+        padding = self._encoder.codes.answer
+        return [pack(encoded, rows[start : start + size], padding=padding) for start in range(0, len(rows), size)]
+
+    def _validation_loss(self, context: FitContext) -> Any:
+        """A function that gives the mean negative log-likelihood (nats) of some validation targets among the allowed items."""
+        if context.validation is None or not len(context.validation[0]):
+            return None
+        stride = max(1, len(context.validation[0]) // CHECK_USERS)
+        queries = list(context.validation[0])[::stride]
+        targets = list(context.validation[1])[::stride]
+        masks = np.stack([allowed(query, self.catalog) for query in queries])
+
+        def check() -> float:
+            self._serve()
+            scores = np.where(masks, self.score(queries), -np.inf)
+            top = scores.max(axis=1)
+            norm = top + np.log(np.exp(scores - top[:, None]).sum(axis=1))
+            likelihood = scores[np.arange(len(queries)), targets] - norm
+            return float(-likelihood[np.isfinite(likelihood)].mean())
+
+        return check
+
+    def _ready(self) -> ItemTokenModel:
+        if self._model is None:
+            raise ModelError("Model 'lm' has not been tuned yet. Call fit(dataset) or load(folder, catalog) first.")
+        return self._model
+
+    def _serve(self) -> None:
+        model = self._ready()
+        model.serve()
+        with torch.inference_mode():
+            self._items = model.table()
+
+    def is_personal(self, query: Query) -> bool:
+        """A history or words are enough."""
+        return super().is_personal(query) or bool(instruction_words(query.instruction))
+
+    def score(self, queries: Sequence[Query]) -> FloatArray:
+        """Unnormalised log-probabilities float32 [num_queries, num_items]."""
+        self._ready()
+        examples = [
+            query_example(query, self.catalog, language=self.config.language, max_history=self.config.max_history)
+            for query in queries
+        ]
+        encoded = [self._encoder.encode(example) for example in examples]
+        out = np.empty((len(queries), len(self.catalog)), dtype=np.float32)
+        order = sorted(range(len(encoded)), key=lambda k: len(encoded[k].tokens))
+        start = 0
+        while start < len(order):
+            size = max(1, SERVING_TOKENS // len(encoded[order[start]].tokens))
+            while size > 1 and size * len(encoded[order[min(start + size, len(order)) - 1]].tokens) > SERVING_TOKENS:
+                size -= 1
+            block = order[start : start + size]
+            out[block] = self._forward([encoded[k] for k in block])
+            start += size
+        return out
+
+    def _forward(self, encoded: list[Encoded]) -> FloatArray:
+        model = self._ready()
+        items = self._items
+        if items is None:
+            raise ModelError("Model 'lm' is being tuned; scores are read after fit has returned.")
+        packed = pack(encoded, [[k] for k in range(len(encoded))], padding=self._encoder.codes.answer)
+        with torch.inference_mode():
+            hidden = model.hidden(packed.batch, items).flatten(0, 1)[packed.answers]
+            scores = torch.empty(len(encoded), len(self.catalog))
+            for asked in (False, True):
+                rows = [k for k, example in enumerate(encoded) if bool(example.questions) == asked]
+                if rows:
+                    scores[rows] = model.logits(hidden[rows], items, self._pooled([encoded[k] for k in rows]) if asked else None)
+        return scores.numpy()
+
+    def _pooled(self, encoded: Sequence[Encoded]) -> Tensor:
+        ids = [word for example in encoded for word in example.questions[0].words]
+        owners = [owner for owner, example in enumerate(encoded) for _ in example.questions[0].words]
+        return self._ready().pool(torch.tensor(ids, dtype=torch.int64), torch.tensor(owners, dtype=torch.int64), len(encoded))
+
+    def save(self, folder: Path) -> None:
+        """Write adapters, item table and heads, item codes, the curve, and which base they belong to."""
+        model = self._ready()
+        model.save(folder)
+        arrays = {f"statistics.{name}": value.numpy() for name, value in self._statistics.items()}
+        write_model(folder, self.name, config=self.config, catalog=self.catalog, arrays=arrays | {"trained": self._trained})
+        base = {"name": self.config.base, "sha256": self.base_sha256, "seed": self.seed}
+        codes = {"kind": "atomic", "vocabulary": model.vocabulary, "item_ids": list(self.catalog.item_ids)}
+        (folder / "base.json").write_text(json.dumps(base), encoding="utf-8")
+        (folder / "codes.json").write_text(json.dumps(codes), encoding="utf-8")
+        (folder / "curve.json").write_text(json.dumps(self.curve), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path, catalog: Catalog) -> Self:
+        """Read what `save` wrote. Items added at the end of the catalog since get tokens from their text alone."""
+        config, arrays, num_items = read_model(folder, cls.name, config_type=cls.config_type, catalog=catalog)
+        self = cls(config)
+        saved = json.loads((folder / "base.json").read_text(encoding="utf-8"))
+        decoder = self._decoder(FitContext(seed=int(saved["seed"])))
+        if saved["sha256"] != self.base_sha256:
+            raise ModelError(
+                f"{folder} was tuned on base '{saved['name']}' with sha256 {saved['sha256'][:12]}..., but this machine has "
+                f"{self.base_sha256[:12]}.... Fetch the same base, or train again."
+            )
+        self.curve = json.loads((folder / "curve.json").read_text(encoding="utf-8"))
+        self._statistics = {name: torch.from_numpy(arrays[f"statistics.{name}"]) for name in ("title", "attributes")}
+        self._trained = arrays["trained"]
+        self.catalog = catalog
+        text = self._text(catalog, decoder)
+        factors = torch.zeros(num_items, config.factor_width)
+        model = ItemTokenModel(decoder, text[:num_items].clone(), factors, dropout=config.dropout)
+        model.restore(folder)
+        if len(catalog) > num_items:
+            model.grow(text[num_items:], self._estimated_factors(model, text, num_items))
+        self._adopt(model)
+        self._serve()
+        return self
+
+    def _estimated_factors(self, model: ItemTokenModel, text: Tensor, num_items: int) -> Tensor:
+        known = text[:num_items].numpy()
+        return torch.from_numpy(factors_from_text(known, model.factors.numpy(), self._trained, text[num_items:].numpy()))

@@ -1,0 +1,93 @@
+"""The most popular items, the same for everyone: the floor that every other model must beat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+
+from instructrec.core import FitContext, Query, Recommender
+from instructrec.errors import ConfigError, ModelError
+from instructrec.models.storage import read_model, write_model
+from instructrec.tables import Catalog, Dataset, FloatArray, Interactions
+
+_SECONDS_A_DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PopularConfig:
+    """Settings of `popular`. Of half-lives 0-365 days none beats 0 on ML-100K (`python -m benchmarks.tune_memory`)."""
+
+    half_life_days: float = field(
+        default=0.0, metadata={"help": "Days after which an interaction counts half; 0 counts all alike, whatever their age."}
+    )
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.half_life_days) and self.half_life_days >= 0):
+            raise ConfigError(f"half_life_days is {self.half_life_days}, but must be 0 (count all alike) or days above 0.")
+
+
+class Popular(Recommender):
+    """Score = log(1 + number of interactions); equally popular items in catalog order, new items last."""
+
+    name: ClassVar[str] = "popular"
+    config_type: ClassVar[type[PopularConfig]] = PopularConfig
+
+    def __init__(self, config: PopularConfig | None = None) -> None:
+        self.config = config or PopularConfig()
+        self._counts: FloatArray | None = None
+
+    def fit(self, dataset: Dataset, context: FitContext | None = None) -> Self:
+        """Count the interactions of every item."""
+        progress = (context or FitContext()).progress
+        progress.stage(self.name, total=1)
+        self.catalog = dataset.catalog
+        self._counts = _count(dataset.interactions, len(dataset.catalog), half_life_days=self.config.half_life_days)
+        progress.step(1)
+        return self
+
+    def score(self, queries: Sequence[Query]) -> FloatArray:
+        """The same row for every query, float32 [num_queries, num_items]."""
+        counts = self._ready()
+        row = np.zeros(len(self.catalog), dtype=np.float32)
+        row[: len(counts)] = np.log1p(counts)
+        return np.tile(row, (len(queries), 1))
+
+    def is_personal(self, query: Query) -> bool:
+        """Never: everyone gets the same list."""
+        return False
+
+    def save(self, folder: Path) -> None:
+        """Write counts and config into an existing, empty folder."""
+        write_model(folder, self.name, config=self.config, catalog=self.catalog, arrays={"counts": self._ready()})
+
+    @classmethod
+    def load(cls, folder: Path, catalog: Catalog) -> Self:
+        """Read what `save` wrote; the catalog may have new items at its end."""
+        config, arrays, _ = read_model(folder, cls.name, config_type=PopularConfig, catalog=catalog)
+        model = cls(config)
+        model.catalog = catalog
+        model._counts = arrays["counts"]
+        return model
+
+    def _ready(self) -> FloatArray:
+        if self._counts is None:
+            raise ModelError("Model 'popular' has not counted anything yet. Call fit(dataset) or load(folder, catalog) first.")
+        return self._counts
+
+    def _notes(self, query: Query, num_items: int) -> tuple[tuple[str, ...], bool]:
+        """Popularity is what was asked for here, so serving it is no lesser answer."""
+        notes, _ = super()._notes(query, num_items)
+        return tuple(note for note in notes if not note.startswith("cold_start")), False
+
+
+def _count(interactions: Interactions, num_items: int, *, half_life_days: float) -> FloatArray:
+    """Interactions of every item, older ones for less, float32 [num_items]."""
+    weights = None
+    if half_life_days and len(interactions):
+        age_days = (interactions.timestamps.max() - interactions.timestamps) / _SECONDS_A_DAY
+        weights = np.exp2(-age_days / half_life_days)
+    return np.bincount(interactions.items, weights=weights, minlength=num_items).astype(np.float32)

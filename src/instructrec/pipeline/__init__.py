@@ -1,0 +1,28 @@
+"""The verbs in order; the work itself is done by the parts below.
+
+load -> clean -> split -> fit -> evaluate -> report -> save, then recommend and explain from the saved run.
+"""
+
+from __future__ import annotations
+
+from instructrec.pipeline.answering import Request, answer, explain_item, write_all
+from instructrec.pipeline.measuring import compare, evaluate
+from instructrec.pipeline.reporting import data_facts
+from instructrec.pipeline.training import Prepared, finished_run, first_place, fit, prepare, train, validate_data
+
+__all__ = [
+    "Prepared",
+    "Request",
+    "answer",
+    "compare",
+    "data_facts",
+    "evaluate",
+    "explain_item",
+    "finished_run",
+    "first_place",
+    "fit",
+    "prepare",
+    "train",
+    "validate_data",
+    "write_all",
+]

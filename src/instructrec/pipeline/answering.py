@@ -1,0 +1,128 @@
+"""From a request in ids and words to an answer with reasons, for one user or for a whole user base."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from instructrec import parquet, wire
+from instructrec.core import Explanation, Instruction, Progress, Query, Recommendation, Recommender, Silent
+from instructrec.errors import QueryError, nearest
+from instructrec.explain import explain
+from instructrec.instructions import parse
+from instructrec.runs import Run
+from instructrec.tables import Catalog, Dataset, IntArray
+
+LISTS_AT_ONCE = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What somebody asks of a run. `history` replaces the stored one of `user`; `model` and `language` those of the run."""
+
+    user: str | None = None
+    history: tuple[str, ...] | None = None
+    instruction: str = ""
+    n: int = 10
+    hide_seen: bool = True
+    model: str | None = None
+    language: str | None = None
+
+
+def answer(run: Run, request: Request, *, explained: bool = True) -> dict[str, Any]:
+    """One list in its JSON shape (see `wire`), with the reasons of every item unless they are not asked for."""
+    model, language = run.model(request.model), request.language or run.config.language
+    query = query_of(run.dataset, request, language=language)
+    return answer_query(model, query, run.dataset, version=run.version, language=language, explained=explained)
+
+
+def answer_query(
+    model: Recommender, query: Query, dataset: Dataset, *, version: str, language: str = "en", explained: bool = True
+) -> dict[str, Any]:
+    """The answer of a model to one query in its JSON shape."""
+    [found] = model.recommend([query])
+    found = with_notes(found, model, dataset)
+    reasons = reasons_for(model, found, dataset, language=language) if explained else ()
+    return wire.answer(found, catalog=dataset.catalog, model_version=version, explanations=reasons, language=language)
+
+
+def explain_item(run: Run, request: Request, item: str) -> dict[str, Any]:
+    """Why one item suits a user: an answer that holds only that item. Raises QueryError for an item that is not there."""
+    catalog = run.catalog
+    if item not in catalog.index:
+        raise QueryError(
+            f"There is no item '{item}' in the catalog.{nearest(item, catalog.item_ids)} Item ids come from the items table."
+        )
+    model, language = run.model(request.model), request.language or run.config.language
+    query = query_of(run.dataset, replace(request, n=1, hide_seen=False), language=language)
+    return answer_query(model, replace(query, candidates=(item,)), run.dataset, version=run.version, language=language)
+
+
+def write_all(run: Run, request: Request, out: Path, *, users: Sequence[str] | None = None, progress: Progress = Silent()) -> int:
+    """Lists for `users` (none: everybody) as Parquet; returns how many. Raises QueryError for users that are not known."""
+    known = run.dataset.interactions.user_index
+    for user in users or ():
+        if user not in known:
+            raise QueryError(
+                f"There is no user '{user}' in this run.{nearest(user, known)} Ask for that one alone with --user to start cold."
+            )
+    wanted = list(users if users is not None else run.dataset.interactions.user_ids)
+    model, language = run.model(request.model), request.language or run.config.language
+    words = understood(request.instruction, run.catalog, language)
+
+    def batches() -> Iterator[list[Recommendation]]:
+        progress.stage("recommend", total=len(wanted))
+        for start in range(0, len(wanted), LISTS_AT_ONCE):
+            batch = wanted[start : start + LISTS_AT_ONCE]
+            yield model.recommend([_query(run.dataset, replace(request, user=user), words) for user in batch])
+            progress.step(start + len(batch))
+
+    return parquet.write_lists(batches(), out)
+
+
+def query_of(dataset: Dataset, request: Request, *, language: str = "en") -> Query:
+    """The query behind a request: the stored history unless another is given, and the words understood."""
+    return _query(dataset, request, understood(request.instruction, dataset.catalog, language))
+
+
+def understood(text: str, catalog: Catalog, language: str) -> Instruction | None:
+    """What was understood of the words; none for no words."""
+    return parse(text, catalog, language=language) if text.strip() else None
+
+
+def reasons_for(model: Recommender, found: Recommendation, dataset: Dataset, *, language: str) -> Sequence[Explanation]:
+    """Why each item of a list is there."""
+    return explain(model, found, dataset, language=language) if found.items else ()
+
+
+def with_notes(found: Recommendation, model: Recommender, dataset: Dataset) -> Recommendation:
+    """The answer with notes on what a person without a history was served by: words, stated attributes, or popularity."""
+    query, notes = found.query, list(found.notes)
+    if len(dataset.catalog.codes(query.history)):
+        return found
+    if query.user is not None and query.user not in dataset.interactions.user_index:
+        notes.insert(0, f"unknown_user:{query.user}")
+    words = query.instruction
+    if words is not None and words.wish and model.is_personal(query):
+        notes.append("cold_start:instruction")
+    elif words is not None and words.limits:
+        notes = [note for note in notes if not note.startswith("cold_start:")] + ["cold_start:attributes"]
+    elif not any(note.startswith("cold_start:") for note in notes):
+        notes.append("cold_start:popularity")
+    return replace(found, notes=tuple(notes))
+
+
+def _query(dataset: Dataset, request: Request, words: Instruction | None) -> Query:
+    past = request.history if request.history is not None else stored_history(dataset, request.user)
+    return Query(user=request.user, history=past, instruction=words, n=request.n, hide_seen=request.hide_seen)
+
+
+def stored_history(dataset: Dataset, user: str | None) -> tuple[str, ...]:
+    """Item ids of a user's history, oldest first; empty for somebody who is not known."""
+    code = None if user is None else dataset.interactions.user_index.get(user)
+    codes: IntArray = np.zeros(0, dtype=np.int64) if code is None else dataset.interactions.history(code)
+    return tuple(dataset.catalog.item_ids[item] for item in codes)

@@ -1,0 +1,153 @@
+"""What a run says of itself: report.json for programs, one HTML page and a card for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from instructrec import wire
+from instructrec.config import RunConfig
+from instructrec.core import Recommender
+from instructrec.data import Loaded
+from instructrec.evaluation.comparison import Comparison, ModelTest
+from instructrec.evaluation.report import CleaningStep, Fact, ReportData, SampleItem, SampleList, SampleUser, render
+from instructrec.tables import Dataset
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """Everything that a report is made from."""
+
+    config: RunConfig
+    loaded: Loaded
+    comparison: Comparison
+    models: Mapping[str, Recommender]
+    samples: Sequence[Mapping[str, Any]]
+
+
+def data_facts(dataset: Dataset) -> dict[str, Any]:
+    """Name and size of a dataset."""
+    table = dataset.interactions
+    return {"name": dataset.name, "users": len(table.user_ids), "items": len(dataset.catalog), "interactions": len(table)}
+
+
+def report(measured: Measured) -> dict[str, Any]:
+    """The report as plain JSON values. It holds no clock, so that equal seeds give equal bytes."""
+    found = measured.comparison
+    return {
+        **found.to_json(),
+        "model": measured.config.model,
+        "seed": measured.config.seed,
+        "data": data_facts(measured.loaded.dataset),
+        "cleaning": measured.loaded.report.to_json() | {"lines": measured.loaded.report.lines(measured.config.language)},
+        "tests": [_test(test) for test in found.tests],
+        "weights": fusion_weights(measured),
+        "curve": curve(measured.models),
+        "samples": list(measured.samples),
+    }
+
+
+def page(measured: Measured) -> str:
+    """The report as one self-contained HTML page."""
+    facts, config = data_facts(measured.loaded.dataset), measured.config
+    weights = ", ".join(f"{name} {weight:.3g}" for name, weight in fusion_weights(measured).items())
+    about = [("Model", config.model), ("Split", config.split.kind), ("Seed", str(config.seed)), ("Fusion weights", weights)]
+    data = {"Users": facts["users"], "Items": facts["items"], "Interactions": facts["interactions"]}
+    steps = measured.loaded.report.steps
+    return render(
+        ReportData(
+            title=f"{config.model} on {facts['name']}",
+            facts=tuple(Fact(label, value) for label, value in about if value),
+            data=tuple(Fact(label, f"{value:,}") for label, value in data.items()),
+            cleaning=tuple(
+                CleaningStep(name=step.name, before=step.before, after=step.after, note=step.text(config.language))
+                for step in steps
+            ),
+            comparisons=(measured.comparison,),
+            curve=curve(measured.models),
+            users=tuple(_user(sample) for sample in measured.samples),
+            language=config.language,
+        )
+    )
+
+
+def card(measured: Measured) -> str:
+    """The model card: what was learned from what, how good it is, and where it ends."""
+    found, facts = measured.comparison, data_facts(measured.loaded.dataset)
+    metrics = list(found.metrics)
+    rows = [
+        f"| {name} | " + " | ".join(f"{row[metric].value:.4f}" for metric in metrics) + " |" for name, row in found.models.items()
+    ]
+    lines = [
+        f"# {measured.config.model} on {facts['name']}",
+        "",
+        f"Learned from {facts['interactions']:,} interactions of {facts['users']:,} users with {facts['items']:,} items.",
+        "",
+        "## Data",
+        "",
+        *[f"- {line}" for line in measured.loaded.report.lines()],
+        "",
+        "## Numbers",
+        "",
+        f"Split {found.split}; {found.protocol}; seen items {found.seen_filter}.",
+        "",
+        f"| model | {' | '.join(metrics)} |",
+        f"|---|{'---:|' * len(metrics)}",
+        *rows,
+        "",
+        "## Limits",
+        "",
+        "- The numbers say how often a held-out interaction is found again, not how content people are with a list.",
+        "- Somebody without a history is served by words, stated limits or popularity, and the answer says which.",
+        "- Hard limits hold because the list is filtered by the attributes of the catalog; they are as right as that catalog.",
+        "- Whoever interacted much weighs more in the learned models; compare the numbers by length of history in report.html.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def curve(models: Mapping[str, Recommender]) -> list[Mapping[str, float | None]]:
+    """The learning curve of the model that has one."""
+    curves: list[list[Mapping[str, float | None]]] = [getattr(model, "curve", []) for model in models.values()]
+    return next((found for found in curves if found), [])
+
+
+def fusion_weights(measured: Measured) -> dict[str, float]:
+    """The weight of each part of the served fusion; empty for any other model."""
+    weights: Mapping[str, float] = getattr(measured.models[measured.config.model], "weights", {})
+    return dict(weights)
+
+
+def _test(test: ModelTest) -> dict[str, Any]:
+    return {"first": test.first, "second": test.second, "metric": test.metric, "p_holm": test.p_holm, **asdict(test.test)}
+
+
+def _user(sample: Mapping[str, Any]) -> SampleUser:
+    return SampleUser(
+        name=str(sample["user_id"]),
+        history=tuple(SampleItem(title=entry["title"]) for entry in reversed(sample["history"])),
+        lists=tuple(_list(answer) for answer in sample["answers"]),
+        history_length=sample["history_length"],
+    )
+
+
+def _list(answer: Mapping[str, Any]) -> SampleList:
+    words = answer["instruction"]
+    return SampleList(
+        items=tuple(
+            SampleItem(
+                title=entry["title"],
+                score=entry["score"],
+                source=entry["source"],
+                explanation=entry["explanation"],
+                status=entry["explanation_status"],
+            )
+            for entry in answer["items"]
+        ),
+        instruction=words["text"],
+        limits=tuple(wire.limit_words(limit) for limit in words["limits"]),
+        wish=words["wish"],
+        not_understood=tuple(words["not_understood"]),
+        notes=tuple(answer["notes"]),
+    )

@@ -1,0 +1,52 @@
+"""A few real users for a demonstration: their history, their list, their list under an instruction, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from instructrec import wire
+from instructrec.config import RunConfig
+from instructrec.core import Query, Recommender
+from instructrec.pipeline.answering import answer_query, understood
+from instructrec.tables import Dataset
+
+HISTORY_SHOWN = 5
+LIST_LENGTH = 5
+
+
+def sample_users(
+    model: Recommender, queries: Sequence[Query], known: Dataset, config: RunConfig, *, num_users: int
+) -> list[dict[str, Any]]:
+    """The answers of a model for users with a short, a middling and a long history, each with and without words."""
+    return [
+        _sample(model, query, known, config, words=_instruction(config.language, place))
+        for place, query in enumerate(spread(queries, num_users))
+    ]
+
+
+def spread(queries: Sequence[Query], num_users: int) -> list[Query]:
+    """Queries at even steps of history length, shortest first; the extremes are left out because they are odd."""
+    ordered = sorted(queries, key=lambda query: (len(query.history), query.user or ""))
+    return [ordered[(2 * place + 1) * len(ordered) // (2 * num_users)] for place in range(num_users if ordered else 0)]
+
+
+def _sample(model: Recommender, query: Query, known: Dataset, config: RunConfig, *, words: str) -> dict[str, Any]:
+    catalog = known.catalog
+    plain = replace(query, n=LIST_LENGTH, time=None)
+    asked = replace(plain, instruction=understood(words, catalog, config.language))
+    # The run has no version before it is saved; whoever reads the stored samples knows which run they lie in.
+    answers = [answer_query(model, each, known, version="", language=config.language) for each in (plain, asked)]
+    last = query.history[-HISTORY_SHOWN:]
+    return {
+        "user_id": query.user,
+        "history_length": len(query.history),
+        "history": [{"item_id": item, "title": catalog.titles[catalog.index[item]]} for item in last],
+        "answers": answers,
+    }
+
+
+def _instruction(language: str, place: int) -> str:
+    texts: list[str] = wire.wording(language)["demo"]["instructions"]
+    return texts[place % len(texts)]

@@ -1,0 +1,171 @@
+"""The way to a run, verb by verb: prepare (load, clean, split), fit, measure, save."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from instructrec import config as settings
+from instructrec import runs
+from instructrec.config import RunConfig, build_model
+from instructrec.core import FitContext, Progress, Query, Recommender, Silent
+from instructrec.data import Loaded, load
+from instructrec.data.split import Holdout, Split, split
+from instructrec.errors import DataError, RunError
+from instructrec.evaluation.beyond import Background
+from instructrec.evaluation.comparison import Comparison
+from instructrec.evaluation.comparison import compare as compare_evaluations
+from instructrec.evaluation.protocol import Evaluation
+from instructrec.evaluation.protocol import evaluate as evaluate_model
+from instructrec.pipeline.reporting import Measured, card, page, report
+from instructrec.pipeline.samples import sample_users
+from instructrec.pipeline.work import Work, key_of
+from instructrec.runs import Run, RunContent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Data that is loaded, cleaned and split, and the configuration it was done with."""
+
+    config: RunConfig
+    loaded: Loaded
+    split: Split
+
+
+def prepare(config: RunConfig, *, progress: Progress = Silent()) -> Prepared:
+    """Load, clean and split. Raises DataError for data that nothing can be learned from."""
+    loaded = validate_data(config, progress=progress)
+    parts = split(loaded.dataset, config.split)
+    if not len(parts.train.interactions):
+        raise DataError(
+            f"After cleaning and the {parts.name} split '{config.data.source}' has no interactions left to train on. "
+            "Give more data, or ease cleaning; `instructrec validate` prints what each step removed."
+        )
+    return Prepared(config=config, loaded=loaded, split=parts)
+
+
+def validate_data(config: RunConfig, *, progress: Progress = Silent()) -> Loaded:
+    """Load and clean, to see the report; the input is only read."""
+    return load(config.data.source, options=config.data.options, cleaning=config.cleaning, progress=progress)
+
+
+def fit(prepared: Prepared, names: Sequence[str], *, work: Work = Work(), progress: Progress = Silent()) -> dict[str, Recommender]:
+    """Fit the named models on the training part; those that `work` holds are read instead. The parts of a fusion come along."""
+    fitted: dict[str, Recommender] = {}
+    for name in names:
+        parts = settings.parts_of(prepared.config.settings.get(name))
+        inner = fit(prepared, [part for part in parts if part not in fitted], work=work, progress=progress) if parts else {}
+        fitted |= inner
+        if name not in fitted:
+            own = {part: fitted[part] for part in parts}
+            fitted[name] = work.fitted(
+                name, prepared.split.train.catalog, partial(_fit, prepared, name, own, work.unfinished(name), progress)
+            )
+    return fitted
+
+
+def measure(
+    prepared: Prepared, models: Mapping[str, Recommender], *, work: Work = Work(), progress: Progress = Silent()
+) -> Comparison:
+    """Rank the whole catalog for every query of the test part with each model, and compare them."""
+    found = {name: work.evaluated(name, partial(_evaluate, prepared, model, progress)) for name, model in models.items()}
+    return comparison(found, prepared.split, prepared.config)
+
+
+def train(prepared: Prepared, out: Path, *, progress: Progress = Silent(), num_samples: int = 0) -> Run:
+    """Fit and measure all models of the configuration and save the run; an interrupted call continues where it stopped.
+
+    `num_samples`: users whose lists are stored with the report. A finished run of the same configuration is returned as it is.
+    Raises RunError where `out` holds anything else.
+    """
+    finished = finished_run(out, prepared.config)
+    if finished is not None:
+        return finished
+    config, dataset = prepared.config, prepared.loaded.dataset
+    work = Work.beside(out, key_of(config, dataset))
+    # The quick models first: a fusion finds its parts, and whoever interrupts keeps most.
+    fitted = fit(prepared, (*config.beside, config.model), work=work, progress=progress)
+    measured = Measured(
+        config=config,
+        loaded=prepared.loaded,
+        comparison=measure(prepared, fitted, work=work, progress=progress),
+        models=fitted,
+        samples=sample_users(
+            fitted[config.model], prepared.split.test.queries, prepared.split.known, config, num_users=num_samples
+        ),
+    )
+    run = runs.save(out, _content(prepared, measured))
+    work.close()
+    return run
+
+
+def finished_run(out: Path, config: RunConfig) -> Run | None:
+    """The finished run of this configuration in `out`; none where nothing lies there. Raises RunError for anything else."""
+    if not out.exists():
+        return None
+    run = Run.load(out)
+    if settings.dump(run.config) != settings.dump(config):
+        raise RunError(
+            f"'{out}' holds a finished run with another configuration ({out / 'run.toml'}). Choose another --out, or move it away."
+        )
+    return run
+
+
+def first_place(wanted: Path, config: RunConfig) -> Path:
+    """`wanted`, or the first of wanted-2, wanted-3, ... that is free or holds the finished run of this configuration."""
+    place, number = wanted, 1
+    while runs.is_run(place) and settings.dump(settings.load(place / "run.toml")) != settings.dump(config):
+        number += 1
+        place = wanted.with_name(f"{wanted.name}-{number}")
+    return place
+
+
+def comparison(found: Mapping[str, Evaluation], parts: Split, config: RunConfig) -> Comparison:
+    """Evaluations of one split, side by side."""
+    names, metrics = list(found), config.evaluation.metrics
+    best = config.model if config.model in found else names[0]
+    return compare_evaluations(
+        found,
+        split=parts.name,
+        background=Background.of(parts.train),
+        metrics=metrics,
+        pairs=[(best, name) for name in names if name != best],
+        seed=config.seed,
+    )
+
+
+def validation_of(holdout: Holdout) -> tuple[list[Query], list[int]]:
+    """The queries of a holdout that have a target, and the code of the first one each."""
+    rows = [row for row, targets in enumerate(holdout.targets) if len(targets)]
+    return [holdout.queries[row] for row in rows], [int(holdout.targets[row][0]) for row in rows]
+
+
+def _fit(prepared: Prepared, name: str, parts: Mapping[str, Recommender], folder: Path | None, progress: Progress) -> Recommender:
+    context = FitContext(
+        validation=validation_of(prepared.split.valid), seed=prepared.config.seed, progress=progress, folder=folder
+    )
+    return build_model(name, prepared.config, parts=parts).fit(prepared.split.train, context)
+
+
+def _evaluate(prepared: Prepared, model: Recommender, progress: Progress) -> Evaluation:
+    wanted = prepared.config.evaluation
+    return evaluate_model(model, prepared.split.test, k=wanted.k, hide_seen=not wanted.seen_shown, progress=progress)
+
+
+def _content(prepared: Prepared, measured: Measured) -> RunContent:
+    config, everything = prepared.config, prepared.loaded.dataset
+    served = measured.models[config.model]
+    # Parts of the served fusion are stored inside it, so they are not stored twice.
+    beside = {name: measured.models[name] for name in config.beside if name not in runs.parts_of(served)}
+    known = prepared.split.known.interactions
+    return RunContent(
+        config=config,
+        dataset=everything,
+        parts=runs.part_of_rows(everything.interactions, prepared.split.train.interactions, known),
+        models={config.model: served} | beside,
+        report=report(measured),
+        html=page(measured),
+        card=card(measured),
+    )

@@ -1,0 +1,128 @@
+"""Unfinished work beside a run folder, so that an interrupted command continues where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from instructrec import __version__
+from instructrec import config as settings
+from instructrec.config import RunConfig
+from instructrec.core import Recommender
+from instructrec.errors import RunError
+from instructrec.evaluation.metrics import TargetRanks
+from instructrec.evaluation.protocol import Evaluation
+from instructrec.files import atomic_folder, write_atomic
+from instructrec.models import resolve
+from instructrec.tables import Catalog, Dataset
+
+KEY = "work.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A folder of fitted models and finished evaluations; without a folder nothing is kept."""
+
+    folder: Path | None = None
+
+    @staticmethod
+    def beside(out: Path, key: str) -> Work:
+        """The work for run folder `out`. What was left by other data, settings or another version is thrown away."""
+        folder = out.with_name(out.name + ".work")
+        if folder.exists():
+            if not (folder / KEY).is_file():
+                raise RunError(
+                    f"'{folder}' is needed for unfinished work, but holds something else. Move it away, or choose another --out."
+                )
+            if (folder / KEY).read_text(encoding="utf-8") != key:
+                shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(folder / KEY, key)
+        return Work(folder)
+
+    @property
+    def finished(self) -> tuple[str, ...]:
+        """Names of the models that are already fitted."""
+        parts = self.folder / "parts" if self.folder else None
+        return tuple(sorted(path.name for path in parts.iterdir())) if parts and parts.is_dir() else ()
+
+    def unfinished(self, name: str) -> Path | None:
+        """Where one model may keep its half-done fit."""
+        if self.folder is None:
+            return None
+        place = self.folder / "unfinished" / name
+        place.mkdir(parents=True, exist_ok=True)
+        return place
+
+    def fitted(self, name: str, catalog: Catalog, fit: Callable[[], Recommender]) -> Recommender:
+        """The fitted model: read if it was kept, else fitted now and kept."""
+        if self.folder is None:
+            return fit()
+        place = self.folder / "parts" / name
+        if place.is_dir():
+            return resolve(name).load(place, catalog)
+        model = fit()
+        with atomic_folder(place) as folder:
+            model.save(folder)
+        return model
+
+    def evaluated(self, name: str, ask: Callable[[], Evaluation]) -> Evaluation:
+        """The evaluation: read if it was kept, else made now and kept."""
+        if self.folder is None:
+            return ask()
+        place = self.folder / "evaluations" / name
+        if place.is_dir():
+            return _read(place / "evaluation.npz", name)
+        found = ask()
+        with atomic_folder(place) as folder:
+            _write(found, folder / "evaluation.npz")
+        return found
+
+    def close(self) -> None:
+        """Throw the work away: the run is saved."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def key_of(config: RunConfig, dataset: Dataset) -> str:
+    """What unfinished work belongs to: version, configuration, and a hash of the cleaned data."""
+    table = dataset.interactions
+    digest = hashlib.sha256()
+    for column in (table.users, table.items, table.timestamps, table.ratings):
+        digest.update(column.tobytes())
+    digest.update("\n".join((*table.user_ids, *dataset.catalog.item_ids)).encode())
+    return f"# instructrec {__version__}, data {digest.hexdigest()}\n{settings.dump(config)}"
+
+
+def _write(found: Evaluation, path: Path) -> None:
+    arrays: dict[str, Any] = {
+        "users": np.array(found.users, dtype=np.str_),
+        "about": np.array([int(found.hide_seen), found.num_items]),
+        "ranks": found.targets.ranks,
+        "counts": found.targets.counts,
+        "top": found.top,
+        "history_lengths": found.history_lengths,
+    }
+    if found.targets.gains is not None:
+        arrays["gains"] = found.targets.gains
+    np.savez(path, **arrays)
+
+
+def _read(path: Path, name: str) -> Evaluation:
+    with np.load(path, allow_pickle=False) as kept:
+        gains = kept.get("gains")
+        return Evaluation(
+            model=name,
+            hide_seen=bool(kept["about"][0]),
+            num_items=int(kept["about"][1]),
+            users=tuple(kept["users"].tolist()),
+            targets=TargetRanks(ranks=kept["ranks"], counts=kept["counts"], gains=gains),
+            top=kept["top"],
+            history_lengths=kept["history_lengths"],
+        )

@@ -1,0 +1,224 @@
+"""The three tables everything is learned from: Interactions, Catalog and the Dataset that joins them.
+
+Inside the tables users and items are integer codes (row numbers); ids are the strings of the person who owns the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instructrec.errors import DataError, QueryError, nearest
+
+UserId: TypeAlias = str
+ItemId: TypeAlias = str
+IntArray: TypeAlias = NDArray[np.int64]
+FloatArray: TypeAlias = NDArray[np.float32]
+BoolArray: TypeAlias = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """One condition that every shown item must meet.
+
+    `include`: the item has at least one of `values`; `exclude`: it has none of them; `range`: low <= number <= high.
+    """
+
+    attribute: str
+    operator: Literal["include", "exclude", "range"]
+    values: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interactions:
+    """Who did what to which item, when: columns of equal length, sorted by user, then time, then order of arrival.
+
+    `users`, `items`: codes into `user_ids` and the catalog; `timestamps`: seconds since 1970 (int64);
+    `ratings`: float32, NaN where there is none; `kinds`: a word per row ("rating", "click", ...).
+    """
+
+    user_ids: tuple[UserId, ...]
+    users: IntArray
+    items: IntArray
+    timestamps: IntArray
+    ratings: FloatArray
+    kinds: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @cached_property
+    def user_index(self) -> Mapping[UserId, int]:
+        """User id -> code."""
+        return {user: code for code, user in enumerate(self.user_ids)}
+
+    @cached_property
+    def offsets(self) -> IntArray:
+        """Row where each user's history begins, int64 [num_users + 1]."""
+        return np.searchsorted(self.users, np.arange(len(self.user_ids) + 1)).astype(np.int64)
+
+    def history(self, user: int) -> IntArray:
+        """Item codes of one user code, oldest first."""
+        return self.items[self.offsets[user] : self.offsets[user + 1]]
+
+    def histories(self) -> list[IntArray]:
+        """Item codes of every user code, oldest first."""
+        return [self.history(user) for user in range(len(self.user_ids))]
+
+    def keep(self, rows: BoolArray) -> Interactions:
+        """The same users with only the rows where `rows` is true."""
+        kinds = tuple(kind for kind, kept in zip(self.kinds, rows, strict=True) if kept) if self.kinds else ()
+        return replace(
+            self,
+            users=self.users[rows],
+            items=self.items[rows],
+            timestamps=self.timestamps[rows],
+            ratings=self.ratings[rows],
+            kinds=kinds,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """A list-valued attribute ("genres"): item `i` has the codes `codes[offsets[i]:offsets[i + 1]]` into `names`."""
+
+    names: tuple[str, ...]
+    codes: IntArray
+    offsets: IntArray
+
+    def of(self, item: int) -> tuple[str, ...]:
+        """The values of one item code, in the order of the source."""
+        return tuple(self.names[code] for code in self.codes[self.offsets[item] : self.offsets[item + 1]])
+
+    def matrix(self) -> BoolArray:
+        """Which item has which value, bool [num_items, num_names]."""
+        out = np.zeros((len(self.offsets) - 1, len(self.names)), dtype=np.bool_)
+        out[np.repeat(np.arange(len(out)), np.diff(self.offsets)), self.codes] = True
+        return out
+
+    @staticmethod
+    def build(values: Sequence[Sequence[str]]) -> Labels:
+        """Encode one sequence of values an item; names are sorted so that equal data gives equal codes."""
+        names = tuple(sorted({value for row in values for value in row}))
+        index = {name: code for code, name in enumerate(names)}
+        codes = np.array([index[value] for row in values for value in dict.fromkeys(row)], dtype=np.int64)
+        lengths = [len(dict.fromkeys(row)) for row in values]
+        return Labels(names=names, codes=codes, offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalog:
+    """All items: id, title, text and attributes; an item's code is its row.
+
+    `labels`: list-valued attributes by name; `numbers`: numeric attributes by name, float64 with NaN where unknown.
+    """
+
+    item_ids: tuple[ItemId, ...]
+    titles: tuple[str, ...]
+    texts: tuple[str, ...] = ()
+    labels: Mapping[str, Labels] = field(default_factory=dict)
+    numbers: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.index) != len(self.item_ids):
+            raise DataError("The catalog has an item id twice. Every item id must be unique; clean the items table first.")
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
+
+    @cached_property
+    def index(self) -> Mapping[ItemId, int]:
+        """Item id -> code."""
+        return {item: code for code, item in enumerate(self.item_ids)}
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Names of all attributes, label attributes first."""
+        return (*self.labels, *self.numbers)
+
+    def codes(self, items: Sequence[ItemId]) -> IntArray:
+        """Codes of the ids that exist, in order; unknown ids are left out (see `unknown`)."""
+        return np.array([self.index[item] for item in items if item in self.index], dtype=np.int64)
+
+    def unknown(self, items: Sequence[ItemId]) -> tuple[ItemId, ...]:
+        """The ids that do not exist."""
+        return tuple(item for item in items if item not in self.index)
+
+    def matching(self, limits: Sequence[Limit]) -> BoolArray:
+        """Items that meet every limit, bool [num_items]. An unknown number never lies in a range.
+
+        Raises QueryError for an attribute or value that the catalog does not have.
+        """
+        mask = np.ones(len(self), dtype=np.bool_)
+        for limit in limits:
+            mask &= self._range(limit) if limit.operator == "range" else self._has(limit)
+        return mask
+
+    def _range(self, limit: Limit) -> BoolArray:
+        if limit.attribute not in self.numbers:
+            raise QueryError(_no_attribute(limit.attribute, "numeric", list(self.numbers)))
+        low = -np.inf if limit.low is None else limit.low
+        high = np.inf if limit.high is None else limit.high
+        values = self.numbers[limit.attribute]
+        return np.asarray((values >= low) & (values <= high), dtype=np.bool_)
+
+    def _has(self, limit: Limit) -> BoolArray:
+        if limit.attribute not in self.labels:
+            raise QueryError(_no_attribute(limit.attribute, "label", list(self.labels)))
+        labels = self.labels[limit.attribute]
+        for value in limit.values:
+            if value not in labels.names:
+                hint = nearest(value, labels.names)
+                raise QueryError(f"No item has {limit.attribute} '{value}'.{hint} Values come from the catalog.")
+        wanted = np.isin(np.array(labels.names), limit.values)
+        has: BoolArray = labels.matrix()[:, wanted].any(axis=1)
+        return has if limit.operator == "include" else ~has
+
+    def add(self, other: Catalog) -> Catalog:
+        """This catalog followed by the items of `other`; codes of the old items do not change."""
+        label_names = dict.fromkeys([*self.labels, *other.labels])
+        number_names = dict.fromkeys([*self.numbers, *other.numbers])
+        both = (self, other)
+        return Catalog(
+            item_ids=self.item_ids + other.item_ids,
+            titles=self.titles + other.titles,
+            texts=tuple(text for part in both for text in (part.texts or ("",) * len(part))),
+            labels={name: Labels.build([row for part in both for row in part.label_rows(name)]) for name in label_names},
+            numbers={
+                name: np.concatenate([part.numbers.get(name, np.full(len(part), np.nan)) for part in both]) for name in number_names
+            },
+        )
+
+    def label_rows(self, name: str) -> list[tuple[str, ...]]:
+        """The values of a label attribute for every item; empty tuples where the catalog lacks it."""
+        return [self.labels[name].of(item) if name in self.labels else () for item in range(len(self))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """Interactions and the catalog they point into, checked to agree."""
+
+    name: str
+    interactions: Interactions
+    catalog: Catalog
+
+    def __post_init__(self) -> None:
+        items = self.interactions.items
+        if len(items) and (items.min() < 0 or items.max() >= len(self.catalog)):
+            raise DataError(f"An interaction points to item code {items.max()}, but the catalog has {len(self.catalog)} items.")
+
+    def with_interactions(self, interactions: Interactions) -> Dataset:
+        """The same catalog with other interactions."""
+        return replace(self, interactions=interactions)
+
+
+def _no_attribute(name: str, kind: str, known: list[str]) -> str:
+    found = ", ".join(known) or "none"
+    return f"The catalog has no {kind} attribute '{name}'. It has: {found}.{nearest(name, known)}"

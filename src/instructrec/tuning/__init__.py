@@ -1,0 +1,1 @@
+"""Instruction tuning: packing examples into rows, and one visible loop."""

@@ -1,0 +1,186 @@
+"""The tuning loop: one visible loop that can be interrupted at any step and goes on to the same result, bit for bit."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from instructrec.core import Progress
+from instructrec.files import write_atomic
+from instructrec.lm.item_model import ItemTokenModel
+from instructrec.tuning.packing import PackedBatch
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuningConfig:
+    """How long and how fast the model is tuned."""
+
+    epochs: int = field(default=6, metadata={"help": "passes over all histories"})
+    batch_tokens: int = field(default=2400, metadata={"help": "tokens an optimiser step"})
+    row_length: int = field(default=160, metadata={"help": "tokens a packed row"})
+    learning_rate: float = field(default=1e-3, metadata={"help": "peak of the one-cycle schedule"})
+    weight_decay: float = field(default=0.01, metadata={"help": "AdamW weight decay"})
+    warmup: float = field(default=0.1, metadata={"help": "share of the steps in which the learning rate rises"})
+    dropout: float = field(default=0.2, metadata={"help": "dropout on item inputs and on answers"})
+    clip: float = field(default=1.0, metadata={"help": "largest norm of the gradient"})
+    save_every_s: float = field(default=60.0, metadata={"help": "seconds between saved states of an unfinished run"})
+
+
+@dataclass(slots=True, kw_only=True)
+class TuningState:
+    """Where the loop stands: finished steps, and the curve of training and validation loss so far."""
+
+    step: int = 0
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+
+@contextmanager
+def deferred_interrupt() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C into a flag that the loop reads between steps; a second one interrupts at once.
+
+    Weights, optimiser moments and the step count then always belong together. Outside the main thread nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    previous = signal.getsignal(signal.SIGINT)
+    asked: list[int] = []
+
+    def remember(number: int, _frame: object) -> None:
+        asked.append(number)
+        signal.signal(signal.SIGINT, previous)
+
+    signal.signal(signal.SIGINT, remember)
+    try:
+        yield lambda: bool(asked)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+Batches = Callable[[int], list[PackedBatch]]
+"""The batches of an epoch, a function of its number only, so that a resumed run sees the same data."""
+
+
+class TuningLoop:
+    """AdamW with a one-cycle schedule (Smith and Topin 2017, arXiv 1708.07120) over packed batches."""
+
+    def __init__(self, model: ItemTokenModel, config: TuningConfig, *, steps: int, seed: int) -> None:
+        self.model = model
+        self.config = config
+        self.steps = max(steps, 1)
+        self.seed = seed
+        self.named = {name: value for name, value in model.named_parameters() if value.requires_grad}
+        self.optimizer = torch.optim.AdamW(self.named.values(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        self.state = TuningState()
+
+    def run(self, batches: Batches, *, progress: Progress, folder: Path | None, check: Callable[[], float] | None = None) -> None:
+        """Tune to the end. `check` measures the validation loss (nats) after each epoch. State is kept in `folder` if one is given."""
+        self._resume(folder)
+        progress.stage("tune", total=self.steps)
+        saved = time.monotonic()
+        with deferred_interrupt() as interrupted:
+            for epoch, batch, last in self._remaining(batches):
+                loss = self._step(batch)
+                self.state.step += 1
+                self.state.curve.append({"step": self.state.step, "epoch": epoch + 1, "loss": loss})
+                progress.step(self.state.step, loss=loss)
+                if last and check is not None and not interrupted():
+                    self.state.curve.append({"step": self.state.step, "epoch": epoch + 1, "valid_loss": check()})
+                    self.model.tune()
+                if folder is not None and (interrupted() or time.monotonic() - saved > self.config.save_every_s):
+                    self._save(folder)
+                    saved = time.monotonic()
+                if interrupted():
+                    raise KeyboardInterrupt
+
+    def _remaining(self, batches: Batches) -> Iterator[tuple[int, PackedBatch, bool]]:
+        """(epoch, batch, is it the last of the epoch) for every step that is not done yet."""
+        number, epoch = 0, 0
+        while number < self.steps:
+            rows = batches(epoch)
+            for k, batch in enumerate(rows):
+                if number >= self.steps:
+                    return
+                number += 1
+                if number > self.state.step:
+                    yield epoch, batch, k + 1 == len(rows) or number == self.steps
+            epoch += 1
+
+    def _step(self, batch: PackedBatch) -> float:
+        # Dropout follows from seed and step alone: a resumed run draws what an uninterrupted one would have drawn.
+        torch.manual_seed(self.seed * 1_000_003 + self.state.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * self._schedule(self.state.step / self.steps)
+        loss, next_item = losses(self.model, batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.named.values(), self.config.clip)
+        self.optimizer.step()
+        return next_item
+
+    def _schedule(self, done: float) -> float:
+        """Learning rate as a share of its peak: cosine up during warm-up, cosine down to zero after."""
+        warmup = max(self.config.warmup, 1e-9)
+        phase = 1 - done / warmup if done < warmup else (done - warmup) / max(1 - warmup, 1e-9)
+        low = 0.04 if done < warmup else 0.0
+        return low + (1 - low) * 0.5 * (1 + float(np.cos(np.pi * min(max(phase, 0.0), 1.0))))
+
+    def _save(self, folder: Path) -> None:
+        """Keep weights, optimiser moments and the curve; the small JSON is written last and names the step it belongs to."""
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {f"w.{name}": value.detach() for name, value in self.named.items()}
+        for name, value in self.named.items():
+            moments = self.optimizer.state.get(value, {})
+            tensors |= {f"{key}.{name}": moments[key] for key in ("exp_avg", "exp_avg_sq", "step") if key in moments}
+        path = folder / f"state-{self.state.step}.safetensors"
+        save_file({key: value.contiguous() for key, value in tensors.items()}, str(path))
+        write_atomic(folder / "state.json", json.dumps({"step": self.state.step, "of": self.steps, "curve": self.state.curve}))
+        for old in folder.glob("state-*.safetensors"):
+            if old != path:
+                old.unlink()
+
+    def _resume(self, folder: Path | None) -> None:
+        note = folder / "state.json" if folder is not None else None
+        if folder is None or note is None or not note.is_file():
+            return
+        facts = json.loads(note.read_text(encoding="utf-8"))
+        path = folder / f"state-{facts['step']}.safetensors"
+        if facts["of"] != self.steps or not path.is_file():
+            return
+        tensors = load_file(str(path))
+        with torch.no_grad():
+            for name, value in self.named.items():
+                value.copy_(tensors[f"w.{name}"])
+                if f"exp_avg.{name}" in tensors:
+                    self.optimizer.state[value] = {key: tensors[f"{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")}
+        self.state = TuningState(step=int(facts["step"]), curve=list(facts["curve"]))
+
+
+def losses(model: ItemTokenModel, batch: PackedBatch) -> tuple[Tensor, float]:
+    """Weighted mean cross-entropy over all answers, and the mean over next-item answers alone (nats)."""
+    items = model.table()
+    hidden = model.hidden(batch.batch, items).flatten(0, 1)
+    next_item = functional.cross_entropy(model.logits(hidden[batch.next_places], items), batch.next_targets)
+    total, weight = next_item * len(batch.next_targets), float(len(batch.next_targets))
+    if len(batch.item_places):
+        pooled = model.pool(batch.word_ids, batch.word_owners, len(batch.item_places))
+        asked = functional.cross_entropy(
+            model.logits(hidden[batch.item_places], items, pooled), batch.item_targets, reduction="none"
+        )
+        total, weight = total + (asked * batch.item_weights).sum(), weight + float(batch.item_weights.sum())
+    if len(batch.word_places):
+        told = functional.cross_entropy(model.word_logits(hidden[batch.word_places]), batch.word_targets, reduction="none")
+        total, weight = total + (told * batch.word_weights).sum(), weight + float(batch.word_weights.sum())
+    return total / max(weight, 1.0), float(next_item.detach())

@@ -1,0 +1,106 @@
+"""The one JSON shape of a recommendation answer, for the command line, files and services alike."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from instructrec.core import Evidence, Explanation, Instruction, Recommendation
+from instructrec.errors import ConfigError, nearest
+from instructrec.instructions import limits_to_json
+from instructrec.tables import Catalog
+
+LANGUAGES = ("en", "zh")
+
+
+def answer(
+    recommendation: Recommendation,
+    *,
+    catalog: Catalog,
+    model_version: str,
+    explanations: Sequence[Explanation] = (),
+    language: str = "en",
+) -> dict[str, Any]:
+    """One recommendation as plain JSON values; `notes` are sentences for the user in `language`."""
+    reasons = {explanation.item: explanation for explanation in explanations}
+    query = recommendation.query
+    return {
+        "recommendation_id": recommendation.id,
+        "user_id": query.user,
+        "model": recommendation.model,
+        "model_version": model_version,
+        "served_by": recommendation.served_by,
+        "degraded": recommendation.degraded,
+        "instruction": instruction(query.instruction),
+        "items": [
+            {
+                "item_id": entry.item,
+                "title": catalog.titles[catalog.index[entry.item]],
+                "rank": rank,
+                "score": round(float(entry.score), 6),
+                "source": entry.source,
+                **_reason(reasons.get(entry.item)),
+            }
+            for rank, entry in enumerate(recommendation.items, start=1)
+        ],
+        "notes": [note(code, language=language) for code in recommendation.notes],
+    }
+
+
+def instruction(value: Instruction | None) -> dict[str, Any]:
+    """What was asked in words, and what was understood; the same keys, empty, where nothing was asked."""
+    value = value or Instruction(text="")
+    return {
+        "text": value.text,
+        "limits": limits_to_json(value.limits),
+        "wish": value.wish,
+        "not_understood": list(value.not_understood),
+    }
+
+
+def limit_words(limit: Mapping[str, Any]) -> str:
+    """A limit of the JSON shape as a person reads it: "genres: Comedy", "not genres: Romance", "year: 1990 to 1999"."""
+    if limit["operator"] != "range":
+        return f"{'' if limit['operator'] == 'include' else 'not '}{limit['attribute']}: {' or '.join(limit['values'])}"
+    low, high = limit.get("low"), limit.get("high")
+    bounds = [f"from {low:g}"] if low is not None else []
+    bounds += [f"up to {high:g}"] if high is not None else []
+    return f"{limit['attribute']}: {' '.join(bounds)}"
+
+
+def evidence(value: Evidence) -> dict[str, Any]:
+    """One fact behind an item; keys that do not apply to its kind are left out."""
+    fields = {"kind": value.kind, "item_id": value.item, "attribute": value.attribute, "value": value.value}
+    return {key: entry for key, entry in fields.items() if entry is not None} | {"weight": round(float(value.weight), 6)}
+
+
+def note(code: str, *, language: str = "en") -> str:
+    """The sentence for a note of the form "code:detail"; a note without a sentence is shown as it is."""
+    name, _, detail = code.partition(":")
+    sentences = wording(language)["notes"]
+    key = f"{name}_{detail}" if f"{name}_{detail}" in sentences else name
+    if key not in sentences:
+        return code
+    return str(sentences[key]).replace("{detail}", detail.replace(",", ", "))
+
+
+@cache
+def wording(language: str) -> Mapping[str, Any]:
+    """The sentences of answers in one language. Raises ConfigError for a language that is not there."""
+    if language not in LANGUAGES:
+        known = ", ".join(LANGUAGES)
+        raise ConfigError(f"No wording for language '{language}'.{nearest(language, LANGUAGES)} There is: {known}.")
+    return tomllib.loads((resources.files("instructrec") / "wording" / f"{language}.toml").read_text(encoding="utf-8"))
+
+
+def _reason(explanation: Explanation | None) -> dict[str, Any]:
+    if explanation is None:
+        return {"explanation": "", "explanation_status": "none", "evidence": []}
+    return {
+        "explanation": explanation.text,
+        "explanation_status": explanation.status,
+        "evidence": [evidence(fact) for fact in explanation.evidence],
+    }

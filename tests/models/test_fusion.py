@@ -1,0 +1,64 @@
+"""Fusion: the contract over closed-form parts and a tiny language model, and weights that find the better source."""
+
+from pathlib import Path
+
+import numpy as np
+from tests.contracts import WORLD, RecommenderContract, leave_last_out
+from tests.models.test_lm import TINY
+
+from instructrec.core import FitContext
+from instructrec.models.fusion import Fusion, FusionConfig, comparable, fit_weights
+from instructrec.models.lm import LanguageModelRecommender
+from instructrec.models.popular import Popular
+from instructrec.models.ridge import Ridge
+
+
+class TestFusion(RecommenderContract):
+    """The tolerances are those of the language model inside."""
+
+    @classmethod
+    def make(cls) -> Fusion:
+        return Fusion(FusionConfig(parts=("ridge", "lm")), parts={})
+
+    @classmethod
+    def fit(cls, model, dataset):  # type: ignore[no-untyped-def]
+        train, queries, targets = leave_last_out(dataset)
+        context = FitContext(validation=(queries, targets), seed=7)
+        model.parts = {"ridge": Ridge().fit(train), "lm": LanguageModelRecommender(TINY).fit(train, context)}
+        return model.fit(train, context)
+
+    batch_tolerance = 0.05
+    checkerboard_share = 0.2
+    examples = 10
+
+
+def test_the_informative_source_gets_the_weight() -> None:
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 50, size=200)
+    noise = rng.normal(size=(200, 50)).astype(np.float32)
+    signal = noise[::-1].copy()
+    signal[np.arange(200), targets] += 3.0
+    weights = fit_weights({"signal": signal, "noise": noise}, np.ones((200, 50), dtype=np.bool_), targets)
+    assert weights["signal"] > 0.5
+    assert weights["noise"] < 0.2 * weights["signal"]
+
+
+def test_forbidden_targets_are_left_out_of_the_fit() -> None:
+    scores = np.eye(4, dtype=np.float32)
+    assert fit_weights({"one": scores}, np.zeros((4, 4), dtype=np.bool_), np.arange(4)) == {"one": 1.0}
+
+
+def test_memory_scores_do_not_depend_on_their_scale() -> None:
+    scores = np.random.default_rng(1).normal(size=(3, 20)).astype(np.float32)
+    np.testing.assert_allclose(comparable("ridge", scores * 50), comparable("ridge", scores), rtol=1e-4, atol=1e-5)
+
+
+def test_a_saved_fusion_keeps_weights_and_parts(tmp_path: Path) -> None:
+    train, queries, targets = leave_last_out(WORLD)
+    parts = {"ridge": Ridge().fit(train), "popular": Popular().fit(train)}
+    fusion = Fusion(FusionConfig(parts=("ridge", "popular")), parts=parts).fit(train, FitContext(validation=(queries, targets)))
+    fusion.save(tmp_path)
+    assert {path.name for path in (tmp_path / "parts").iterdir()} == {"ridge", "popular"}
+    copied = Fusion.load(tmp_path, WORLD.catalog)
+    assert copied.weights == fusion.weights
+    np.testing.assert_array_equal(copied.score(queries), fusion.score(queries))
