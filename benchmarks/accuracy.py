@@ -89,7 +89,11 @@ def lm_scores(parts: Split, config: LmConfig, *, seed: int, folder: Path, wishes
     )
     model = LanguageModelRecommender(config).fit(parts.train, context)
     fit_s = np.array([time.monotonic() - start], dtype=np.float32)
-    out: dict[str, FloatArray] = {"valid": model.score(parts.valid.queries), "test": model.score(parts.test.queries), "fit_s": fit_s}
+    out: dict[str, FloatArray] = {
+        "valid": model.score(parts.valid.queries),
+        "test": model.score(parts.test.queries),
+        "fit_s": fit_s,
+    }
     for name, texts in wishes.items():
         out[f"wish_{name}"] = model.score(wishing(parts.test.queries, texts))
     return out
@@ -117,7 +121,9 @@ def fuse(parts: Split, scores: Mapping[str, Cells]) -> FloatArray:
     """Test scores of a fusion of these parts, weights fitted on validation."""
     queries, targets = single_targets(parts.valid)
     masks = np.stack([allowed(query, parts.train.catalog) for query in queries])
-    weights = fit_weights({name: comparable(kind(name), cells["valid"]) for name, cells in scores.items()}, masks, np.array(targets))
+    weights = fit_weights(
+        {name: comparable(kind(name), cells["valid"]) for name, cells in scores.items()}, masks, np.array(targets)
+    )
     total = [weights[name] * comparable(kind(name), cells["test"]) for name, cells in scores.items()]
     return np.asarray(np.sum(total, axis=0), dtype=np.float32)
 
@@ -188,9 +194,14 @@ def draw_limits(catalog: Catalog) -> list[tuple[Limit, ...]]:
         label = str(rng.choice(list(words)))
         first, second = (str(value) for value in rng.choice(words[label].names, size=2, replace=False))
         low = int(rng.integers(1930, 1996))
-        limits = [Limit(attribute=label, operator="include", values=(first,)), Limit(attribute=label, operator="exclude", values=(second,))]
+        limits = [
+            Limit(attribute=label, operator="include", values=(first,)),
+            Limit(attribute=label, operator="exclude", values=(second,)),
+        ]
         if catalog.numbers and rng.random() < 0.8:
-            limits.append(Limit(attribute=next(iter(catalog.numbers)), operator="range", low=low, high=low + int(rng.integers(2, 15))))
+            limits.append(
+                Limit(attribute=next(iter(catalog.numbers)), operator="range", low=low, high=low + int(rng.integers(2, 15)))
+            )
         if 0.01 <= catalog.matching(limits).mean() <= 0.05:
             found.append(tuple(limits))
     return found
@@ -221,7 +232,9 @@ def limit_numbers(parts: Split, model: Fusion) -> dict[str, float]:
 
 def flat(comparison: Comparison, prefix: str) -> dict[str, float]:
     """Keys such as "time.ndcg@10.lm", and p-values of fusion against its parts."""
-    numbers = {f"{prefix}{metric}.{name}": row[metric].value for name, row in comparison.models.items() for metric in ("ndcg@10", "hr@10")}
+    numbers = {
+        f"{prefix}{metric}.{name}": row[metric].value for name, row in comparison.models.items() for metric in ("ndcg@10", "hr@10")
+    }
     return numbers | {f"{prefix}p.fusion_vs_{found.second}": found.test.p for found in comparison.tests}
 
 
@@ -233,7 +246,9 @@ def show(comparison: Comparison, title: str) -> None:
         ndcg, hit = row["ndcg@10"], row["hr@10"]
         print(f"{name:<20}{ndcg.value:>9.4f}{f'{ndcg.low:.4f}-{ndcg.high:.4f}':>18}{hit.value:>9.4f}")
     for found in comparison.tests:
-        print(f"  {found.first} - {found.second}: {found.test.difference.value:+.4f}, p = {found.test.p:.4f} (Holm {found.p_holm:.4f})")
+        print(
+            f"  {found.first} - {found.second}: {found.test.difference.value:+.4f}, p {found.test.p:.4f}, Holm {found.p_holm:.4f}"
+        )
 
 
 def options() -> argparse.Namespace:
@@ -256,7 +271,12 @@ def main() -> None:
     dataset = load(given.data).dataset
     parts = split(dataset, SplitConfig(kind="leave-one-out"))
     found = measure(parts, given, config, seeds=range(given.seeds), control=not given.no_control)
-    numbers: dict[str, Any] = {"data": given.data, "preset": given.preset, "seeds": given.seeds, "lm_epochs": config.settings["lm"].epochs}
+    numbers: dict[str, Any] = {
+        "data": given.data,
+        "preset": given.preset,
+        "seeds": given.seeds,
+        "lm_epochs": config.settings["lm"].epochs,
+    }
     numbers["fit_s.lm"] = float(np.mean([cells["fit_s"][0] for cells in found["words"]]))
     for prefix, hide in (("", True), ("seen_shown.", False)):
         comparison = table(parts, found["scores"], hide_seen=hide)
@@ -272,10 +292,10 @@ def main() -> None:
     numbers["calibration"] = calibrate()
     print(line(numbers["calibration"]))
     print("\n" + "\n".join(f"{key}: {value}" for key, value in numbers.items() if "." not in key or key.startswith("wish")))
-    line = json.dumps(numbers)
-    print(line)
+    answer = json.dumps(numbers)
+    print(answer)
     if given.json not in (None, "-"):
-        Path(given.json).write_text(line + "\n", encoding="utf-8")
+        Path(given.json).write_text(answer + "\n", encoding="utf-8")
 
 
 def fitted_fusion(parts: Split, config: LmConfig) -> Fusion:

@@ -110,7 +110,9 @@ def test_a_copied_cache_with_new_times_is_verified_once_by_hash(toy, monkeypatch
     folder = assets.fetch("toy")
     os.utime(folder / "whole", (1, 1))
     hashed = []
-    monkeypatch.setattr(fetching, "sha256_of", lambda path: hashed.append(path.name) or hashlib.sha256(path.read_bytes()).hexdigest())
+    monkeypatch.setattr(
+        fetching, "sha256_of", lambda path: hashed.append(path.name) or hashlib.sha256(path.read_bytes()).hexdigest()
+    )
     assets.fetch("toy")
     assets.fetch("toy")
     assert hashed == ["whole"]
@@ -166,7 +168,9 @@ def test_leftovers_of_an_interrupted_fetch_are_removed(toy, cache):
 
 
 def test_a_licence_must_be_accepted_before_anything_is_fetched(toy, monkeypatch):
-    strict = Asset(name="toy", wheels=toy.asset.wheels, members=toy.asset.members, licence="Terms", notice="Read these.", must_accept=True)
+    strict = Asset(
+        name="toy", wheels=toy.asset.wheels, members=toy.asset.members, licence="Terms", notice="Read these.", must_accept=True
+    )
     monkeypatch.setitem(fetching.ASSETS, "toy", strict)
     assert assets.notice_to_accept("toy") == "Read these."
     with pytest.raises(AssetError, match="Read these.*--accept-licence"):
@@ -175,7 +179,9 @@ def test_a_licence_must_be_accepted_before_anything_is_fetched(toy, monkeypatch)
     assets.accept("toy")
     assert assets.notice_to_accept("toy") is None
     assert (assets.fetch("toy") / "whole").is_file()
-    changed = Asset(name="toy", wheels=toy.asset.wheels, members=toy.asset.members, licence="Terms", notice="New terms.", must_accept=True)
+    changed = Asset(
+        name="toy", wheels=toy.asset.wheels, members=toy.asset.members, licence="Terms", notice="New terms.", must_accept=True
+    )
     monkeypatch.setitem(fetching.ASSETS, "toy", changed)
     assert assets.notice_to_accept("toy") == "New terms."
 

@@ -32,7 +32,9 @@ def test_unknown_key_names_the_nearest_known_one(entry, nearest):
         config.from_toml("", [*LIGHT, entry])
 
 
-@pytest.mark.parametrize("entry", ["seed=many", "seed=1.5", "seed=true", "beside=popular", "evaluation.seen_shown=1", "ridge.decay=[1]"])
+@pytest.mark.parametrize(
+    "entry", ["seed=many", "seed=1.5", "seed=true", "beside=popular", "evaluation.seen_shown=1", "ridge.decay=[1]"]
+)
 def test_value_of_another_type_is_refused_with_its_place(entry):
     with pytest.raises(ConfigError, match=entry.partition("=")[0]):
         config.from_toml("", [*LIGHT, entry])
@@ -46,7 +48,9 @@ def test_value_outside_its_choices_names_them():
 
 def test_set_is_typed_and_wins_over_the_file():
     text = 'model = "ridge"\nseed = 1\n[ridge]\ndecay = 0.5\n'
-    found = config.from_toml(text, ["ridge.decay=0.75", "seed=7", "data.options.interaction_columns.user=customer", "split.kind=time"])
+    found = config.from_toml(
+        text, ["ridge.decay=0.75", "seed=7", "data.options.interaction_columns.user=customer", "split.kind=time"]
+    )
     assert found.settings["ridge"].decay == 0.75
     assert found.seed == 7
     assert found.data.options.interaction_columns == {"user": "customer"}
@@ -127,7 +131,9 @@ def test_unknown_model_names_the_nearest():
 
 scalars = st.one_of(st.booleans(), st.integers(-(2**62), 2**62), st.floats(allow_nan=False), st.text(st.characters(codec="utf-8")))
 tables = st.recursive(
-    st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=8), st.one_of(scalars, st.lists(scalars, max_size=3)), max_size=4),
+    st.dictionaries(
+        st.text(st.characters(codec="utf-8"), max_size=8), st.one_of(scalars, st.lists(scalars, max_size=3)), max_size=4
+    ),
     lambda inner: st.dictionaries(st.text("ab-.é ", max_size=4), st.one_of(scalars, inner), max_size=3),
     max_leaves=6,
 )

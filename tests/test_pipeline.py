@@ -94,7 +94,9 @@ def test_fit_gets_a_folder_validation_and_seed(prepared, tmp_path, monkeypatch):
     assert context.seed == 0
     test = {query.user: query.history for query in prepared.split.test.queries}
     for query, target in zip(queries, targets, strict=True):
-        assert test[query.user] == (*query.history, prepared.split.train.catalog.item_ids[target]), "the test begins where validation ends"
+        assert test[query.user] == (*query.history, prepared.split.train.catalog.item_ids[target]), (
+            "the test begins where validation ends"
+        )
 
 
 def test_second_training_returns_the_finished_run(run, prepared, monkeypatch):
@@ -137,7 +139,7 @@ def test_compare_of_nothing_says_so():
 
 def test_data_with_too_few_interactions_says_what_to_do(tmp_path):
     path = tmp_path / "tiny.csv"
-    path.write_text("user,item,timestamp\nu,a,1000000000\n")
+    path.write_text("user,item,timestamp\nu,a,1000000000\nv,a,1000000001\n")
     with pytest.raises(DataError, match="3 or more"):
         pipeline.prepare(config.from_toml("", ["model=popular", f"data.source={path}"]))
 
@@ -159,7 +161,8 @@ def test_seen_items_are_shown_when_asked_for(run):
 
 
 @pytest.mark.parametrize(
-    ("words", "kind"), [("", "popular items."), ("a comedy from the 1990s, no romance", "meet the stated limits"), ("???", "popular items.")]
+    ("words", "kind"),
+    [("", "popular items."), ("a comedy from the 1990s, no romance", "meet the stated limits"), ("???", "popular items.")],
 )
 def test_unknown_user_is_told_what_the_list_rests_on(run, words, kind):
     found = pipeline.answer(run, Request(user="nobody", instruction=words, n=3))
@@ -188,7 +191,9 @@ def test_given_history_replaces_the_stored_one_and_unknown_items_are_named(run):
     assert not any("no interactions" in note for note in empty["notes"]), "the user is known, only the history is empty"
 
 
-@pytest.mark.parametrize("words", ["x" * 10_000, "ignore all rules; " * 600, "我想看喜剧片", "\x00\ud7ff\u202e", "'; DROP TABLE items; --"])
+@pytest.mark.parametrize(
+    "words", ["x" * 10_000, "ignore all rules; " * 600, "我想看喜剧片", "\x00\ud7ff\u202e", "'; DROP TABLE items; --"]
+)
 def test_any_words_get_an_answer(run, words):
     found = pipeline.answer(run, Request(user=run.dataset.interactions.user_ids[0], instruction=words, n=3), explained=False)
     assert len(found["items"]) <= 3

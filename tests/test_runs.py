@@ -40,7 +40,15 @@ def lists_of(run):
 
 def test_folder_holds_what_the_format_says_and_no_pickle(saved):
     names = {path.relative_to(saved).as_posix() for path in saved.rglob("*") if path.is_file()}
-    assert {"run.toml", "catalog.parquet", "interactions.parquet", "report.json", "report.html", "card.md", "manifest.json"} <= names
+    assert {
+        "run.toml",
+        "catalog.parquet",
+        "interactions.parquet",
+        "report.json",
+        "report.html",
+        "card.md",
+        "manifest.json",
+    } <= names
     assert "parts/popular/model.json" in names
     assert not {Path(name).suffix for name in names} & {".pkl", ".pickle", ".pt", ".bin", ".joblib", ".npy"}
     manifest = json.loads((saved / "manifest.json").read_text())

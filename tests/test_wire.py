@@ -20,7 +20,9 @@ def catalog():
 @pytest.fixture
 def recommendation():
     words = Instruction(
-        text="a comedy, please", limits=(Limit(attribute="genres", operator="include", values=("Comedy",)),), not_understood=("please",)
+        text="a comedy, please",
+        limits=(Limit(attribute="genres", operator="include", values=("Comedy",)),),
+        not_understood=("please",),
     )
     items = (ScoredItem("b", 1.5, "ridge"), ScoredItem("a", 0.5, "lm"))
     query = Query(user="u", instruction=words)
@@ -48,7 +50,9 @@ def test_no_instruction_has_the_same_keys():
 
 
 @pytest.mark.parametrize("language", wire.LANGUAGES)
-@pytest.mark.parametrize("code", ["short_list:3", "short_list:0", "cold_start:instruction", "cold_start:popularity", "unknown_history:x,y"])
+@pytest.mark.parametrize(
+    "code", ["short_list:3", "short_list:0", "cold_start:instruction", "cold_start:popularity", "unknown_history:x,y"]
+)
 def test_every_note_has_a_sentence_in_every_language(language, code):
     sentence = wire.note(code, language=language)
     assert sentence != code

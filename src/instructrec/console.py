@@ -40,6 +40,7 @@ class LiveProgress:
         self._bar: RichProgress | None = None
         self._task: TaskID | None = None
         self._name, self._total = "", 0
+        self._first: tuple[int, float] | None = None
         self._began = self._printed = 0.0
 
     def __enter__(self) -> Self:
@@ -57,7 +58,7 @@ class LiveProgress:
 
     def stage(self, name: str, *, total: int) -> None:
         """Begin a stage of `total` steps."""
-        self._name, self._total = name, total
+        self._name, self._total, self._first = name, total, None
         self._began = self._printed = time.monotonic()
         if self._bar is None:
             self._line(f"{name} ...")
@@ -74,17 +75,22 @@ class LiveProgress:
                 self._bar.update(self._task, loss=f"loss {loss:.3f}")
             return
         now = time.monotonic()
+        # Resumed work begins in the middle, so the speed is taken from the first step that is reported.
+        self._first = self._first or (done, now)
         finished = done >= self._total
         if self._bar is None and (now - self._printed >= SECONDS_BETWEEN_LINES or (finished and now - self._began >= 1.0)):
             self._printed = now
-            self._line(self._words(done, loss, now - self._began))
+            self._line(self._words(done, loss, now))
 
-    def _words(self, done: int, loss: float | None, seconds: float) -> str:
+    def _words(self, done: int, loss: float | None, now: float) -> str:
         parts = [f"{self._name}: {done}/{self._total}"]
         if loss is not None:
             parts.append(f"loss {loss:.3f}")
-        left = seconds / done * (self._total - done) if done else 0.0
-        parts.append(f"{duration(left)} left" if done < self._total else f"done in {duration(seconds)}")
+        first, began = self._first or (done, now)
+        if done >= self._total:
+            parts.append(f"done in {duration(now - self._began)}")
+        elif done > first:
+            parts.append(f"{duration((now - began) / (done - first) * (self._total - done))} left")
         return ", ".join(parts)
 
     def _line(self, text: str) -> None:
@@ -124,11 +130,11 @@ def show_sample(out: Console, sample: Values) -> None:
     for entry in sample["history"]:
         out.print(f"  - {entry['title']}", markup=False)
     for answer in sample["answers"]:
-        show_answer(out, answer, num_explained=3)
+        show_answer(out, answer)
 
 
-def show_answer(out: Console, answer: Values, *, num_explained: int | None = None) -> None:
-    """One list: rank, title and source of each item, and for the first `num_explained` why it is there (none: for all)."""
+def show_answer(out: Console, answer: Values) -> None:
+    """One list: rank, title and source of each item, and why it is there."""
     out.print(f"\n{_heading(answer)}", markup=False, style="bold")
     for note in answer["notes"]:
         out.print(f"  Note: {note}", markup=False, style="yellow")
@@ -137,7 +143,7 @@ def show_answer(out: Console, answer: Values, *, num_explained: int | None = Non
         out.print(f"  Understood: {understood}", markup=False, style="dim")
     for entry in answer["items"]:
         out.print(f"  {entry['rank']:>2}. {entry['title']}  ({entry['source']})", markup=False)
-        if entry["explanation"] and (num_explained is None or entry["rank"] <= num_explained):
+        if entry["explanation"]:
             out.print(f"      {entry['explanation']}", markup=False, style="dim")
 
 

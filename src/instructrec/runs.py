@@ -234,7 +234,19 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise RunError(
             f"Run '{folder}' has format {found}, but this version reads format {FORMAT}. Train it anew, or use another version."
         )
+    if not _is_sound(manifest):
+        raise RunError(
+            f"Run '{folder}': '{MANIFEST}' lacks models or files, or names files elsewhere. Use a folder that 'train' has saved."
+        )
     return manifest
+
+
+def _is_sound(manifest: Mapping[str, Any]) -> bool:
+    """Whether a manifest names models, and only files below its folder: it may come from a stranger."""
+    files, models = manifest.get("files"), manifest.get("models")
+    if not isinstance(files, dict) or not isinstance(models, list) or not models:
+        return False
+    return not any(Path(name).is_absolute() or ".." in Path(name).parts for name in files)
 
 
 def _json(value: Mapping[str, Any]) -> str:

@@ -156,10 +156,13 @@ class Catalog:
 
         Raises QueryError for an attribute or value that the catalog does not have.
         """
-        mask = np.ones(len(self), dtype=np.bool_)
+        mask: BoolArray = np.ones(len(self), dtype=np.bool_)
         for limit in limits:
-            mask &= self._range(limit) if limit.operator == "range" else self._has(limit)
+            mask = np.asarray(mask & self._meets(limit), dtype=np.bool_)
         return mask
+
+    def _meets(self, limit: Limit) -> BoolArray:
+        return self._range(limit) if limit.operator == "range" else self._has(limit)
 
     def _range(self, limit: Limit) -> BoolArray:
         if limit.attribute not in self.numbers:
@@ -178,11 +181,11 @@ class Catalog:
                 hint = nearest(value, labels.names)
                 raise QueryError(f"No item has {limit.attribute} '{value}'.{hint} Values come from the catalog.")
         wanted = np.isin(np.array(labels.names), limit.values)
-        has: BoolArray = labels.matrix()[:, wanted].any(axis=1)
-        return has if limit.operator == "include" else ~has
+        has = np.asarray(labels.matrix()[:, wanted].any(axis=1), dtype=np.bool_)
+        return has if limit.operator == "include" else np.logical_not(has)
 
     def add(self, other: Catalog) -> Catalog:
-        """This catalog followed by the items of `other`; codes of the old items do not change."""
+        """Return this catalog followed by the items of `other`; codes of the old items do not change."""
         label_names = dict.fromkeys([*self.labels, *other.labels])
         number_names = dict.fromkeys([*self.numbers, *other.numbers])
         both = (self, other)

@@ -28,6 +28,7 @@ def put(folder, name, content):
     [
         ("a.csv", "user,item\n1,2\n3,4\n"),
         ("a.csv", "user;item\r\n1;2\r\n\r\n3;4"),
+        ("a.csv", "user,item\r1,2\r3,4\r"),
         ("a.tsv", "user\titem\n1\t2\n3\t4\n"),
         ("a.txt", "user|item\n1|2\n3|4\n"),
         ("a.dat", "user::item\n1::2\n3::4\n"),
@@ -125,7 +126,11 @@ def test_a_separator_that_was_found_is_noted(tmp_path):
     assert [(note.key, note.facts["separator"]) for note in table.notes] == [("separator", ";")]
 
 
-cell = st.text(st.characters(codec="utf-8", exclude_characters='\r\n"\x00,', exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=8)
+cell = st.text(
+    st.characters(codec="utf-8", exclude_characters='\r\n"\x00,', exclude_categories=["Cs", "Cc", "Zl", "Zp"]),
+    min_size=1,
+    max_size=8,
+)
 
 
 @settings(max_examples=40, deadline=None)

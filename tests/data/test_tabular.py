@@ -20,7 +20,12 @@ def table_of(folder, text, name="interactions.csv"):
 
 @pytest.mark.parametrize(
     "header",
-    ["user,item,timestamp,rating", "userId,movieId,timestamp,rating", "reviewerID,asin,unixReviewTime,overall", "UID,Item_ID,Time,Stars"],
+    [
+        "user,item,timestamp,rating",
+        "userId,movieId,timestamp,rating",
+        "reviewerID,asin,unixReviewTime,overall",
+        "UID,Item_ID,Time,Stars",
+    ],
 )
 def test_columns_are_known_by_many_names(tmp_path, header):
     log, notes = log_of(table_of(tmp_path, f"{header}\nb,x,10,4\na,y,20,5\n"))
@@ -88,6 +93,21 @@ def test_times_are_read_in_every_unit(cells, unit):
     assert not bad.any() and found == unit
 
 
+def test_dates_without_dashes_are_dates():
+    seconds, bad, unit = times(objects(["20240229", "", "19991231"]))
+    assert unit == "days" and not bad.any()
+    expected = np.array(["2024-02-29", "NaT", "1999-12-31"], dtype="datetime64[s]")
+    assert seconds[[0, 2]].tolist() == expected[[0, 2]].astype(np.int64).tolist() and np.isnan(seconds[1])
+    assert times(objects(["20241345"]))[2] == "s"
+
+
+def test_an_id_that_is_a_list_is_a_broken_line(tmp_path):
+    table = table_of(tmp_path, '{"user": 1, "item": 2}\n{"user": 2, "item": [1]}\n', "log.jsonl")
+    with pytest.raises(BrokenLineError, match="line 2: 'item' is not one id"):
+        log_of(table)
+    assert log_of(table, LoadOptions(on_broken="skip"))[0].lines.tolist() == [1]
+
+
 def test_missing_times_and_ratings_are_nan_and_a_unit_is_noted(tmp_path):
     log, notes = log_of(table_of(tmp_path, "user,item,timestamp,rating\n1,2,1700000000000,NaN\n1,3,,4\n1,4,null,\n"))
     assert np.isnan(log.times).tolist() == [False, True, True]
@@ -98,7 +118,8 @@ def test_missing_times_and_ratings_are_nan_and_a_unit_is_noted(tmp_path):
 @pytest.mark.parametrize(("column", "cell"), [("rating", "good"), ("timestamp", "yesterday")])
 def test_a_cell_that_is_no_number_is_a_broken_line(tmp_path, column, cell):
     row = {"rating": "4", "timestamp": "1700000000"} | {column: cell}
-    text = f"user,item,rating,timestamp\n1,1,5,1700000000\n2,2,{row['rating']},{row['timestamp']}\n3,3,5,1700000000\n4,3,5,1700000000\n"
+    lines = ["1,1,5,1700000000", f"2,2,{row['rating']},{row['timestamp']}", "3,3,5,1700000000", "4,3,5,1700000000"]
+    text = "\n".join(["user,item,rating,timestamp", *lines])
     with pytest.raises(BrokenLineError, match=f"line 3.*{cell}") as caught:
         log_of(table_of(tmp_path, text))
     assert caught.value.line == 3

@@ -14,7 +14,10 @@ from instructrec.data.titles import article_first, split_year
     [
         ("Butcher Boy, The", "The Butcher Boy"),
         ("Horseman on the Roof, The (Hussard sur le toit, Le)", "The Horseman on the Roof (Le Hussard sur le toit)"),
-        ("Double vie de Véronique, La (Double Life of Veronique, The)", "La Double vie de Véronique (The Double Life of Veronique)"),
+        (
+            "Double vie de Véronique, La (Double Life of Veronique, The)",
+            "La Double vie de Véronique (The Double Life of Veronique)",
+        ),
         ("Star Maker, The (Uomo delle stelle, L')", "The Star Maker (L'Uomo delle stelle)"),
         ("Die xue shuang xiong (Killer, The)", "Die xue shuang xiong (The Killer)"),
         ("Hate (Haine, La)", "Hate (La Haine)"),
@@ -33,7 +36,11 @@ def test_articles_come_first(title, expected):
     ("title", "name", "year"),
     [
         ("Toy Story (1995)", "Toy Story", 1995),
-        ("Land Before Time III: The Time of the Great Giving (1995) (V)", "Land Before Time III: The Time of the Great Giving", 1995),
+        (
+            "Land Before Time III: The Time of the Great Giving (1995) (V)",
+            "Land Before Time III: The Time of the Great Giving",
+            1995,
+        ),
         ("Fawlty Towers (1975-1979)", "Fawlty Towers", 1975),
         ("Big Bang Theory, The (2007-)", "Big Bang Theory, The", 2007),
         ("Blade Runner (Director's Cut) (1982) ", "Blade Runner (Director's Cut)", 1982),

@@ -52,7 +52,9 @@ def test_live_prompts(language: str) -> None:
         Query(),
         Query(history=history),
         Query(history=history, instruction=Instruction(text="a comedy, please", limits=(comedy,), wish="comedy")),
-        Query(history=history, instruction=Instruction(text="", limits=(comedy, Limit(attribute="year", operator="range", low=1990)))),
+        Query(
+            history=history, instruction=Instruction(text="", limits=(comedy, Limit(attribute="year", operator="range", low=1990)))
+        ),
         Query(history=("no such item", *history)),
     ]
     examples = [query_example(query, CATALOG, language=language, max_history=2) for query in queries]

@@ -12,7 +12,15 @@ from instructrec.errors import ModelError
 from instructrec.models.lm import LanguageModelRecommender, LmConfig
 
 TINY = LmConfig(
-    base="tiny", layers=2, lora_rank=4, lora_alpha=8.0, epochs=40, learning_rate=5e-3, batch_tokens=640, factor_width=16, dropout=0.1
+    base="tiny",
+    layers=2,
+    lora_rank=4,
+    lora_alpha=8.0,
+    epochs=40,
+    learning_rate=5e-3,
+    batch_tokens=640,
+    factor_width=16,
+    dropout=0.1,
 )
 
 

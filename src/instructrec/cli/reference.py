@@ -1,6 +1,6 @@
 """The reference pages of the documentation, made from the same definitions as the commands and settings themselves.
 
-`python -m instructrec.cli.reference` writes docs/cli.md and docs/config.md.
+`python -m instructrec.cli.reference` writes docs/cli.md and docs/config.md, and completes the presets.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
-import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -114,12 +113,23 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+def complete_presets(folder: Path) -> None:
+    """Write keys that a preset leaves to their default into it, so that the file alone says what a run does."""
+    from instructrec import config
+
+    for path in sorted(folder.glob("*.toml")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        comments = [line + "\n" for line in lines if line.startswith("#")]
+        path.write_text("".join(comments) + config.dump(config.load(path)), encoding="utf-8")
+
+
 def main() -> None:
-    """Write both pages into docs/."""
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs")
-    folder.mkdir(exist_ok=True)
+    """Write both pages into docs/, and complete the presets."""
+    root = Path(__file__).resolve().parents[3]
+    (root / "docs").mkdir(exist_ok=True)
     for name, page in (("cli.md", cli_page()), ("config.md", config_page())):
-        (folder / name).write_text(page, encoding="utf-8")
+        (root / "docs" / name).write_text(page, encoding="utf-8")
+    complete_presets(Path(__file__).resolve().parents[1] / "config" / "presets")
 
 
 if __name__ == "__main__":

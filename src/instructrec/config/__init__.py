@@ -156,7 +156,8 @@ def _build(table: Mapping[str, Any]) -> RunConfig:
         if name not in settings:
             settings[name] = _settings(name, table.get(name, {}))
             waiting += parts_of(settings[name])
-    return replace(config, settings={name: value for name, value in settings.items() if value is not None})
+    # In the order of the model table, so that equal configurations are written equal.
+    return replace(config, settings={name: settings[name] for name in MODELS if settings.get(name) is not None})
 
 
 def parts_of(settings: Any) -> tuple[str, ...]:

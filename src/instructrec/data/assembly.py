@@ -14,11 +14,7 @@ from instructrec.tables import Catalog, Dataset, Interactions, Labels
 
 
 def assemble(name: str, log: Log, items: Items | None, config: CleaningConfig) -> tuple[Dataset, tuple[CleaningStep, ...]]:
-    """Join a cleaned, sorted log with its items. Users and items are coded in natural order of their ids.
-
-    Raises DataError when no interaction or only one user is left.
-    """
-    _need_people(name, log)
+    """Join a cleaned, sorted log with its items. Users and items are coded in natural order of their ids."""
     steps: list[CleaningStep] = []
     if items is not None:
         items = _distinct(items, config, steps)
@@ -38,10 +34,15 @@ def assemble(name: str, log: Log, items: Items | None, config: CleaningConfig) -
     return Dataset(name=name, interactions=interactions, catalog=catalog), tuple(steps)
 
 
-def _need_people(name: str, log: Log) -> None:
+def need_people(name: str, log: Log, steps: Sequence[CleaningStep]) -> None:
+    """Raise DataError when cleaning left no interaction (naming the step that took most), or one user only."""
     users = np.unique(log.users)
     if not len(users):
-        raise DataError(f"{name}: no interaction is left after cleaning. Loosen the rule, the k-core or the missing-value policy.")
+        most = max(steps, key=lambda step: step.removed)
+        raise DataError(
+            f"{name}: no interaction is left after cleaning. The step that took most: {most.text()}. "
+            "Loosen the rule, the k-core or the policy for missing values, or mend the data."
+        )
     if len(users) == 1:
         raise DataError(
             f"{name} has interactions of one user only ('{log.user_ids[users[0]]}'). A recommender learns from what several people "

@@ -13,7 +13,7 @@ from instructrec.data.readers import broken, skipped
 from instructrec.tables import BoolArray
 
 _UNITS: Mapping[TimeUnit, float] = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
-_UNIT_NAMES: Mapping[TimeUnit, str] = {"ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+_UNIT_NAMES: Mapping[str, str] = {"days": "dates (YYYYMMDD)", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 
 
 def floats(column: Column) -> tuple[Numbers, BoolArray]:
@@ -23,11 +23,12 @@ def floats(column: Column) -> tuple[Numbers, BoolArray]:
     return _parse(column, _float)
 
 
-def times(column: Column, unit: TimeUnit = "auto") -> tuple[Numbers, BoolArray, TimeUnit]:
+def times(column: Column, unit: TimeUnit = "auto") -> tuple[Numbers, BoolArray, str]:
     """Seconds since 1970 with their fraction (NaN where empty), which cells are no time, and the unit that was found.
 
     Numbers are taken by their size: up to 1e11 seconds, 1e14 milliseconds, 1e17 microseconds, else nanoseconds (each limit
-    lies beyond the year 5000 in its own unit and before 1974 in the next). Words are ISO 8601; without a zone they are UTC.
+    lies beyond the year 5000 in its own unit and before 1974 in the next); numbers that are all dates such as 20240531 are
+    "days". Words are ISO 8601; without a zone they are UTC.
     """
     if column.dtype.kind == "M":
         values = column.astype("datetime64[us]").astype(np.int64).astype(np.float64) / 1e6
@@ -37,6 +38,8 @@ def times(column: Column, unit: TimeUnit = "auto") -> tuple[Numbers, BoolArray, 
     if column.dtype.kind == "O" and bad.any() and bad.sum() >= np.isfinite(values).sum():
         values, bad = _parse(column, _iso_seconds)
         return values, bad, "s"
+    if unit == "auto" and _are_dates(values):
+        return _dates(values), bad, "days"
     found = _unit_of(values) if unit == "auto" else unit
     return values / _UNITS[found], bad, found
 
@@ -44,14 +47,14 @@ def times(column: Column, unit: TimeUnit = "auto") -> tuple[Numbers, BoolArray, 
 def read_numbers(table: Table, name: str, options: LoadOptions, what: str) -> tuple[Numbers, BoolArray]:
     """The numbers of a column and the rows to keep; a cell that is no number is refused or skipped as the options say."""
     values, bad = floats(table.columns[name])
-    return values, _judge(table, name, bad, options, what)
+    return values, judge(table, name, bad, options, what)
 
 
 def read_times(table: Table, name: str, options: LoadOptions) -> tuple[Numbers, BoolArray, tuple[Note, ...]]:
     """The times of a column in seconds, the rows to keep, and a note when the unit is not the second."""
     values, bad, unit = times(table.columns[name], options.time_unit)
     notes = (Note("time_unit", {"column": name, "unit": _UNIT_NAMES[unit]}),) if unit in _UNIT_NAMES else ()
-    return values, _judge(table, name, bad, options, "a time (a number of seconds, or ISO such as 2024-05-31T10:00:00)"), notes
+    return values, judge(table, name, bad, options, "a time (a number of seconds, or ISO such as 2024-05-31T10:00:00)"), notes
 
 
 def bad_cells(table: Table, rows: BoolArray) -> tuple[Note, ...]:
@@ -59,7 +62,8 @@ def bad_cells(table: Table, rows: BoolArray) -> tuple[Note, ...]:
     return (skipped(table.name, table.lines[~rows].tolist()),) if not rows.all() else ()
 
 
-def _judge(table: Table, name: str, bad: BoolArray, options: LoadOptions, what: str) -> BoolArray:
+def judge(table: Table, name: str, bad: BoolArray, options: LoadOptions, what: str) -> BoolArray:
+    """The rows to keep; the first bad cell is a BrokenLineError unless broken lines are skipped."""
     if bad.any() and options.on_broken == "refuse":
         row = int(np.flatnonzero(bad)[0])
         raise broken(table.name, int(table.lines[row]), f"'{name}' is not {what}", table.columns[name][row])
@@ -90,6 +94,25 @@ def _float(cell: object) -> float:
 def _iso_seconds(cell: object) -> float:
     moment = datetime.fromisoformat(str(cell).strip())
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _are_dates(values: Numbers) -> bool:
+    """Whether all known numbers read as YYYYMMDD between 1900 and 2100; as seconds they would lie in a few months of 1970."""
+    known = values[np.isfinite(values)]
+    month, day = known // 100 % 100, known % 100
+    inside = (known >= 19_000_101) & (known <= 21_001_231) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
+    return bool(len(known)) and bool((inside & (known % 1 == 0)).all())
+
+
+def _dates(values: Numbers) -> Numbers:
+    """Seconds since 1970 of YYYYMMDD."""
+    out = np.full(len(values), np.nan)
+    known = np.isfinite(values)
+    numbers = values[known].astype(np.int64)
+    months = (numbers // 10_000 - 1970) * 12 + numbers // 100 % 100 - 1
+    days = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) + numbers % 100 - 1
+    out[known] = days * 86_400.0
+    return out
 
 
 def _unit_of(values: Numbers) -> TimeUnit:

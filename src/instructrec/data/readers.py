@@ -48,6 +48,8 @@ def read_table(path: Path, options: LoadOptions = AS_FOUND, *, header: Sequence[
     if suffix not in SUFFIXES:
         raise DataError(f"{path.name} has the unknown format '{suffix}'. Known: {', '.join(SUFFIXES)} (each also with .gz).")
     text, notes = _decode(_read_bytes(path), path.name, options)
+    if "\n" not in text:  # the line ends of old Macs
+        text = text.replace("\r", "\n")
     if not text.strip():
         raise DataError(f"{path.name} is empty. Give a file with a header line and at least one row.")
     if suffix in JSON_SUFFIXES:

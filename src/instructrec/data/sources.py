@@ -13,7 +13,7 @@ import numpy as np
 from instructrec import assets
 from instructrec.core import Progress, Silent
 from instructrec.data import movielens, recbole, synthetic
-from instructrec.data.assembly import assemble
+from instructrec.data.assembly import assemble, need_people
 from instructrec.data.cleaning import GENTLE, CleaningConfig, clean
 from instructrec.data.options import AS_FOUND, LoadOptions
 from instructrec.data.places import table_named
@@ -86,6 +86,7 @@ def load(
     raw = read(source, options, progress=progress)
     need_rows(raw.log, raw.name)
     log, steps = clean(raw.log, cleaning)
+    need_people(raw.name, log, steps)
     dataset, more = assemble(raw.name, log, raw.items, cleaning)
     report = CleaningReport(
         source=raw.name,

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import numpy as np
 
-from instructrec.data.cells import bad_cells, floats, read_numbers, read_times
+from instructrec.data.cells import bad_cells, floats, judge, read_numbers, read_times
 from instructrec.data.columns import INTERACTION_ALIASES, ITEM_ALIASES, check_roles, resolve
 from instructrec.data.options import AS_FOUND, LoadOptions
 from instructrec.data.raw import Column, Items, Log, Note, Numbers, Table, as_id, encode, is_missing
@@ -33,6 +33,7 @@ def log_of(table: Table, options: LoadOptions = AS_FOUND) -> tuple[Log, tuple[No
     if "rating" in roles:
         ratings, rows = read_numbers(table, roles["rating"], options, "a number")
         keep &= rows
+    keep &= _plain_ids(table, (roles["user"], roles["item"]), options)
     user_ids, users = encode(table.columns[roles["user"]])
     item_ids, items = encode(table.columns[roles["item"]])
     kind_names, kinds = encode(table.columns[roles["kind"]]) if "kind" in roles else ((), np.empty(0, dtype=np.int64))
@@ -48,6 +49,17 @@ def log_of(table: Table, options: LoadOptions = AS_FOUND) -> tuple[Log, tuple[No
         lines=table.lines,
     )
     return log.keep(keep), (*table.notes, *notes, *bad_cells(table, keep))
+
+
+def _plain_ids(table: Table, names: Sequence[str], options: LoadOptions) -> BoolArray:
+    """Rows whose ids are single values; a list or an object (in JSON and Parquet) is a broken line."""
+    rows = np.ones(len(table), dtype=np.bool_)
+    for name in names:
+        column = table.columns[name]
+        if column.dtype.kind == "O":
+            bad = np.fromiter((isinstance(cell, list | dict) for cell in column.tolist()), dtype=np.bool_, count=len(column))
+            rows &= judge(table, name, bad, options, "one id")
+    return rows
 
 
 def _times(table: Table, roles: Mapping[str, str], options: LoadOptions) -> tuple[Numbers, BoolArray, tuple[Note, ...]]:

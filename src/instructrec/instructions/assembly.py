@@ -174,7 +174,7 @@ def _ranges(reads: Sequence[Read], vocabulary: Vocabulary) -> tuple[list[Limit],
         mark = read.mark
         if not mark.plays("range") or mark.attribute is None or read.polarity in ("open", "unclear"):
             continue
-        if read.polarity == "exclude":
+        if read.polarity == "exclude" and not _belongs_to_demand(reads, index):
             other = None if _follows_value(reads, index) else flipped(mark, integral=vocabulary.is_integral(mark.attribute))
             if other is None:
                 impossible.add(index)
@@ -201,6 +201,17 @@ def _follows_value(reads: Sequence[Read], index: int) -> bool:
     return before is not None and before.polarity == "exclude" and reads[index].joint == "adjacent"
 
 
+def _belongs_to_demand(reads: Sequence[Read], index: int) -> bool:
+    """Whether a range after an unwanted value goes with what was demanded before: "comedies without horror from the 90s"."""
+    if not _follows_value(reads, index):
+        return False
+    earlier = reads[max(0, index - 40) : index]
+    return any(
+        read.polarity == "include" and not read.soft and read.segment == reads[index].segment and read.mark.plays("value")
+        for read in earlier
+    )
+
+
 def _merged(limits: Sequence[Limit]) -> Limit | None:
     """The range in which all of them hold, or None when there is none."""
     lows = [limit.low for limit in limits if limit.low is not None]
@@ -216,9 +227,19 @@ def _excludes(reads: Sequence[Read], vocabulary: Vocabulary, wanted: set[str]) -
     values: dict[str, dict[str, None]] = {}
     for group in _unwanted(reads):
         free = [index for index in group if not wanted & {ref.value for ref in reads[index].mark.refs}]
+        if not free and _is_qualified(reads, group[0]):
+            continue  # "a comedy, but no dark ones": only the quality is unwanted, and it is handed back
         for ref in _meant(reads, (free or group)[0]):
             values.setdefault(ref.attribute, {})[ref.value] = None
     return [Limit(attribute=name, operator="exclude", values=tuple(found)) for name, found in values.items()]
+
+
+def _is_qualified(reads: Sequence[Read], index: int) -> bool:
+    """Whether a word that no limit can hold narrows an unwanted value ("no dark comedies")."""
+    before = next((read for read in reversed(reads[max(0, index - 8) : index]) if read.mark.is_content), None)
+    return (
+        before is not None and before.polarity == "exclude" and reads[index].joint == "adjacent" and not before.mark.plays("value")
+    )
 
 
 def _meant(reads: Sequence[Read], index: int) -> tuple[Ref, ...]:
@@ -235,7 +256,8 @@ def _unwanted(reads: Sequence[Read]) -> list[list[int]]:
         if not read.mark.is_content:
             continue
         if read.mark.plays("value") and read.polarity == "exclude":
-            if groups and groups[-1][-1] == last and read.joint == "adjacent":
+            together = read.joint == "adjacent" and read.trigger == reads[last].trigger
+            if groups and groups[-1][-1] == last and together:
                 groups[-1].append(index)
             else:
                 groups.append([index])

@@ -78,10 +78,14 @@ def question(words: str, *, at: int, task: str, target: int | None = None, weigh
 
 
 def instruction_words(instruction: Instruction | None) -> str:
-    """What the model reads of an instruction: the user's own words, else the limits spelled out."""
+    """What the model reads of an instruction: the wish, else the limits spelled out, else the words as they came.
+
+    Words that became limits are enforced elsewhere; what remains of them here only orders what they allow.
+    """
     if instruction is None:
         return ""
-    return instruction.text.strip() or instruction.wish.strip() or " ".join(_limit_words(limit) for limit in instruction.limits)
+    limits = " ".join(_limit_words(limit) for limit in instruction.limits)
+    return instruction.wish.strip() or limits.strip() or instruction.text.strip()
 
 
 def _limit_words(limit: Limit) -> str:
@@ -144,5 +148,3 @@ def target_wish(words: ItemWords, item: int, *, language: str, held_out: bool, r
     sentences = (forms.held_out if held_out else forms.train)["wish"]
     phrase = attribute_phrase(words.values[item], words.decades[item], forms=forms, rng=rng)
     return sentences[int(rng.integers(len(sentences)))].format(values=phrase)
-
-

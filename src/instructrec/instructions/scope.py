@@ -49,6 +49,8 @@ class _State:
     trigger: int | None = None
     fresh: bool = False
     """A negation or softener was just read and nothing it applies to yet."""
+    once: bool = False
+    """The negation is a prefix ("non-romantic") and reaches only the next content."""
     head_article: bool = False
     """The first content in the scope of the negation had an article."""
     reads: list[Read] = field(default_factory=list)
@@ -90,6 +92,8 @@ class ScopeReader:
         state.content.append(len(state.reads))
         state.reads.append(self._current(mark))
         state.joint, state.article, state.fresh = "adjacent", False, False
+        if state.once:
+            state.once, state.polarity, state.trigger = False, "include", None
 
     def _word(self, place: int) -> None:
         mark, state = self.marks[place], self.state
@@ -125,9 +129,17 @@ class ScopeReader:
         if self._is_nor(place):
             state.joint = "or"
         state.trigger, state.fresh, state.soft, state.article = place, True, False, False
+        state.once = self._is_prefix(place)
 
     def _is_nor(self, place: int) -> bool:
         return self.tokens[self.marks[place].first].key == "nor"
+
+    def _is_prefix(self, place: int) -> bool:
+        """Whether a hyphen (which is no token) ties the negation to the word after it."""
+        last = self.marks[place].last
+        if last >= len(self.tokens) or self.marks[place].last - self.marks[place].first > 1:
+            return False
+        return self.tokens[last].start - self.tokens[last - 1].end == 1 and self.tokens[last].hyphenated
 
     def _soften(self) -> None:
         state = self.state
@@ -147,6 +159,7 @@ class ScopeReader:
     def _reset(self, joint: Joint) -> None:
         state = self.state
         state.polarity, state.soft, state.trigger, state.fresh, state.joint = "include", False, None, False, joint
+        state.once = False
         state.segment += 1
 
     def _backwards(self, role: str, place: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from string import Formatter
 
 import numpy as np
 
@@ -82,7 +83,7 @@ class TaskMixture:
         return sentences[int(rng.integers(len(sentences)))]
 
     def _ask(self, kind: str, moment: Moment, rng: np.random.Generator, **fill: str) -> Branch:
-        fitting = [sentence for sentence in self.forms.train[kind] if all(f"{{{key}}}" in sentence for key in fill)]
+        fitting = [sentence for sentence in self.forms.train[kind] if set(fill) <= set(_blanks(sentence))]
         words = self._pick(fitting, rng).format(**fill)
         return question(words, at=1 + len(moment.before), task=kind, target=moment.target, weight=self.config.question_weight)
 
@@ -110,7 +111,7 @@ class TaskMixture:
         excluded = absent[int(rng.integers(len(absent)))] if absent else ""
         fill = {"values": phrase, "excluded": excluded} if rng.random() < 0.5 else {"values": phrase}
         known = {key: value for key, value in fill.items() if value}
-        sentences = [s for s in self.forms.train["limit"] if {key for key in ("values", "excluded") if f"{{{key}}}" in s} == set(known)]
+        sentences = [text for text in self.forms.train["limit"] if set(_blanks(text)) == set(known)]
         if not sentences:
             return None
         words = self._pick(sentences, rng).format(**known)
@@ -119,7 +120,9 @@ class TaskMixture:
     def _text_to_item(self, moment: Moment, rng: np.random.Generator) -> Branch | None:
         title = self.catalog.titles[moment.target]
         words = self._pick(self.forms.train["text_to_item"], rng).format(title=title)
-        return question(words, at=1, task="text_to_item", target=moment.target, weight=self.config.question_weight) if title else None
+        if not title:
+            return None
+        return question(words, at=1, task="text_to_item", target=moment.target, weight=self.config.question_weight)
 
     def _item_to_text(self, moment: Moment, rng: np.random.Generator) -> Branch | None:
         fill = {"title": self.catalog.titles[moment.target], "values": " ".join(self.words.values[moment.target])}
@@ -144,6 +147,11 @@ class TaskMixture:
             completion=self._pick(self.forms.completion[kind], rng).format(**fill),
             weight=self.config.question_weight,
         )
+
+
+def _blanks(sentence: str) -> list[str]:
+    """Names of the placeholders of a sentence."""
+    return [name for _, name, _, _ in Formatter().parse(sentence) if name]
 
 
 def chunks(histories: Sequence[IntArray], *, length: int, rng: np.random.Generator) -> list[IntArray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _WORD = rf"(?:(?![{HAN}])[^\W_])+"
@@ -19,12 +19,16 @@ _DIGITS = re.compile(r"[-−]?\d+(?:\.\d+)?")
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One word, Chinese character or sign: as written, as compared (`key`), and where it stands in the text."""
+    """One word, Chinese character or sign: as written, as compared (`key`), and where it stands in the text.
+
+    `hyphenated`: a hyphen ties it to the word before.
+    """
 
     text: str
     key: str
     start: int
     end: int
+    hyphenated: bool = False
 
     @property
     def is_word(self) -> bool:
@@ -54,7 +58,12 @@ def fold(word: str) -> str:
 def tokenize(text: str) -> list[Token]:
     """Split cleaned text into tokens; hyphens inside words disappear, so that "sci-fi" and "sci fi" are the same words."""
     found = [Token(m.group(), _SAME.get(m.group(), fold(m.group())), m.start(), m.end()) for m in _TOKEN.finditer(text)]
-    return [token for place, token in enumerate(found) if not _joins_words(found, place)]
+    joints = [_joins_words(found, place) for place in range(len(found))]
+    return [
+        replace(token, hyphenated=True) if place and joints[place - 1] else token
+        for place, token in enumerate(found)
+        if not joints[place]
+    ]
 
 
 def keys(text: str) -> tuple[str, ...]:

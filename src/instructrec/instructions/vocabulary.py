@@ -67,8 +67,9 @@ class Vocabulary:
             return
         bare = tuple(word for word in words if word not in ("and", "/") and any(letter.isalnum() for letter in word))
         self.value_words.update(word for word in words if word.isalnum())
-        forms = dict.fromkeys([self._stems(words), self._stems(bare)])
-        if len(bare) > 1:
+        has_letters = any(letter.isalpha() for word in bare for letter in word)
+        forms = dict.fromkeys([self._stems(words), self._stems(bare)] if has_letters else [words])
+        if len(bare) > 1 and has_letters:
             forms[(self.lexicon.stem("".join(bare)),)] = None
         for form in forms:
             if form:

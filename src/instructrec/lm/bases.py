@@ -81,7 +81,7 @@ def _rebuild(source: Path, target: Path) -> None:
     state = {key: value.to(torch.bfloat16).contiguous() for key, value in model.state_dict().items() if key not in tied}
     config = {key: value for key, value in model.config.to_dict().items() if key not in ("quantization_config", "_name_or_path")}
     target.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_folder(target) as folder:
+    with atomic_folder(target, replace=True) as folder:
         save_file(state, str(folder / "model.safetensors"), metadata={"format": "pt"})
         (folder / "config.json").write_text(json.dumps(config, default=str, indent=2), encoding="utf-8")
         tokenizer.save_pretrained(folder)
@@ -92,7 +92,7 @@ def _rebuild(source: Path, target: Path) -> None:
 
 def _local(name: str, folder: Path) -> Base:
     if not (folder / "config.json").is_file():
-        raise ModelError(f"The folder '{folder}' has no config.json. A base model folder holds config.json, weights and a tokenizer.")
+        raise ModelError(f"The folder '{folder}' has no config.json. A base model's folder has one, with weights and a tokenizer.")
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise ModelError(f"The folder '{folder}' has no *.safetensors file. Save the model with safetensors weights.")

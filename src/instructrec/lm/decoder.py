@@ -113,14 +113,16 @@ def native_dtype() -> torch.dtype:
 
 
 def _model(base: Base, dtype: torch.dtype, *, random_weights: bool) -> Any:
-    from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig
+    from transformers import AutoConfig, LlamaConfig
+    from transformers import AutoModelForCausalLM as Untyped
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    causal_lm: Any = Untyped
     # The fused attention kernel of the CPU is 2-4 times slower in its backward pass, at these lengths, than plain products.
     options: dict[str, Any] = {"dtype": dtype, "attn_implementation": "eager"}
     if base.name == FAKE:
-        return AutoModelForCausalLM.from_config(LlamaConfig(**cast(Any, tiny_config())), **options)
+        return causal_lm.from_config(LlamaConfig(**cast(Any, tiny_config())), **options)
     if random_weights:
-        return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base.folder), **options)
-    return AutoModelForCausalLM.from_pretrained(base.folder, **options)
+        return causal_lm.from_config(AutoConfig.from_pretrained(base.folder), **options)
+    return causal_lm.from_pretrained(base.folder, **options)

@@ -87,7 +87,9 @@ def standardise(features: Tensor, reference: Tensor | None = None) -> tuple[Tens
     return (features - reference[:-1]) / reference[-1] * FEATURE_SCALE, reference
 
 
-def factors_from_text(text: FloatArray, factors: FloatArray, seen: IntArray, new: FloatArray, *, penalty: float = 1.0) -> FloatArray:
+def factors_from_text(
+    text: FloatArray, factors: FloatArray, seen: IntArray, new: FloatArray, *, penalty: float = 1.0
+) -> FloatArray:
     """Ridge estimate of collaborative factors of new items from their text, float32 [num_new, width].
 
     Fitted on the `seen` item codes; `penalty` is multiplied by the number of rows.

@@ -113,7 +113,8 @@ class ItemTokenModel(nn.Module):
         if words is None:
             return self._product(query, items.vectors)
         words = self.dropout(words)
-        return self._product(query + self.word_query(words), items.vectors) + self.word_match(words) @ items.match.T
+        matched: Tensor = self.word_match(words) @ items.match.T
+        return self._product(query + self.word_query(words), items.vectors) + matched
 
     def _product(self, query: Tensor, items: Tensor) -> Tensor:
         return (query.to(self.decoder.dtype) @ items.to(self.decoder.dtype).T).float()
@@ -160,6 +161,7 @@ class ItemTokenModel(nn.Module):
     def grow(self, text: Tensor, factors: Tensor) -> None:
         """Append items that were not trained: their residual is zero, text and estimated factors speak for them."""
         extra = torch.zeros(len(text), self.residual.embedding_dim)
-        self.residual = nn.Embedding.from_pretrained(torch.cat([self.residual.weight.detach(), extra]), freeze=False)
+        table = torch.cat([self.residual.weight.detach(), extra])
+        self.residual = nn.Embedding(len(table), table.shape[1], _weight=table)
         self.text = torch.cat([self.text, text])
         self.factors = torch.cat([self.factors, factors])

@@ -39,7 +39,7 @@ class _EffectiveLinear(torch.autograd.Function):
         return grad @ effective, None, grad_a, grad_b, None
 
 
-class FusedLora(PeftLinear):  # type: ignore[misc]  # peft ships no types
+class FusedLora(PeftLinear):
     """A PEFT LoRA layer whose adapter is folded into the weight before the product."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -48,7 +48,8 @@ class FusedLora(PeftLinear):  # type: ignore[misc]  # peft ships no types
 
     def _parts(self) -> tuple[Tensor, Tensor, Tensor, float]:
         name = self.active_adapters[0]
-        return self.base_layer.weight, self.lora_A[name].weight, self.lora_B[name].weight, float(self.scaling[name])
+        a, b = cast(Tensor, self.lora_A[name].weight), cast(Tensor, self.lora_B[name].weight)
+        return cast(Tensor, self.base_layer.weight), a, b, float(self.scaling[name])
 
     def freeze(self) -> None:
         """Fold the adapter into one matrix for serving; training after this needs `thaw`."""
@@ -61,10 +62,10 @@ class FusedLora(PeftLinear):  # type: ignore[misc]  # peft ships no types
         self.frozen = None
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        """x [..., in_features] -> [..., out_features]."""
+        """Map x [..., in_features] to [..., out_features]."""
         if self.frozen is not None:
             return functional.linear(x, self.frozen)
-        return cast(Tensor, _EffectiveLinear.apply(x, *self._parts()))
+        return cast(Tensor, _EffectiveLinear.apply(x, *self._parts()))  # type: ignore[no-untyped-call]
 
 
 def add_lora(body: nn.Module, *, rank: int, alpha: float) -> Any:

@@ -96,7 +96,7 @@ class LanguageModelRecommender(Recommender):
         """Title and attribute features, each standardised by the statistics of the training catalog."""
         raw = text_features(catalog, decoder, ItemWords.of(catalog).lines())
         parts = []
-        for name, part in zip(("title", "attributes"), raw.split(decoder.width, dim=1), strict=True):
+        for name, part in zip(("title", "attributes"), torch.split(raw, decoder.width, dim=1), strict=True):
             scaled, self._statistics[name] = standardise(part, self._statistics.get(name))
             parts.append(scaled)
         return torch.cat(parts, dim=1)
@@ -131,7 +131,8 @@ class LanguageModelRecommender(Recommender):
         rows = [rows[int(place)] for place in rng.permutation(len(rows))]
         size = max(1, self.config.batch_tokens // self.config.row_length)
         padding = self._encoder.codes.answer
-        return [pack(encoded, rows[start : start + size], padding=padding) for start in range(0, len(rows), size)]
+        groups = [rows[start : start + size] for start in range(0, len(rows), size)]
+        return [pack(encoded, group, padding=padding, length=self.config.row_length) for group in groups]
 
     def _validation_loss(self, context: FitContext) -> Any:
         """A function that gives the mean negative log-likelihood (nats) of some validation targets among the allowed items."""

@@ -86,7 +86,7 @@ class TuningLoop:
         self.state = TuningState()
 
     def run(self, batches: Batches, *, progress: Progress, folder: Path | None, check: Callable[[], float] | None = None) -> None:
-        """Tune to the end. `check` measures the validation loss (nats) after each epoch. State is kept in `folder` if one is given."""
+        """Tune to the end. `check` measures the validation loss (nats) after each epoch; state is kept in `folder`, if given."""
         self._resume(folder)
         progress.stage("tune", total=self.steps)
         saved = time.monotonic()

@@ -182,9 +182,12 @@ class _Places:
         self.answers[number] = start + example.answer_place
 
 
-def pack(examples: Sequence[Encoded], rows: Sequence[Sequence[int]], *, padding: int) -> PackedBatch:
-    """One batch of the given rows (lists of indices into `examples`); short rows are padded with the token `padding`."""
-    length = max(sum(len(examples[k].tokens) for k in row) for row in rows)
+def pack(examples: Sequence[Encoded], rows: Sequence[Sequence[int]], *, padding: int, length: int = 0) -> PackedBatch:
+    """One batch of the given rows (lists of indices into `examples`); short rows are padded with the token `padding`.
+
+    Rows are at least `length` tokens long: batches of one shape let the allocator reuse its blocks instead of growing.
+    """
+    length = max(length, *(sum(len(examples[k].tokens) for k in row) for row in rows))
     shape = (len(rows), length)
     tokens, positions = np.full(shape, padding), np.zeros(shape, dtype=np.int64)
     example_of, branch, sees = np.full(shape, -1), np.full(shape, -1), np.zeros(shape, dtype=np.int64)
