@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -133,31 +134,28 @@ def kind(name: str) -> str:
     return "lm" if name.startswith("lm") else name
 
 
-def measure(parts: Split, options: argparse.Namespace, config: RunConfig, *, seeds: Sequence[int], control: bool) -> dict[str, Any]:
-    """Test scores of every model (a list over seeds), and what the words did."""
-    wishes = wishes_of(parts) if parts.name == "leave-one-out" else {}
-    base = {"split": parts.name, "data": options.data}
-    memory = {name: memory_scores(parts, name, config) for name in MEMORY}
+def measure(parts: Split, options: argparse.Namespace, config: RunConfig, *, seeds: int, controls: int) -> dict[str, Any]:
+    """Test scores of every model (a list over seeds), and what the words did.
+
+    `controls`: seeds of the same language model with random weights in place of the pretrained ones, tuned alike.
+    """
     lm: LmConfig = config.settings["lm"]
+    memory = {name: memory_scores(parts, name, config) for name in MEMORY}
+    fused = {name: memory[name] for name in FUSED}
     scores: dict[str, list[FloatArray]] = {name: [cells["test"]] for name, cells in memory.items()}
-    scores["fusion_without_lm"] = [fuse(parts, {name: memory[name] for name in FUSED})]
+    scores["fusion_without_lm"] = [fuse(parts, fused)]
     words: list[Cells] = []
-    for seed in seeds:
-        for label, variant in (("lm", lm), ("lm_random", replace(lm, random_weights=True)))[: 2 if control else 1]:
-            key = base | {"model": label, "seed": seed, "config": json.dumps(asdict(variant))}
-            folder = options.work / f"tuning-{parts.name}-{label}-{seed}"
-            cells = cell(
-                options.work,
-                key,
-                lambda variant=variant, seed=seed, folder=folder, label=label: lm_scores(
-                    parts, variant, seed=seed, folder=folder, wishes=wishes if label == "lm" else {}
-                ),
-            )
-            scores.setdefault(label, []).append(cells["test"])
-            fused = fuse(parts, {**{name: memory[name] for name in FUSED}, label: cells})
-            scores.setdefault("fusion" if label == "lm" else "fusion_random_lm", []).append(fused)
-            if label == "lm":
-                words.append(cells)
+    plan = [("lm", "fusion", lm, seed) for seed in range(seeds)]
+    plan += [("lm_random", "fusion_random_lm", replace(lm, random_weights=True), seed) for seed in range(controls)]
+    for label, fusion, variant, seed in plan:
+        wishes = wishes_of(parts) if label == "lm" and parts.name == "leave-one-out" else {}
+        key = {"split": parts.name, "data": options.data, "model": label, "seed": seed, "config": json.dumps(asdict(variant))}
+        folder = options.work / f"tuning-{parts.name}-{label}-{seed}-{variant.epochs}"
+        tune = partial(lm_scores, parts, variant, seed=seed, folder=folder, wishes=wishes)
+        cells = cell(options.work, key, tune)
+        scores.setdefault(label, []).append(cells["test"])
+        scores.setdefault(fusion, []).append(fuse(parts, {**fused, label: cells}))
+        words += [cells] if wishes else []
     return {"scores": scores, "words": words}
 
 
@@ -257,7 +255,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--data", default="ml-100k")
     parser.add_argument("--preset", default="full", choices=("quick", "default", "full"))
     parser.add_argument("--seeds", type=int, default=3, help="seeds of the leave-one-out table; the time table has one")
-    parser.add_argument("--no-control", action="store_true", help="leave out the language model with random weights")
+    parser.add_argument(
+        "--controls", type=int, default=None, help="seeds of the language model with random weights; default: --seeds"
+    )
     parser.add_argument("--no-time", action="store_true", help="leave out the global-time split")
     parser.add_argument("--work", type=Path, default=Path("runs/accuracy-work"), help="where finished cells are kept")
     parser.add_argument("--json", nargs="?", const="-", default=None, metavar="FILE")
@@ -270,12 +270,13 @@ def main() -> None:
     config = preset(given.preset)
     dataset = load(given.data).dataset
     parts = split(dataset, SplitConfig(kind="leave-one-out"))
-    found = measure(parts, given, config, seeds=range(given.seeds), control=not given.no_control)
+    found = measure(parts, given, config, seeds=given.seeds, controls=given.seeds if given.controls is None else given.controls)
     numbers: dict[str, Any] = {
         "data": given.data,
         "preset": given.preset,
         "seeds": given.seeds,
         "lm_epochs": config.settings["lm"].epochs,
+        "controls": len(found["scores"].get("lm_random", ())),
     }
     numbers["fit_s.lm"] = float(np.mean([cells["fit_s"][0] for cells in found["words"]]))
     for prefix, hide in (("", True), ("seen_shown.", False)):
@@ -285,7 +286,7 @@ def main() -> None:
     numbers |= word_numbers(parts, found["words"])
     if not given.no_time:
         later = split(dataset, SplitConfig(kind="time"))
-        comparison = table(later, measure(later, given, config, seeds=(0,), control=False)["scores"], hide_seen=True)
+        comparison = table(later, measure(later, given, config, seeds=1, controls=0)["scores"], hide_seen=True)
         show(comparison, "global time")
         numbers |= flat(comparison, "time.")
     numbers |= limit_numbers(parts, fitted_fusion(parts, replace(config.settings["lm"], epochs=1)))

@@ -217,9 +217,9 @@ def test_unexpected_error_is_short_and_says_how_to_see_more(call, monkeypatch, t
     arguments = ("train", "--data", "synthetic-genres", "--model", "ease", "--out", tmp_path / "r")
     code, _, err = call(*arguments)
     assert code == 1
-    assert "the tables have turned" in err and "INSTRUCTREC_DEBUG" in err and "Traceback" not in err
-    monkeypatch.setenv("INSTRUCTREC_DEBUG", "1")
-    assert "Traceback" in call(*arguments)[2]
+    assert "the tables have turned" in err and "--debug" in err and "Traceback" not in err
+    monkeypatch.setenv("INSTRUCTREC_DEBUG", "")  # put back at the end
+    assert "Traceback" in call(*arguments, "--debug")[2]
 
 
 def test_json_file_that_cannot_be_written_is_said(call, run, tmp_path):
@@ -273,3 +273,62 @@ def test_module_and_command_are_the_same():
         [sys.executable, "-m", "instructrec", "--help"], capture_output=True, text=True, env=environment, check=True
     )
     assert "Usage: instructrec" in found.stdout
+
+
+@pytest.fixture(scope="module")
+def demo_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("demo")
+
+
+DEMO = ("demo", "--quick", "--set", "data.source=synthetic-genres", "--set", 'fusion.parts=["ridge","recency_ease"]')
+
+
+def test_demo_shows_the_whole_road_and_the_second_call_reuses_it(call, demo_folder, monkeypatch):
+    monkeypatch.chdir(demo_folder)
+    code, first, err = call(*DEMO)
+    assert code == 0
+    assert "evaluate fusion" in err
+    for part in (
+        "left: 60 users",
+        "Leaderboard",
+        "popular",
+        "item_knn",
+        "ease",
+        "ridge",
+        "recency_ease",
+        "fusion",
+        "Type next:",
+        "peak memory",
+    ):
+        assert part in first
+    assert first.count("whose last items were") == 3
+    assert first.count('asked for "') == 3
+    assert "runs/demo-quick/report.html" in first
+
+    monkeypatch.setattr(pipeline, "prepare", lambda *args, **kwargs: pytest.fail("nothing is loaded again"))
+    code, second, _ = call(*DEMO)
+    assert code == 0
+    assert "finished already" in second
+
+    def body(text: str) -> str:
+        return text[text.index("Leaderboard") : text.index("Took")]
+
+    assert body(second) == body(first)
+
+
+def test_demo_json_holds_table_samples_time_and_memory(call, demo_folder, monkeypatch):
+    monkeypatch.chdir(demo_folder)
+    code, out, _ = call(*DEMO, "--json")
+    found = last_json(out)
+    assert code == 0
+    assert {"run", "version", "reused", "seconds", "peak_memory_mb", "models", "samples", "data", "cleaning", "tests"} <= set(found)
+    assert set(found["models"]) == {"popular", "item_knn", "ease", "ridge", "recency_ease", "fusion"}
+    assert {answer["model_version"] for sample in found["samples"] for answer in sample["answers"]} == {found["version"]}
+
+
+def test_demo_with_another_seed_takes_another_folder(call, demo_folder, monkeypatch):
+    monkeypatch.chdir(demo_folder)
+    call(*DEMO)
+    code, out, _ = call(*DEMO, "--seed", "1", "--json")
+    assert code == 0
+    assert last_json(out)["run"] == "runs/demo-quick-2"

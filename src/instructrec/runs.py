@@ -86,6 +86,10 @@ class Run:
     def report(self) -> Mapping[str, Any]:
         """What was measured, as `report.json` holds it."""
         content: dict[str, Any] = json.loads((self.path / "report.json").read_text(encoding="utf-8"))
+        # A run has no version before it is whole, so stored answers get theirs when they are read.
+        for sample in content.get("samples", ()):
+            for answer in sample["answers"]:
+                answer["model_version"] = self.version
         return content
 
     @cached_property
@@ -94,19 +98,10 @@ class Run:
         return parquet.read_catalog(self.path / "catalog.parquet")
 
     @cached_property
-    def _rows(self) -> tuple[Interactions, tuple[str, ...]]:
-        return parquet.read_interactions(self.path / "interactions.parquet", catalog=self.catalog)
-
-    @cached_property
-    def everything(self) -> Dataset:
-        """All cleaned interactions, held-out ones too: what a split is made from."""
-        return Dataset(name=self.manifest["dataset"], interactions=self._rows[0], catalog=self.catalog)
-
-    @cached_property
     def dataset(self) -> Dataset:
-        """What a served history may hold: all interactions but those held out for the test."""
-        interactions, parts = self._rows
-        return self.everything.with_interactions(interactions.keep(np.array([part != "test" for part in parts], dtype=np.bool_)))
+        """All cleaned interactions: the histories that are served, and what the split of the evaluation is made from again."""
+        rows, _ = parquet.read_interactions(self.path / "interactions.parquet", catalog=self.catalog)
+        return Dataset(name=self.manifest["dataset"], interactions=rows, catalog=self.catalog)
 
     def model(self, name: str | None = None) -> Recommender:
         """A stored model, by default the one that serves; the parts of a fusion count as stored.

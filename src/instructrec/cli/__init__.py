@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
 
-from instructrec.cli import answers, demo, doctor, learning
-from instructrec.cli.options import with_json_value
-from instructrec.cli.output import guarded
+from instructrec.cli import answers, demo, doctor, learning, options
+from instructrec.cli.output import DEBUG_VARIABLE, guarded
 
 app = typer.Typer(
     name="instructrec",
@@ -39,10 +39,14 @@ for _command in COMMANDS:
 
 
 @app.callback()
-def _about() -> None:
+def _about(debug: options.Debug = False) -> None:
     """Instruction-tune a language model on your interactions; it recommends, follows words, and says why."""
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; always ends with SystemExit."""
-    app(with_json_value(sys.argv[1:] if arguments is None else arguments), prog_name="instructrec")
+    given = sys.argv[1:] if arguments is None else arguments
+    # --debug may stand anywhere, and concerns only what happens to an error on its way out.
+    if "--debug" in given:
+        os.environ[DEBUG_VARIABLE] = "1"
+    app(options.with_json_value([word for word in given if word != "--debug"]), prog_name="instructrec")

@@ -65,14 +65,16 @@ def train(
     json: options.Json = None,
 ) -> None:
     """Fit a model, measure it on held-out interactions and save the run folder; after Ctrl-C the same command continues."""
-    from instructrec.console import LiveProgress, show_leaderboard
-    from instructrec.pipeline import prepare
+    from instructrec.console import LiveProgress, show_data, show_leaderboard
+    from instructrec.pipeline import data_facts, prepare
     from instructrec.pipeline import train as train_run
 
     output = Output(json)
     chosen = _configured(config, sets, flags={"data.source": data, "model": model, "lm.base": base, "seed": seed})
     with LiveProgress() as progress:
-        run = train_run(prepare(chosen, progress=progress), out, progress=progress)
+        prepared = prepare(chosen, progress=progress)
+        show_data(output.words, data_facts(prepared.loaded.dataset), prepared.loaded.report.lines())
+        run = train_run(prepared, out, progress=progress)
     show_leaderboard(output.words, run.report)
     output.words.print(f"Run folder: {run.path}\nReport:     {run.path / 'report.html'}", markup=False)
     output.words.print(f"Next:       instructrec recommend {run.path} --user USER", markup=False)

@@ -78,7 +78,7 @@ Language = Annotated[
     str | None,
     typer.Option("--language", metavar="L", help="Language of notes and explanations: en or zh.", show_default="that of the run"),
 ]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an unexpected error.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an unexpected error; may stand anywhere.")]
 
 
 def with_json_value(arguments: list[str]) -> list[str]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
+DEBUG_VARIABLE = "INSTRUCTREC_DEBUG"
+"""Environment variable: when set, an unexpected error shows its traceback, as with --debug."""
 EXIT_USER, EXIT_BUG, EXIT_STOPPED = 2, 1, 130
 
 
@@ -80,11 +82,11 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
 
 
 def _unexpected(error: BaseException, words: str) -> None:
-    if "--debug" in sys.argv or os.environ.get("INSTRUCTREC_DEBUG"):
+    if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exception(error)
     first = words.strip().splitlines()[0] if words.strip() else type(error).__name__
     _end(
-        f"Unexpected error: {first}\nNothing stored is lost. Set INSTRUCTREC_DEBUG=1 and repeat to see where it comes from.",
+        f"Unexpected error: {first}\nNothing stored is lost. Repeat with --debug to see where it comes from.",
         EXIT_BUG,
     )
 

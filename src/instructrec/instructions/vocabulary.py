@@ -59,7 +59,8 @@ class Vocabulary:
         return kept[lexicon.language]
 
     def _stems(self, words: Phrase) -> Phrase:
-        return tuple(self.lexicon.stem(word) for word in words)
+        # "1990" is not the singular of a value "1990s".
+        return tuple(word if word[:1].isdigit() else self.lexicon.stem(word) for word in words)
 
     def _learn(self, ref: Ref) -> None:
         words = keys(ref.value)

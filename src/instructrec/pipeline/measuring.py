@@ -38,7 +38,7 @@ def evaluate(run: Run, *, names: Sequence[str] = (), seen_shown: bool | None = N
     """Rank the held-out interactions of a run with its models (all, or those named) once more."""
     wanted = run.config.evaluation
     hide_seen = not (wanted.seen_shown if seen_shown is None else seen_shown)
-    parts = split(run.everything, run.config.split)
+    parts = split(run.dataset, run.config.split)
     models = {name: run.model(name) for name in names or run.model_names}
     if not names:
         models |= {part: inner for model in list(models.values()) for part, inner in parts_of(model).items()}

@@ -67,6 +67,11 @@ def page(measured: Measured) -> str:
             comparisons=(measured.comparison,),
             curve=curve(measured.models),
             users=tuple(_user(sample) for sample in measured.samples),
+            next_steps=(
+                'instructrec recommend RUN --user USER --instruction "..."',
+                "instructrec explain RUN --user USER --item ITEM",
+                "instructrec evaluate RUN",
+            ),
             language=config.language,
         )
     )

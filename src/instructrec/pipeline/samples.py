@@ -36,7 +36,7 @@ def _sample(model: Recommender, query: Query, known: Dataset, config: RunConfig,
     catalog = known.catalog
     plain = replace(query, n=LIST_LENGTH, time=None)
     asked = replace(plain, instruction=understood(words, catalog, config.language))
-    # The run has no version before it is saved; whoever reads the stored samples knows which run they lie in.
+    # The run has no version before it is saved; reading it fills it in.
     answers = [answer_query(model, each, known, version="", language=config.language) for each in (plain, asked)]
     last = query.history[-HISTORY_SHOWN:]
     return {
