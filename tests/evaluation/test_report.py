@@ -86,7 +86,7 @@ def report(text: str = "A title", language: str = "en") -> ReportData:
         cleaning=(CleaningStep(name=text, before=12_345, after=12_000, note=text),),
         comparisons=(comparison,),
         curve=[{"step": step, "loss": 1 / step} for step in range(1, 9)]
-        + [{"step": 4, "valid_ndcg": 0.1}, {"step": 8, "valid_ndcg": 0.2}],
+        + [{"step": 4, "valid_loss": 0.1}, {"step": 8, "valid_loss": 0.2}],
         users=(SampleUser(name=text, history=(item,), lists=(SampleList(items=(item,)), words), history_length=7),),
         next_steps=(f"instructrec recommend {text}",),
         language=language,

@@ -73,7 +73,7 @@ class SampleUser:
 class ReportData:
     """Everything the page shows; empty parts are left out of it.
 
-    `curve`: one mapping a step with "step" and any of "loss" and "valid_ndcg". `next_steps`: commands to type next.
+    `curve`: one mapping a step with "step" and any of "loss" and "valid_loss". `next_steps`: commands to type next.
     """
 
     title: str

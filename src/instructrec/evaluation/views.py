@@ -110,7 +110,7 @@ def curves(curve: Sequence[Mapping[str, float | None]], text: Mapping[str, Any])
     from markupsafe import Markup
 
     pictures = []
-    for colour, name in ((0, "loss"), (2, "valid_ndcg")):
+    for colour, name in ((0, "loss"), (2, "valid_loss")):
         found = [(row.get("step"), row.get(name)) for row in curve]
         points = tuple(Point(float(step), float(value)) for step, value in found if step is not None and value is not None)
         title = text["plots"][name]

@@ -6,6 +6,8 @@ weights are rebuilt once into the cache as safetensors + configuration + tokeniz
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,8 +77,10 @@ def _rebuild(source: Path, target: Path) -> None:
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     gguf = sorted(source.glob("*.gguf"))[0]
-    tokenizer: Any = AutoTokenizer.from_pretrained(source, gguf_file=gguf.name)
-    model: Any = AutoModelForCausalLM.from_pretrained(source, gguf_file=gguf.name, dtype=torch.float32)
+    # transformers draws a bar of its own here, and nothing turns it off; ours is on the screen already.
+    with contextlib.redirect_stderr(io.StringIO()):
+        tokenizer: Any = AutoTokenizer.from_pretrained(source, gguf_file=gguf.name)
+        model: Any = AutoModelForCausalLM.from_pretrained(source, gguf_file=gguf.name, dtype=torch.float32)
     tied = set(getattr(model, "all_tied_weights_keys", None) or {"lm_head.weight"})
     state = {key: value.to(torch.bfloat16).contiguous() for key, value in model.state_dict().items() if key not in tied}
     config = {key: value for key, value in model.config.to_dict().items() if key not in ("quantization_config", "_name_or_path")}
