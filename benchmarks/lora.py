@@ -57,9 +57,8 @@ def main() -> None:
     numbers["ratio"] = numbers["fused_tokens_s"] / numbers["peft_tokens_s"]
     numbers["calibration"] = calibrate()
     for name, times in seconds.items():
-        print(
-            f"{name:<8}{ROWS * LENGTH / statistics.median(times):>8.0f} tokens/s (median), {ROWS * LENGTH / min(times):>8.0f} (best)"
-        )
+        median, best = ROWS * LENGTH / statistics.median(times), ROWS * LENGTH / min(times)
+        print(f"{name:<8}{median:>8.0f} tokens/s (median),{best:>8.0f} (best)")
     print(line(numbers["calibration"]))
     answer = json.dumps(numbers)
     print(answer)
