@@ -11,6 +11,7 @@ from torch import Tensor
 from instructrec.errors import ModelError
 from instructrec.lm.bases import FAKE, Base
 from instructrec.lm.lora import add_lora
+from instructrec.lm.memory import limit_kernel_cache
 from instructrec.lm.tiny import HashTokenizer, tiny_config
 
 
@@ -86,6 +87,7 @@ def load_decoder(base: Base, shape: DecoderShape, *, seed: int = 0) -> Decoder:
     With `random_weights` the same shape is made from the seed instead of the pretrained weights (the control of an ablation);
     the word embeddings are random then, too. bf16 where the processor multiplies it natively, else float32.
     """
+    limit_kernel_cache()
     dtype = native_dtype()
     torch.manual_seed(seed)
     model = _model(base, dtype, random_weights=shape.random_weights)

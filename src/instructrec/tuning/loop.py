@@ -20,6 +20,7 @@ from torch.nn import functional
 from instructrec.core import Progress
 from instructrec.files import write_atomic
 from instructrec.lm.item_model import ItemTokenModel
+from instructrec.lm.memory import STEPS_BETWEEN_RELEASES, release_freed
 from instructrec.tuning.packing import PackedBatch
 
 
@@ -96,6 +97,8 @@ class TuningLoop:
                 self.state.step += 1
                 self.state.curve.append({"step": self.state.step, "epoch": epoch + 1, "loss": loss})
                 progress.step(self.state.step, loss=loss)
+                if self.state.step % STEPS_BETWEEN_RELEASES == 0:
+                    release_freed()
                 if last and check is not None and not interrupted():
                     self.state.curve.append({"step": self.state.step, "epoch": epoch + 1, "valid_loss": check()})
                     self.model.tune()
