@@ -4,7 +4,8 @@
 
 Splits: leave-one-out (keys without prefix: seen items hidden; `seen_shown.`: not hidden) and global time (`time.`), full ranking
 over the catalog, models fitted on train only, fusion weights on validation only, metrics on test, mean over the seeds. Each
-finished cell (split, seed, model) is kept in --work, so an interrupted benchmark goes on where it stopped.
+finished cell (split, seed, model) is kept in --work, so an interrupted benchmark goes on where it stopped; cells are known by data,
+seed and settings, so remove --work after a change of the code.
 """
 
 from __future__ import annotations

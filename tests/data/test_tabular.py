@@ -42,7 +42,8 @@ def test_wrong_columns_name_what_was_found_and_the_nearest(tmp_path):
     assert "no column for user and item" in message
     assert "Columns found: usr, thing, timestamp" in message
     assert "Did you mean 'usr'" in message
-    assert 'interaction_columns={"user": "<column>", "item": "<column>"}' in message
+    assert "--set data.options.interaction_columns.user=COLUMN" in message
+    assert "--set data.options.interaction_columns.item=COLUMN" in message
 
 
 def test_a_file_without_header_is_recognised_as_such(tmp_path):

@@ -77,8 +77,8 @@ def _missing(missing: list[str], aliases: Mapping[str, tuple[str, ...]], found: 
         if close:
             parts.append(f"For {role}:{close}")
         parts.append(f"Known names for {role}: {', '.join(aliases[role][:6])}, ...")
-    example = ", ".join(f'"{role}": "<column>"' for role in missing)
-    parts.append(f"Rename the column, or map it with {option}={{{example}}}.")
+    example = " ".join(f"--set data.options.{option}.{role}=COLUMN" for role in missing)
+    parts.append(f"Rename the column, or map it: {example} (in Python: LoadOptions({option}=...)).")
     if all(re.fullmatch(r"-?[0-9.]+", name) for name in found):
         parts.append("The first line looks like data: name the columns with header if the file has none.")
     return " ".join(parts)
