@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn import functional
 
 from instructrec.lm.decoder import Decoder
 from instructrec.lm.features import FEATURE_SCALE
@@ -100,7 +101,8 @@ class ItemTokenModel(nn.Module):
         words, table = tokens < self.vocabulary, (tokens >= self.vocabulary) & (tokens < self.answer_token)
         vectors = self.answer.expand(*tokens.shape, -1)
         vectors = vectors.masked_scatter(words[..., None], self.decoder.words[tokens[words]])
-        chosen = self.dropout(items.vectors[tokens[table] - self.vocabulary]) * self.input_scale
+        # Not items.vectors[...]: the gradient of plain indexing adds rows in whatever order the threads come, so bits differ.
+        chosen = self.dropout(functional.embedding(tokens[table] - self.vocabulary, items.vectors)) * self.input_scale
         return self.decoder.hidden(vectors.masked_scatter(table[..., None], chosen), batch.positions, batch.visible)
 
     def logits(self, hidden: Tensor, items: ItemTable, words: Tensor | None = None) -> Tensor:
