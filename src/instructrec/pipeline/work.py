@@ -46,12 +46,6 @@ class Work:
         write_atomic(folder / KEY, key)
         return Work(folder)
 
-    @property
-    def finished(self) -> tuple[str, ...]:
-        """Names of the models that are already fitted."""
-        parts = self.folder / "parts" if self.folder else None
-        return tuple(sorted(path.name for path in parts.iterdir())) if parts and parts.is_dir() else ()
-
     def unfinished(self, name: str) -> Path | None:
         """Where one model may keep its half-done fit."""
         if self.folder is None:
