@@ -15,6 +15,7 @@ import hashlib
 import json
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -40,7 +41,10 @@ MEMORY = ("popular", "item_knn", "ease", "recency_ease", "ridge")
 FUSED = ("ridge", "recency_ease")
 WISH_SEED = 7
 LIMIT_SEED = 11
+CONTROL_SHRINK = 1.0
+"""What the random weights are multiplied by; by validation loss, like the factor of the pretrained ones."""
 NUM_LIMITS = 200
+SYNONYMS = tomllib.loads((Path(__file__).parent / "synonyms.toml").read_text(encoding="utf-8"))
 
 Cells = Mapping[str, FloatArray]
 
@@ -112,11 +116,28 @@ def wishing(queries: Sequence[Query], texts: Sequence[str]) -> list[Query]:
 
 
 def wishes_of(parts: Split) -> dict[str, list[str]]:
-    """In phrasings that tuning never saw: the genres and decade of each user's own target, and those of somebody else's."""
+    """Wishes for each user's own target, and for somebody else's, in phrasings that tuning never saw.
+
+    `own`, `other`: genres and decade by name. `own_synonym`, `other_synonym`: genres alone, in words that no wish of tuning had.
+    """
     words, rng = ItemWords.of(parts.train.catalog), np.random.default_rng(WISH_SEED)
-    own = [target_wish(words, int(target[0]), language="en", held_out=True, rng=rng) for target in parts.test.targets]
-    other = np.roll(np.arange(len(own)), len(own) // 2)
-    return {"own": own, "other": [own[k] for k in other]}
+    targets = [int(target[0]) for target in parts.test.targets]
+    own = [target_wish(words, target, language="en", held_out=True, rng=rng) for target in targets]
+    found = {"own": own}
+    if SYNONYMS["genres"].keys() & set(
+        parts.train.catalog.labels["genres"].names if "genres" in parts.train.catalog.labels else ()
+    ):
+        rows = parts.train.catalog.label_rows("genres")
+        found["own_synonym"] = [synonym_wish(rows[target], rng) for target in targets]
+    shift = np.roll(np.arange(len(targets)), len(targets) // 2)
+    return found | {name.replace("own", "other"): [texts[k] for k in shift] for name, texts in found.items()}
+
+
+def synonym_wish(genres: Sequence[str], rng: np.random.Generator) -> str:
+    """The genres in words that the catalog does not have; empty for an item without a genre that has such words."""
+    known = [SYNONYMS["genres"][genre] for genre in genres if genre in SYNONYMS["genres"]]
+    phrase = " and ".join(str(rng.choice(words)) for words in known)
+    return f"my wish: {phrase}" if phrase else ""
 
 
 def fuse(parts: Split, scores: Mapping[str, Cells]) -> FloatArray:
@@ -136,7 +157,7 @@ def kind(name: str) -> str:
 
 
 def measure(parts: Split, options: argparse.Namespace, config: RunConfig, *, seeds: int, controls: int) -> dict[str, Any]:
-    """Test scores of every model (a list over seeds), and what the words did.
+    """Test scores of every model (a list over seeds), and what the words did, by language model.
 
     `controls`: seeds of the same language model with random weights in place of the pretrained ones, tuned alike.
     """
@@ -145,18 +166,20 @@ def measure(parts: Split, options: argparse.Namespace, config: RunConfig, *, see
     fused = {name: memory[name] for name in FUSED}
     scores: dict[str, list[FloatArray]] = {name: [cells["test"]] for name, cells in memory.items()}
     scores["fusion_without_lm"] = [fuse(parts, fused)]
-    words: list[Cells] = []
+    words: dict[str, list[Cells]] = {}
     plan = [("lm", "fusion", lm, seed) for seed in range(seeds)]
-    plan += [("lm_random", "fusion_random_lm", replace(lm, random_weights=True), seed) for seed in range(controls)]
+    control = replace(lm, random_weights=True, shrink=CONTROL_SHRINK)
+    plan += [("lm_random", "fusion_random_lm", control, seed) for seed in range(controls)]
     for label, fusion, variant, seed in plan:
-        wishes = wishes_of(parts) if label == "lm" and parts.name == "leave-one-out" else {}
+        wishes = wishes_of(parts) if parts.name == "leave-one-out" else {}
         key = {"split": parts.name, "data": options.data, "model": label, "seed": seed, "config": json.dumps(asdict(variant))}
         folder = options.work / f"tuning-{parts.name}-{label}-{seed}-{variant.epochs}"
         tune = partial(lm_scores, parts, variant, seed=seed, folder=folder, wishes=wishes)
         cells = cell(options.work, key, tune)
         scores.setdefault(label, []).append(cells["test"])
         scores.setdefault(fusion, []).append(fuse(parts, {**fused, label: cells}))
-        words += [cells] if wishes else []
+        if wishes:
+            words.setdefault(label, []).append(cells)
     return {"scores": scores, "words": words}
 
 
@@ -172,17 +195,24 @@ def rank(parts: Split, scores: FloatArray, *, hide_seen: bool = True, name: str 
     return evaluate_scores(scores, parts.test, parts.train.catalog, hide_seen=hide_seen, model=name)
 
 
-def word_numbers(parts: Split, words: Sequence[Cells]) -> dict[str, float]:
-    """NDCG@10 of `lm` without words, with the wish of the target and with somebody else's; no mask, mean over seeds."""
-    values = {
-        name: np.mean([rank(parts, cells[key]).per_user("ndcg@10") for cells in words], axis=0)
-        for name, key in (("none", "test"), ("own", "wish_own"), ("other", "wish_other"))
-    }
-    out = {f"wish.ndcg@10.{name}": float(value.mean()) for name, value in values.items()}
+def word_numbers(parts: Split, words: Mapping[str, Sequence[Cells]]) -> dict[str, float]:
+    """NDCG@10 of `lm` without words and under each set of wishes; no mask, mean over seeds. The same of its control."""
+    values = {label: wish_values(parts, cells) for label, cells in words.items()}
+    out = {f"wish.ndcg@10.{name}": float(value.mean()) for name, value in values["lm"].items()}
+    out |= {f"wish.ndcg@10.{name}.random": float(value.mean()) for name, value in values.get("lm_random", {}).items()}
+    lm = values["lm"]
     out["wish_gain"] = out["wish.ndcg@10.own"] / out["wish.ndcg@10.none"] - 1
-    out["wish.p_own_vs_none"] = paired_test(values["own"], values["none"]).p
-    out["wish.p_none_vs_other"] = paired_test(values["none"], values["other"]).p
+    out["wish.p_own_vs_none"] = paired_test(lm["own"], lm["none"]).p
+    out["wish.p_none_vs_other"] = paired_test(lm["none"], lm["other"]).p
+    if "own_synonym" in lm and "lm_random" in values:
+        out["wish.p_synonym_vs_random"] = paired_test(lm["own_synonym"], values["lm_random"]["own_synonym"]).p
     return out
+
+
+def wish_values(parts: Split, cells: Sequence[Cells]) -> dict[str, FloatArray]:
+    """NDCG@10 of each user, mean over seeds, without words ("none") and under each set of wishes."""
+    keys = {"none": "test"} | {key.removeprefix("wish_"): key for key in cells[0] if key.startswith("wish_")}
+    return {name: np.mean([rank(parts, each[key]).per_user("ndcg@10") for each in cells], axis=0) for name, key in keys.items()}
 
 
 def draw_limits(catalog: Catalog) -> list[tuple[Limit, ...]]:
@@ -279,7 +309,7 @@ def main() -> None:
         "lm_epochs": config.settings["lm"].epochs,
         "controls": len(found["scores"].get("lm_random", ())),
     }
-    numbers["fit_s.lm"] = float(np.mean([cells["fit_s"][0] for cells in found["words"]]))
+    numbers["fit_s.lm"] = float(np.mean([cells["fit_s"][0] for cells in found["words"]["lm"]]))
     for prefix, hide in (("", True), ("seen_shown.", False)):
         comparison = table(parts, found["scores"], hide_seen=hide)
         show(comparison, "leave-one-out" if hide else "leave-one-out, seen items shown")

@@ -78,3 +78,18 @@ def test_a_saved_adapter_is_read_by_a_new_body_and_by_peft_itself(tmp_path: Path
         layer.lora_B["default"].weight.data.zero_()
     load_adapter(theirs, tmp_path / "adapter.safetensors")
     torch.testing.assert_close(theirs(x), ours(x), rtol=1e-4, atol=1e-4)
+
+
+def test_a_shrunk_base_weight_counts_less_and_the_adapter_as_before() -> None:
+    x = torch.randn(3, 12)
+    torch.manual_seed(0)
+    body = Body()
+    first = body.first.weight.detach().clone()
+    wrapped = add_lora(body, rank=4, alpha=8.0, shrink=0.3)
+    layer = wrapped.base_model.model.first
+    b, a = layer.lora_B["default"].weight, layer.lora_A["default"].weight
+    b.data.normal_()
+    expected = x @ (0.3 * first + 2.0 * b @ a).T
+    torch.testing.assert_close(layer(x), expected)
+    layer.freeze()
+    torch.testing.assert_close(layer(x), expected)

@@ -124,3 +124,29 @@ def test_ten_thousand_characters_cost_no_more_than_a_sentence(wishful: LanguageM
     text = "something comedy " * 600
     (answer,) = wishful.recommend([Query(history=history_of(0), instruction=Instruction(text=text, wish=text))])
     assert len(answer.items) == 10
+
+
+def hugging_face_folder(place: Path) -> Path:
+    """A base as a user brings it: a folder with configuration, safetensors and a tokenizer of its own."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
+
+    words = {"<unk>": 0} | {word: code for code, word in enumerate(("something", "comedy", "horror", "drama", "from", "the"), 1)}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>").save_pretrained(place)
+    torch.manual_seed(0)
+    config = LlamaConfig(vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4)
+    AutoModelForCausalLM.from_config(config).save_pretrained(place)
+    return place
+
+
+def test_a_folder_in_hugging_face_layout_is_a_base(tmp_path: Path) -> None:
+    train, queries, _ = leave_last_out(WORLD)
+    config = replace(TINY, base=str(hugging_face_folder(tmp_path / "base")), epochs=3)
+    model = LanguageModelRecommender(config).fit(train)
+    (tmp_path / "model").mkdir()
+    model.save(tmp_path / "model")
+    copy = LanguageModelRecommender.load(tmp_path / "model", WORLD.catalog)
+    np.testing.assert_array_equal(copy.score(queries), model.score(queries))

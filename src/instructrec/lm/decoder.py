@@ -12,6 +12,7 @@ from instructrec.errors import ModelError
 from instructrec.lm.bases import FAKE, Base
 from instructrec.lm.lora import add_lora
 from instructrec.lm.memory import limit_kernel_cache
+from instructrec.lm.norms import fold_norms
 from instructrec.lm.tiny import HashTokenizer, tiny_config
 
 
@@ -73,11 +74,12 @@ class Decoder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecoderShape:
-    """How much of a base is used: the first `layers` blocks (0: all), and LoRA of `rank` with scale alpha / rank."""
+    """How much of a base is used: the first `layers` blocks (0: all), its weights `shrink` times, LoRA with scale alpha / rank."""
 
     layers: int = 8
     rank: int = 16
-    alpha: float = 32.0
+    alpha: float = 64.0
+    shrink: float = 1.0
     random_weights: bool = False
 
 
@@ -102,10 +104,10 @@ def load_decoder(base: Base, shape: DecoderShape, *, seed: int = 0) -> Decoder:
     table = body.get_input_embeddings()
     words = table.weight.detach().float() * float(getattr(table, "scalar_embed_scale", 1.0))
     body.set_input_embeddings(None)
+    fold_norms(body)
     tokenizer: Tokenizer = HashTokenizer() if base.name == FAKE else HubTokenizer(str(base.folder))
-    return Decoder(
-        base=base, tokenizer=tokenizer, body=add_lora(body, rank=shape.rank, alpha=shape.alpha), words=words, dtype=dtype
-    )
+    adapted = add_lora(body, rank=shape.rank, alpha=shape.alpha, shrink=shape.shrink)
+    return Decoder(base=base, tokenizer=tokenizer, body=adapted, words=words, dtype=dtype)
 
 
 def native_dtype() -> torch.dtype:

@@ -19,43 +19,44 @@ from torch.nn import functional
 
 
 class _EffectiveLinear(torch.autograd.Function):
-    """y = x (W + scale B A)', with gradients for x, A and B; W is frozen."""
+    """y = x (shrink W + scale B A)', with gradients for x, A and B; W is frozen."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, a: Tensor, b: Tensor, scale: float, shrink: float) -> Tensor:
         a_low, b_low = a.to(weight.dtype), b.to(weight.dtype)
-        effective = torch.addmm(weight, b_low, a_low, alpha=scale)
+        effective = torch.addmm(weight, b_low, a_low, beta=shrink, alpha=scale)
         ctx.save_for_backward(x, effective, a_low, b_low)
         ctx.scale = scale
         return functional.linear(x, effective)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, Tensor, Tensor, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, Tensor, Tensor, None, None]:
         (grad,) = grads
         x, effective, a, b = ctx.saved_tensors
         rows, inputs = grad.flatten(0, -2), x.flatten(0, -2)
         grad_a = ((rows @ b).T @ inputs).float() * ctx.scale
         grad_b = (rows.T @ (inputs @ a.T)).float() * ctx.scale
-        return grad @ effective, None, grad_a, grad_b, None
+        return grad @ effective, None, grad_a, grad_b, None, None
 
 
 class FusedLora(PeftLinear):
-    """A PEFT LoRA layer whose adapter is folded into the weight before the product."""
+    """A PEFT LoRA layer whose adapter is folded into the weight before the product; the weight counts `shrink` times."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.frozen: Tensor | None = None
+        self.shrink = 1.0
 
-    def _parts(self) -> tuple[Tensor, Tensor, Tensor, float]:
+    def _parts(self) -> tuple[Tensor, Tensor, Tensor, float, float]:
         name = self.active_adapters[0]
         a, b = cast(Tensor, self.lora_A[name].weight), cast(Tensor, self.lora_B[name].weight)
-        return cast(Tensor, self.base_layer.weight), a, b, float(self.scaling[name])
+        return cast(Tensor, self.base_layer.weight), a, b, float(self.scaling[name]), self.shrink
 
     def freeze(self) -> None:
         """Fold the adapter into one matrix for serving; training after this needs `thaw`."""
-        weight, a, b, scale = self._parts()
+        weight, a, b, scale, shrink = self._parts()
         with torch.no_grad():
-            self.frozen = torch.addmm(weight, b.to(weight.dtype), a.to(weight.dtype), alpha=scale)
+            self.frozen = torch.addmm(weight, b.to(weight.dtype), a.to(weight.dtype), beta=shrink, alpha=scale)
 
     def thaw(self) -> None:
         """Go back to the live adapter."""
@@ -68,14 +69,21 @@ class FusedLora(PeftLinear):
         return cast(Tensor, _EffectiveLinear.apply(x, *self._parts()))  # type: ignore[no-untyped-call]
 
 
-def add_lora(body: nn.Module, *, rank: int, alpha: float) -> Any:
-    """Wrap the linear maps of a decoder body with float32 adapters of `rank`; the scale is alpha / rank."""
+def add_lora(body: nn.Module, *, rank: int, alpha: float, shrink: float = 1.0) -> Any:
+    """Wrap the linear maps of a decoder body with float32 adapters of `rank`; the scale is alpha / rank.
+
+    `shrink` scales the frozen weights, so that the adapters have the larger say (Ash and Adams 2020, arXiv 1910.08475).
+    """
     config = LoraConfig(r=rank, lora_alpha=cast(int, alpha), target_modules="all-linear", bias="none")
     config._register_custom_module({nn.Linear: FusedLora})
     with warnings.catch_warnings():
         # peft asks transformers for an attribute that transformers is about to rename; nothing of ours depends on it.
         warnings.simplefilter("ignore", FutureWarning)
-        return get_peft_model(cast(Any, body), config)
+        wrapped: Any = get_peft_model(cast(Any, body), config)
+    for module in wrapped.modules():
+        if isinstance(module, FusedLora):
+            module.shrink = shrink
+    return wrapped
 
 
 def set_frozen(body: nn.Module, frozen: bool) -> None:

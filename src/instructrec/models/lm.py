@@ -39,7 +39,13 @@ class LmConfig(TuningConfig, TaskConfig):
     base: str = field(default="smollm2-135m", metadata={"help": "embedded base, Hugging Face id, or folder"})
     layers: int = field(default=8, metadata={"help": "decoder layers used, from the bottom; 0 for all"})
     lora_rank: int = field(default=16, metadata={"help": "rank of the LoRA adapters on all linear maps"})
-    lora_alpha: float = field(default=32.0, metadata={"help": "LoRA scale is alpha / rank"})
+    lora_alpha: float = field(default=64.0, metadata={"help": "LoRA scale is alpha / rank"})
+    shrink: float = field(
+        default=0.3,
+        metadata={
+            "help": "factor on the frozen weights; below 1 the adapters have the larger say (by validation loss, MovieLens-100K)"
+        },
+    )
     random_weights: bool = field(default=False, metadata={"help": "same shape without pretrained weights (ablation)"})
     language: str = field(default="en", metadata={"help": "language of the instruction wording"})
     max_history: int = field(default=100, metadata={"help": "history items the model reads"})
@@ -49,7 +55,13 @@ class LmConfig(TuningConfig, TaskConfig):
     @property
     def shape(self) -> DecoderShape:
         """The part of the base that is used."""
-        return DecoderShape(layers=self.layers, rank=self.lora_rank, alpha=self.lora_alpha, random_weights=self.random_weights)
+        return DecoderShape(
+            layers=self.layers,
+            rank=self.lora_rank,
+            alpha=self.lora_alpha,
+            shrink=self.shrink,
+            random_weights=self.random_weights,
+        )
 
 
 class LanguageModelRecommender(Recommender):

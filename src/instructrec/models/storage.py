@@ -18,7 +18,8 @@ from instructrec.tables import Catalog
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-FORMAT = 1
+FORMAT = 2
+"""2: the frozen weights of `lm` are folded and shrunk, so older adapters do not fit them."""
 SETTINGS_FILE = "model.json"
 ARRAYS_FILE = "arrays.safetensors"
 

@@ -1,0 +1,66 @@
+"""Norm gains folded into the linear maps behind them: the same function, but adapters read inputs of unit size.
+
+Pretraining leaves gains far below one (SmolLM2: .04 to .26), and then moves large weights with small inputs. An adapter starts
+from zero and learns at one rate, so behind such a gain it learns as if its rate were ten times smaller. Writing
+W (g * x) as (W diag(g)) x changes nothing that the body computes and gives every adapter the same say.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+_READERS = {
+    "input_layernorm": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+    "pre_feedforward_layernorm": ("mlp.gate_proj", "mlp.up_proj"),
+    "post_attention_layernorm": ("mlp.gate_proj", "mlp.up_proj"),
+}
+"""Norm of a decoder layer -> the maps that read it. Bodies with the second name use the third for something else."""
+
+
+def fold_norms(body: Any) -> None:
+    """Fold the norms before attention and before the MLP of every layer, and set the gain of the last norm to one.
+
+    The answer heads read states that are scaled to unit size again and learn their own gain, so the last one only shapes where they
+    start. Layers of an unknown make stay as they are.
+    """
+    with torch.no_grad():
+        for layer in body.layers:
+            skipped = "post_attention_layernorm" if hasattr(layer, "pre_feedforward_layernorm") else "pre_feedforward_layernorm"
+            for name, readers in _READERS.items():
+                norm = getattr(layer, name, None)
+                maps = [_find(layer, path) for path in readers]
+                if norm is not None and name != skipped and all(isinstance(found, nn.Linear) for found in maps):
+                    _fold(norm, [found for found in maps if found is not None])
+        if getattr(body, "norm", None) is not None:
+            _set_unit(body.norm)
+
+
+def _fold(norm: Any, maps: list[nn.Linear]) -> None:
+    gain = _gain(norm)
+    _set_unit(norm)
+    for linear in maps:
+        linear.weight.copy_((linear.weight.float() * gain).to(linear.weight.dtype))
+
+
+def _gain(norm: Any) -> torch.Tensor:
+    """What the norm multiplies by, float32 [width]: its answer to ones, whose root mean square is one."""
+    gain: torch.Tensor = norm(torch.ones_like(norm.weight)).float()
+    return gain
+
+
+def _set_unit(norm: Any) -> None:
+    """Set the gain to one; some norms store it as it is, others (Gemma) as its distance from one."""
+    for stored in (1.0, 0.0):
+        norm.weight.fill_(stored)
+        if torch.allclose(_gain(norm), torch.ones_like(_gain(norm)), atol=1e-2):
+            return
+
+
+def _find(layer: nn.Module, path: str) -> nn.Linear | None:
+    found: Any = layer
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    return found if isinstance(found, nn.Linear) else None
