@@ -1,1 +1,1 @@
-"""From a model's token space to items that exist: item codes."""
+"""From a model's token space to items that exist: item codes, the trie of what is allowed, and the search over it."""

@@ -52,11 +52,15 @@ class FusedLora(PeftLinear):
         a, b = cast(Tensor, self.lora_A[name].weight), cast(Tensor, self.lora_B[name].weight)
         return cast(Tensor, self.base_layer.weight), a, b, float(self.scaling[name]), self.shrink
 
-    def freeze(self) -> None:
-        """Fold the adapter into one matrix for serving; training after this needs `thaw`."""
+    def effective(self) -> Tensor:
+        """The one matrix that weight and adapter make together."""
         weight, a, b, scale, shrink = self._parts()
         with torch.no_grad():
-            self.frozen = torch.addmm(weight, b.to(weight.dtype), a.to(weight.dtype), beta=shrink, alpha=scale)
+            return torch.addmm(weight, b.to(weight.dtype), a.to(weight.dtype), beta=shrink, alpha=scale)
+
+    def freeze(self) -> None:
+        """Fold the adapter into one matrix for serving; training after this needs `thaw`."""
+        self.frozen = self.effective()
 
     def thaw(self) -> None:
         """Go back to the live adapter."""

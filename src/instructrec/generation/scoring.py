@@ -1,0 +1,34 @@
+"""A language model as the scores that the beam search asks for: the prompt is read once, the output is the code tokens only."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from instructrec.lm.shared_prefix import Context, Continuations, SharedPrefixDecoder
+
+
+class CodeScores:
+    """Next-token scores of item codes after prompts that were read: the `NextScores` of `beam_search`.
+
+    `inputs` [num_tokens, width]: what the decoder reads for each code token. `outputs` [num_tokens, width]: the output layer, code
+    tokens only (the same table where input and output are tied). One object serves one search.
+    """
+
+    def __init__(self, decoder: SharedPrefixDecoder, context: Context, *, inputs: Tensor, outputs: Tensor) -> None:
+        self.decoder = decoder
+        self.context = context
+        self.inputs = inputs
+        self.outputs = outputs
+        self._beams = Continuations()
+
+    @torch.inference_mode()
+    def __call__(self, parents: Tensor, tokens: Tensor) -> Tensor:
+        """Scores float32 [batch, beams, num_tokens] of the token after each beam."""
+        if parents.shape[1] == 0:
+            return self._scores(self.context.hidden[:, None])
+        hidden, self._beams = self.decoder.step(self.context, self._beams, parents, self.inputs[tokens])
+        return self._scores(hidden)
+
+    def _scores(self, hidden: Tensor) -> Tensor:
+        return (hidden.to(self.outputs.dtype) @ self.outputs.T).float()

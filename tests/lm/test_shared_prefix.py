@@ -1,0 +1,79 @@
+"""Reading a prompt once and continuing it gives the states of reading every continuation whole."""
+
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, Gemma3TextConfig, LlamaConfig, Qwen2Config, Qwen3Config
+
+from instructrec.errors import ModelError
+from instructrec.lm.lora import add_lora, set_frozen
+from instructrec.lm.shared_prefix import Continuations, SharedPrefixDecoder
+
+SMALL = {
+    "vocab_size": 64,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+}
+CONFIGS = {"llama": LlamaConfig, "qwen2": Qwen2Config, "qwen3": Qwen3Config}
+
+
+def body_of(name: str) -> Any:
+    torch.manual_seed(0)
+    body = AutoModelForCausalLM.from_config(CONFIGS[name](**SMALL)).get_decoder().eval()
+    for key, value in body.named_parameters():
+        if key.endswith("bias"):
+            value.data.normal_()
+    return body
+
+
+def whole(body: Any, vectors: torch.Tensor) -> torch.Tensor:
+    """Hidden state after the last vector, everything read at once."""
+    with torch.no_grad():
+        return body(inputs_embeds=vectors[None], use_cache=False).last_hidden_state[0, -1]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_beams_that_branch_and_are_reordered_have_the_states_of_whole_sequences(name: str) -> None:
+    body = body_of(name)
+    decoder = SharedPrefixDecoder(body)
+    prompts, lengths = torch.randn(2, 9, 32), torch.tensor([9, 5])
+    context = decoder.read(prompts, lengths)
+    sequences = [[prompts[row, : lengths[row]]] * 3 for row in range(2)]
+    for row in range(2):
+        torch.testing.assert_close(context.hidden[row], whole(body, sequences[row][0]), rtol=1e-4, atol=1e-5)
+    beams = Continuations()
+    for parents in (
+        torch.tensor([[0, 0, 0], [0, 0, 0]]),
+        torch.tensor([[2, 0, 0], [1, 1, 0]]),
+        torch.tensor([[1, 2, 0], [0, 2, 2]]),
+    ):
+        vectors = torch.randn(2, 3, 32)
+        hidden, beams = decoder.step(context, beams, parents, vectors)
+        sequences = [
+            [torch.cat([sequences[row][int(parents[row, beam])], vectors[row, beam][None]]) for beam in range(3)]
+            for row in range(2)
+        ]
+        for row in range(2):
+            for beam in range(3):
+                torch.testing.assert_close(hidden[row, beam], whole(body, sequences[row][beam]), rtol=1e-4, atol=1e-5)
+
+
+def test_adapters_are_folded_in() -> None:
+    body = add_lora(body_of("llama"), rank=2, alpha=4.0, shrink=0.5)
+    for key, value in body.named_parameters():
+        if "lora_B" in key:
+            value.data.normal_(std=0.3)
+    prompt = torch.randn(1, 6, 32)
+    set_frozen(body, True)
+    torch.testing.assert_close(SharedPrefixDecoder(body).read(prompt).hidden[0], whole(body, prompt[0]), rtol=1e-4, atol=1e-5)
+
+
+def test_a_body_of_another_make_is_refused() -> None:
+    body = AutoModelForCausalLM.from_config(Gemma3TextConfig(**SMALL)).get_decoder()
+    with pytest.raises(ModelError, match="Llama-shaped"):
+        SharedPrefixDecoder(body)
