@@ -134,6 +134,16 @@ def test_encode_and_decode_are_inverse(kind: str, num_items: int, seed: int) -> 
         codes.decode((codes.num_tokens,))
 
 
+def test_a_wide_node_before_a_narrow_last_level_reads_nothing_beyond_the_trie() -> None:
+    rows = [[0, token, -1] for token in range(40)] + [[1, 40, 41]]
+    codes = CodeTable(kind="title", tokens=np.array(rows), num_tokens=42)
+    trie = Trie.build(codes)
+    mask = np.zeros((1, 41), dtype=np.bool_)
+    mask[0, [3, 40]] = True
+    found = beam_search(Scripted(42, 1, 0), trie, trie.allow(mask), BeamOptions(width=60))
+    assert sorted(int(item) for item in found.items[0] if item >= 0) == [3, 40]
+
+
 def test_drawn_items_come_as_often_as_the_model_says() -> None:
     codes = random_codes("semantic", 6, 1)
     trie, model = Trie.build(codes), Scripted(codes.num_tokens, 1, 5)

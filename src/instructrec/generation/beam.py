@@ -107,8 +107,7 @@ def _log_probabilities(steps: Tensor, tokens: Tensor, is_open: Tensor, options: 
     """What each branch adds to the score, -inf for closed ones, float32 [batch, beams, most_children]."""
     if options.temperature > 0:
         steps = steps / options.temperature
-    chosen = steps.gather(2, tokens.clamp(min=0))
-    chosen = chosen.masked_fill(~is_open, -torch.inf)
+    chosen = steps.gather(2, tokens).masked_fill(~is_open, -torch.inf)
     if options.normalise == "none":
         return chosen
     over = chosen if options.normalise == "allowed" else steps

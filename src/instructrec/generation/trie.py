@@ -35,9 +35,9 @@ class Branches:
 class Trie:
     """Nodes level by level, so that the children of a node are neighbours; node 0 is the root. All int64.
 
-    `first_child`, `num_children` [num_nodes]. `tokens`, `low`, `high` [num_nodes + padding]: the token that leads to a node, and
-    the span [low, high) of `order` below it. `order` [num_items]: item codes sorted by their tokens. `most_children`: the largest
-    number of branches of a node, by depth; the padding is its largest entry, so that a step may read that many from any node on.
+    For each node: `first_child`, `num_children`, `tokens` (the token that leads to it) and the span [`low`, `high`) of `order` below
+    it. `order` [num_items]: item codes sorted by their tokens. `most_children`: the largest number of branches of a node, by depth;
+    as many empty nodes as its largest entry stand at the end, so that a step may read that many from any node on.
     """
 
     first_child: Tensor
@@ -107,7 +107,7 @@ class _Level:
     @staticmethod
     def root(num_items: int) -> _Level:
         zero = np.zeros(1, dtype=np.int64)
-        return _Level(zero - 1, zero, zero + num_items, zero)
+        return _Level(zero, zero, zero + num_items, zero)
 
     def below(self, rows: IntArray, depth: int) -> _Level:
         """Distinct tokens at `depth` within each node; rows whose code has ended there have no child."""
@@ -134,7 +134,7 @@ def _flatten(levels: list[_Level], order: IntArray) -> Trie:
         first[offsets[depth - 1] + parents] = offsets[depth] + starts
         number[offsets[depth - 1] + parents] = counts
     most = tuple(int(number[start:stop].max(initial=0)) for start, stop in zip(offsets[:-1], offsets[1:], strict=True))
-    padding = [np.zeros(max(most), dtype=np.int64)]
-    columns = {name: np.concatenate([getattr(level, name) for level in levels] + padding) for name in ("tokens", "low", "high")}
-    columns |= {"first_child": first, "num_children": number, "order": order}
+    columns = {name: np.concatenate([getattr(level, name) for level in levels]) for name in ("tokens", "low", "high")}
+    columns |= {"first_child": first, "num_children": number}
+    columns = {name: np.pad(column, (0, max(most))) for name, column in columns.items()} | {"order": order}
     return Trie(**{name: torch.from_numpy(columns[name]) for name in _TENSORS}, most_children=most)
