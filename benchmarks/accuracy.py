@@ -124,11 +124,9 @@ def wishes_of(parts: Split) -> dict[str, list[str]]:
     targets = [int(target[0]) for target in parts.test.targets]
     own = [target_wish(words, target, language="en", held_out=True, rng=rng) for target in targets]
     found = {"own": own}
-    if SYNONYMS["genres"].keys() & set(
-        parts.train.catalog.labels["genres"].names if "genres" in parts.train.catalog.labels else ()
-    ):
-        rows = parts.train.catalog.label_rows("genres")
-        found["own_synonym"] = [synonym_wish(rows[target], rng) for target in targets]
+    genres = parts.train.catalog.labels.get("genres")
+    if genres is not None and SYNONYMS["genres"].keys() & set(genres.names):
+        found["own_synonym"] = [synonym_wish(genres.of(target), rng) for target in targets]
     shift = np.roll(np.arange(len(targets)), len(targets) // 2)
     return found | {name.replace("own", "other"): [texts[k] for k in shift] for name, texts in found.items()}
 

@@ -35,9 +35,9 @@ class Branches:
 class Trie:
     """Nodes level by level, so that the children of a node are neighbours; node 0 is the root. All int64.
 
-    For each node: `first_child`, `num_children`, `tokens` (the token that leads to it) and the span [`low`, `high`) of `order` below
-    it. `order` [num_items]: item codes sorted by their tokens. `most_children`: the largest number of branches of a node, by depth;
-    as many empty nodes as its largest entry stand at the end, so that a step may read that many from any node on.
+    For each node: `first_child`, `num_children`, `tokens` (the token that leads to it), and the span [`low`, `high`) of `order`
+    below it. `order` [num_items]: item codes sorted by their tokens. `most_children`: the largest number of branches of a node, by
+    depth; as many empty nodes as its largest entry stand at the end, so that a step may read that many from any node on.
     """
 
     first_child: Tensor

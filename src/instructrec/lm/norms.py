@@ -12,12 +12,9 @@ from typing import Any
 import torch
 from torch import nn
 
-_READERS = {
-    "input_layernorm": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-    "pre_feedforward_layernorm": ("mlp.gate_proj", "mlp.up_proj"),
-    "post_attention_layernorm": ("mlp.gate_proj", "mlp.up_proj"),
-}
-"""Norm of a decoder layer -> the maps that read it. Bodies with the second name use the third for something else."""
+_ATTENTION = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
+_MLP = ("mlp.gate_proj", "mlp.up_proj")
+"""The maps of a decoder layer that read a norm."""
 
 
 def fold_norms(body: Any) -> None:
@@ -28,12 +25,12 @@ def fold_norms(body: Any) -> None:
     """
     with torch.no_grad():
         for layer in body.layers:
-            skipped = "post_attention_layernorm" if hasattr(layer, "pre_feedforward_layernorm") else "pre_feedforward_layernorm"
-            for name, readers in _READERS.items():
-                norm = getattr(layer, name, None)
-                maps = [_find(layer, path) for path in readers]
-                if norm is not None and name != skipped and all(isinstance(found, nn.Linear) for found in maps):
-                    _fold(norm, [found for found in maps if found is not None])
+            # Where a layer has the first name (Gemma), the second is a norm behind attention that no map reads.
+            before_mlp = "pre_feedforward_layernorm" if hasattr(layer, "pre_feedforward_layernorm") else "post_attention_layernorm"
+            for name, readers in (("input_layernorm", _ATTENTION), (before_mlp, _MLP)):
+                norm, maps = getattr(layer, name, None), [found for path in readers if (found := _find(layer, path)) is not None]
+                if norm is not None and len(maps) == len(readers):
+                    _fold(norm, maps)
         if getattr(body, "norm", None) is not None:
             _set_unit(body.norm)
 

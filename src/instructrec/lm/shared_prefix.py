@@ -64,7 +64,7 @@ class SharedPrefixDecoder:
 
     def __init__(self, body: Any) -> None:
         inner: Any = getattr(getattr(body, "base_model", None), "model", body)
-        self._config: Any = inner.config
+        config: Any = inner.config
         self._rotary: Any = getattr(inner, "rotary_emb", None)
         self._last_norm: nn.Module = inner.norm
         blocks = list(inner.layers)
@@ -72,19 +72,15 @@ class SharedPrefixDecoder:
             hasattr(block, "pre_feedforward_layernorm") or not hasattr(block, "mlp") for block in blocks
         ):
             raise ModelError(
-                f"Continuations cannot be decoded with a body of type '{self._config.model_type}'. Use a Llama-shaped base "
+                f"Continuations cannot be decoded with a body of type '{config.model_type}'. Use a Llama-shaped base "
                 "(Llama, Mistral, Qwen, SmolLM)."
             )
-        self.heads = int(self._config.num_attention_heads)
-        self.kv_heads = int(self._config.num_key_value_heads)
-        self.head_width = int(getattr(self._config, "head_dim", None) or self._config.hidden_size // self.heads)
+        self.heads = int(config.num_attention_heads)
+        self.kv_heads = int(config.num_key_value_heads)
+        self.head_width = int(getattr(config, "head_dim", None) or config.hidden_size // self.heads)
         with torch.no_grad():
             self._layers = [_joined(block) for block in blocks]
         self.dtype = self._layers[0].read.dtype
-
-    def matrices(self) -> list[Tensor]:
-        """Every matrix that a token meets, in order: what a floor of its time is computed from."""
-        return [matrix for layer in self._layers for matrix in (layer.read, layer.write, layer.gate_up, layer.down)]
 
     @torch.inference_mode()
     def read(self, vectors: Tensor, lengths: Tensor | None = None) -> Context:
