@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.calibration import calibrate, line
+from benchmarks.calibration import add_json_option, finish
 from instructrec.config import RunConfig, build_model, preset
 from instructrec.core import FitContext, Instruction, Query, allowed
 from instructrec.data import load
@@ -289,7 +289,7 @@ def options() -> argparse.Namespace:
     )
     parser.add_argument("--no-time", action="store_true", help="leave out the global-time split")
     parser.add_argument("--work", type=Path, default=Path("runs/accuracy-work"), help="where finished cells are kept")
-    parser.add_argument("--json", nargs="?", const="-", default=None, metavar="FILE")
+    add_json_option(parser)
     return parser.parse_args()
 
 
@@ -319,13 +319,8 @@ def main() -> None:
         show(comparison, "global time")
         numbers |= flat(comparison, "time.")
     numbers |= limit_numbers(parts, fitted_fusion(parts, replace(config.settings["lm"], epochs=1)))
-    numbers["calibration"] = calibrate()
-    print(line(numbers["calibration"]))
     print("\n" + "\n".join(f"{key}: {value}" for key, value in numbers.items() if "." not in key or key.startswith("wish")))
-    answer = json.dumps(numbers)
-    print(answer)
-    if given.json not in (None, "-"):
-        Path(given.json).write_text(answer + "\n", encoding="utf-8")
+    finish(numbers, given.json)
 
 
 def fitted_fusion(parts: Split, config: LmConfig) -> Fusion:

@@ -1,12 +1,18 @@
-"""How fast this machine is right now, so that times measured elsewhere or at another hour can be set against each other."""
+"""How fast this machine is right now, so that times measured elsewhere or at another hour can be set against each other.
+
+Every benchmark ends by `finish`: the calibration, then one line of JSON.
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +30,21 @@ def calibrate(*, repeats: int = 5) -> dict[str, float]:
 def line(found: dict[str, float]) -> str:
     """The calibration as one line."""
     return "calibration: " + ", ".join(f"{name} {value:g}" for name, value in found.items())
+
+
+def add_json_option(parser: argparse.ArgumentParser) -> None:
+    """`--json [FILE]`, with the meaning that `finish` gives it."""
+    parser.add_argument("--json", nargs="?", const="-", default=None, metavar="FILE", help="write the last line into FILE, too")
+
+
+def finish(numbers: dict[str, Any], file: str | None) -> None:
+    """Print the calibration and, as the last line, all numbers as one JSON object; with a file name, write that line there, too."""
+    found = calibrate()
+    print(line(found))
+    answer = json.dumps(numbers | {"calibration": found})
+    print(answer)
+    if file not in (None, "-"):
+        Path(str(file)).write_text(answer + "\n", encoding="utf-8")
 
 
 def best_of(repeats: int, work: Callable[[], object]) -> float:

@@ -10,19 +10,17 @@ allowed tokens are finite; that their best beams are the same, in the same order
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.calibration import calibrate, line
+from benchmarks.calibration import add_json_option, finish
 from instructrec.generation.beam import BeamOptions, beam_search
 from instructrec.generation.codes import CodeTable, distinct
 from instructrec.generation.trie import Trie
@@ -173,18 +171,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--generated", type=int, default=1_000_000, help="items to generate under random limits")
-    parser.add_argument("--json", nargs="?", const="-", default=None, metavar="FILE")
+    add_json_option(parser)
     given = parser.parse_args()
     numbers = constraint_steps(given.repeats) | growth(given.repeats) | invalid_items(given.generated)
-    numbers["calibration"] = calibrate()
     for name, value in numbers.items():
-        if name != "calibration":
-            print(f"{name:<36}{value:>14,.3f}" if isinstance(value, float) else f"{name:<36}{value!s:>14}")
-    print(line(numbers["calibration"]))
-    answer = json.dumps(numbers)
-    print(answer)
-    if given.json not in (None, "-"):
-        Path(given.json).write_text(answer + "\n", encoding="utf-8")
+        print(f"{name:<36}{value:>14,.3f}" if isinstance(value, float) else f"{name:<36}{value!s:>14}")
+    finish(numbers, given.json)
 
 
 if __name__ == "__main__":

@@ -6,16 +6,14 @@ python -m benchmarks.lora --json
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
 
-from benchmarks.calibration import calibrate, line
+from benchmarks.calibration import add_json_option, finish
 from instructrec.lm.bases import prepare
 from instructrec.lm.decoder import DecoderShape, load_decoder
 
@@ -42,7 +40,7 @@ def main() -> None:
     """Measure both in turn and print a table and one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--json", nargs="?", const="-", default=None, metavar="FILE")
+    add_json_option(parser)
     given = parser.parse_args()
     shape = DecoderShape()
     decoder = load_decoder(prepare("smollm2-135m"), shape)
@@ -55,15 +53,10 @@ def main() -> None:
             seconds[name] += step_seconds(body, decoder.dtype, repeats=given.repeats)
     numbers: dict[str, Any] = {f"{name}_tokens_s": ROWS * LENGTH / statistics.median(times) for name, times in seconds.items()}
     numbers["ratio"] = numbers["fused_tokens_s"] / numbers["peft_tokens_s"]
-    numbers["calibration"] = calibrate()
     for name, times in seconds.items():
         median, best = ROWS * LENGTH / statistics.median(times), ROWS * LENGTH / min(times)
         print(f"{name:<8}{median:>8.0f} tokens/s (median),{best:>8.0f} (best)")
-    print(line(numbers["calibration"]))
-    answer = json.dumps(numbers)
-    print(answer)
-    if given.json not in (None, "-"):
-        Path(given.json).write_text(answer + "\n", encoding="utf-8")
+    finish(numbers, given.json)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,12 @@ python -m benchmarks.startup --json
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-from benchmarks.calibration import calibrate, line
+from benchmarks.calibration import add_json_option, finish
 
 STARTS = {
     "python_s": ["-c", "pass"],
@@ -38,19 +36,13 @@ def main() -> None:
     """Print a table and, with --json, one JSON object as the last line or in a file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--json", nargs="?", const="-", metavar="FILE")
+    add_json_option(parser)
     options = parser.parse_args()
     found = {name: round(median_seconds(arguments, repeats=options.repeats), 3) for name, arguments in STARTS.items()}
-    calibration = calibrate()
     for name, seconds in found.items():
         target = f"  (target {TARGETS[name]})" if name in TARGETS else ""
         print(f"{name:<10} {seconds:7.3f}{target}")
-    print(line(calibration))
-    report = json.dumps(found | {"calibration": calibration})
-    if options.json == "-":
-        print(report)
-    elif options.json:
-        Path(options.json).write_text(report + "\n", encoding="utf-8")
+    finish(found, options.json)
 
 
 if __name__ == "__main__":
