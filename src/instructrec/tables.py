@@ -5,6 +5,7 @@ Inside the tables users and items are integer codes (row numbers); ids are the s
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -220,6 +221,14 @@ class Dataset:
     def with_interactions(self, interactions: Interactions) -> Dataset:
         """The same catalog with other interactions."""
         return replace(self, interactions=interactions)
+
+
+def fingerprint(item_ids: Sequence[ItemId]) -> str:
+    """sha256 of item ids in their order: what is learned for these items fits no others."""
+    digest = hashlib.sha256()
+    for item in item_ids:
+        digest.update(f"{len(item)}:{item};".encode())
+    return digest.hexdigest()
 
 
 def _no_attribute(name: str, kind: str, known: list[str]) -> str:

@@ -130,7 +130,7 @@ def test_any_beam_gives_as_many_allowed_items_as_there_are_and_none_twice(
 def test_encode_and_decode_are_inverse(kind: str, num_items: int, seed: int) -> None:
     codes = random_codes(kind, num_items, seed)
     assert [codes.decode(codes.encode(item)) for item in range(num_items)] == list(range(num_items))
-    with pytest.raises(ModelError, match="not the code"):
+    with pytest.raises(ModelError, match="not an item"):
         codes.decode((codes.num_tokens,))
 
 

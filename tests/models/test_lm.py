@@ -9,6 +9,7 @@ from tests.contracts import NEW_ITEMS, WORLD, RecommenderContract, history_of, l
 
 from instructrec.core import FitContext, Instruction, Query
 from instructrec.errors import ModelError
+from instructrec.generation.codes import atomic, write_codes
 from instructrec.models.lm import LanguageModelRecommender, LmConfig
 
 TINY = LmConfig(
@@ -117,6 +118,14 @@ def test_another_base_on_this_machine_is_refused(tmp_path: Path) -> None:
     LanguageModelRecommender(replace(TINY, epochs=1)).fit(train).save(tmp_path)
     (tmp_path / "base.json").write_text('{"name": "tiny", "sha256": "0000", "seed": 0}', encoding="utf-8")
     with pytest.raises(ModelError, match="Fetch the same base"):
+        LanguageModelRecommender.load(tmp_path, WORLD.catalog)
+
+
+def test_item_codes_of_another_catalog_are_refused(tmp_path: Path) -> None:
+    train, _, _ = leave_last_out(WORLD)
+    LanguageModelRecommender(replace(TINY, epochs=1)).fit(train).save(tmp_path)
+    write_codes(tmp_path / "codes.json", atomic(2), ["somebody", "else's"])
+    with pytest.raises(ModelError, match="this catalog"):
         LanguageModelRecommender.load(tmp_path, WORLD.catalog)
 
 

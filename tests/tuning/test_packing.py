@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instructrec.core import Branch, Example, ItemRef
-from instructrec.generation.codes import AtomicCodes
+from instructrec.generation.codes import ItemTokens, atomic
 from instructrec.lm.bases import prepare
 from instructrec.lm.decoder import DecoderShape, load_decoder
 from instructrec.lm.item_model import ItemTokenModel
@@ -15,7 +15,7 @@ from instructrec.lm.tiny import VOCABULARY, HashTokenizer
 from instructrec.tuning.packing import Encoder, fill_rows, pack
 
 NUM_ITEMS = 9
-CODES = AtomicCodes(vocabulary=VOCABULARY, item_ids=tuple(f"i{k}" for k in range(NUM_ITEMS)))
+CODES = ItemTokens(vocabulary=VOCABULARY, codes=atomic(NUM_ITEMS))
 
 
 @pytest.fixture(scope="module")

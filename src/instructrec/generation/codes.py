@@ -7,7 +7,6 @@ vocabulary of a model they follow its words.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,37 +17,12 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from instructrec.errors import ModelError
-from instructrec.tables import IntArray, ItemId
+from instructrec.tables import IntArray, ItemId, fingerprint
 
 CodeKind: TypeAlias = Literal["atomic", "semantic", "title"]
 NO_TOKEN = -1
 """Fills the row of an item whose code is shorter than the longest."""
 FORMAT = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AtomicCodes:
-    """Item `i` of the catalog is token `vocabulary + i`."""
-
-    vocabulary: int
-    item_ids: tuple[ItemId, ...]
-
-    def encode(self, item: int) -> tuple[int, ...]:
-        """Tokens of a catalog code."""
-        if not 0 <= item < len(self.item_ids):
-            raise ModelError(f"Item code {item} is outside the {len(self.item_ids)} items that have tokens.")
-        return (self.vocabulary + item,)
-
-    def decode(self, tokens: Sequence[int]) -> int:
-        """Catalog code of tokens. Raises ModelError when they are not an item."""
-        if len(tokens) != 1 or not 0 <= tokens[0] - self.vocabulary < len(self.item_ids):
-            raise ModelError(f"Tokens {list(tokens)} are not an item; item tokens are one number from {self.vocabulary} on.")
-        return tokens[0] - self.vocabulary
-
-    @property
-    def answer(self) -> int:
-        """The token at which a question is answered."""
-        return self.vocabulary + len(self.item_ids)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +66,29 @@ class CodeTable:
         """Item code of tokens. Raises ModelError when they are not exactly one item."""
         found = self._items.get(tuple(tokens))
         if found is None:
-            raise ModelError(f"Tokens {list(tokens)} are not the code of an item. Only sequences from `encode` are.")
+            raise ModelError(f"Tokens {list(tokens)} are not an item. Only sequences from `encode` are.")
         return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemTokens:
+    """Item codes in the vocabulary of a model: code token t is token `vocabulary + t`, and the answer token follows them all."""
+
+    vocabulary: int
+    codes: CodeTable
+
+    def encode(self, item: int) -> tuple[int, ...]:
+        """Tokens of an item code. Raises ModelError for an item that has none."""
+        return tuple(self.vocabulary + token for token in self.codes.encode(item))
+
+    def decode(self, tokens: Sequence[int]) -> int:
+        """Item code of tokens. Raises ModelError when they are not exactly one item."""
+        return self.codes.decode([token - self.vocabulary for token in tokens])
+
+    @property
+    def answer(self) -> int:
+        """The token at which a question is answered."""
+        return self.vocabulary + self.codes.num_tokens
 
 
 def atomic(num_items: int) -> CodeTable:
@@ -124,7 +119,7 @@ def write_codes(path: Path, codes: CodeTable, item_ids: Sequence[ItemId]) -> Non
         "format": FORMAT,
         "kind": codes.kind,
         "num_tokens": codes.num_tokens,
-        "items_sha256": _fingerprint(item_ids),
+        "items_sha256": fingerprint(item_ids),
         "rows": rows,
     }
     path.write_text(json.dumps(facts), encoding="utf-8")
@@ -138,7 +133,7 @@ def read_codes(path: Path, item_ids: Sequence[ItemId]) -> CodeTable:
         found = (facts["format"], facts["items_sha256"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path} cannot be read as item codes: {error!r}. Train again or copy the folder anew.") from error
-    if found != (FORMAT, _fingerprint(item_ids[: len(rows)])):
+    if found != (FORMAT, fingerprint(item_ids[: len(rows)])):
         raise ModelError(
             f"{path} holds the codes of {len(rows)} other items than this catalog of {len(item_ids)} begins with. "
             "Use the codes that were made for this catalog, or make new ones."
@@ -147,7 +142,3 @@ def read_codes(path: Path, item_ids: Sequence[ItemId]) -> CodeTable:
     for row, code in zip(tokens, rows, strict=True):
         row[: len(code)] = code
     return CodeTable(kind=kind, tokens=tokens, num_tokens=num_tokens)
-
-
-def _fingerprint(item_ids: Sequence[ItemId]) -> str:
-    return hashlib.sha256(json.dumps(list(item_ids)).encode()).hexdigest()

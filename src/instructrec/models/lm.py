@@ -14,7 +14,7 @@ from torch import Tensor
 
 from instructrec.core import FitContext, Query, Recommender, allowed
 from instructrec.errors import ModelError
-from instructrec.generation.codes import AtomicCodes
+from instructrec.generation.codes import ItemTokens, atomic, read_codes, write_codes
 from instructrec.instructions.render import ItemWords, instruction_words, query_example
 from instructrec.instructions.tasks import TaskConfig, TaskMixture, chunks
 from instructrec.lm.bases import prepare
@@ -115,7 +115,7 @@ class LanguageModelRecommender(Recommender):
 
     def _adopt(self, model: ItemTokenModel) -> None:
         self._model = model
-        codes = AtomicCodes(vocabulary=model.vocabulary, item_ids=self.catalog.item_ids)
+        codes = ItemTokens(vocabulary=model.vocabulary, codes=atomic(len(self.catalog)))
         self._encoder = Encoder(model.decoder.tokenizer, codes)
 
     def _tune(self, histories: Sequence[IntArray], context: FitContext) -> None:
@@ -227,9 +227,8 @@ class LanguageModelRecommender(Recommender):
         arrays = {f"statistics.{name}": value.numpy() for name, value in self._statistics.items()}
         write_model(folder, self.name, config=self.config, catalog=self.catalog, arrays=arrays | {"trained": self._trained})
         base = {"name": self.config.base, "sha256": self.base_sha256, "seed": self.seed}
-        codes = {"kind": "atomic", "vocabulary": model.vocabulary, "item_ids": list(self.catalog.item_ids)}
         (folder / "base.json").write_text(json.dumps(base), encoding="utf-8")
-        (folder / "codes.json").write_text(json.dumps(codes), encoding="utf-8")
+        write_codes(folder / "codes.json", self._encoder.codes.codes, self.catalog.item_ids)
         (folder / "curve.json").write_text(json.dumps(self.curve), encoding="utf-8")
 
     @classmethod
@@ -244,6 +243,8 @@ class LanguageModelRecommender(Recommender):
                 f"{folder} was tuned on base '{saved['name']}' with sha256 {saved['sha256'][:12]}..., but this machine has "
                 f"{self.base_sha256[:12]}.... Fetch the same base, or train again."
             )
+        # Atomic codes follow from the catalog; the file is read so that one of another catalog is refused.
+        read_codes(folder / "codes.json", catalog.item_ids)
         self.curve = json.loads((folder / "curve.json").read_text(encoding="utf-8"))
         self._statistics = {name: torch.from_numpy(arrays[f"statistics.{name}"]) for name in ("title", "attributes")}
         self._trained = arrays["trained"]

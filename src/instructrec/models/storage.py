@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instructrec.errors import ConfigError, RunError
-from instructrec.tables import Catalog
+from instructrec.tables import Catalog, fingerprint
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -38,7 +37,7 @@ def write_model(
         "model": name,
         "config": asdict(config),
         "num_items": len(catalog),
-        "items_sha256": _fingerprint(catalog, len(catalog)),
+        "items_sha256": fingerprint(catalog.item_ids),
     }
     try:
         # safetensors writes the bytes as they lie in memory, so a transposed or sliced array must be laid out first.
@@ -61,7 +60,7 @@ def read_model(
 
     settings = _settings(folder, name)
     num_items = int(settings["num_items"])
-    if num_items > len(catalog) or settings["items_sha256"] != _fingerprint(catalog, num_items):
+    if num_items > len(catalog) or settings["items_sha256"] != fingerprint(catalog.item_ids[:num_items]):
         raise RunError(
             f"Model '{name}' in {folder} was fitted on {num_items} items that are not the first items of this catalog "
             f"of {len(catalog)}. Load it with the catalog of its own run, or with that catalog and new items added at its end."
@@ -96,10 +95,3 @@ def _config(values: Mapping[str, Any], config_type: type[ConfigT], folder: Path)
         return config_type(**values)
     except (TypeError, ConfigError) as error:
         raise RunError(f"{folder / SETTINGS_FILE} has settings that do not fit: {error}. Train again.") from error
-
-
-def _fingerprint(catalog: Catalog, num_items: int) -> str:
-    digest = hashlib.sha256()
-    for item in catalog.item_ids[:num_items]:
-        digest.update(f"{len(item)}:{item};".encode())
-    return digest.hexdigest()

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from instructrec.core import Branch, Example, Piece
-from instructrec.generation.codes import AtomicCodes
+from instructrec.generation.codes import ItemTokens
 from instructrec.lm.decoder import Tokenizer
 from instructrec.lm.item_model import TokenBatch
 from instructrec.tables import IntArray
@@ -58,7 +58,7 @@ class Encoded:
 class Encoder:
     """Turns examples into tokens with one tokenizer and one code book; remembers the tokens of words it has seen."""
 
-    def __init__(self, tokenizer: Tokenizer, codes: AtomicCodes) -> None:
+    def __init__(self, tokenizer: Tokenizer, codes: ItemTokens) -> None:
         self.tokenizer = tokenizer
         self.codes = codes
         self._seen: dict[str, tuple[int, ...]] = {}
