@@ -21,11 +21,14 @@ from instructrec.lm.lora import FusedLora
 class Context:
     """Prompts that were read: keys and values of each layer [batch, kv_heads, longest, head_width], `lengths` int64 [batch], and
     the hidden state after the last token of each, [batch, width].
+
+    `filling` bool [batch, 1, 1, longest]: places behind the end of a prompt; none where all are equally long.
     """
 
     keys: tuple[Tensor, ...]
     values: tuple[Tensor, ...]
     lengths: Tensor
+    filling: Tensor | None
     hidden: Tensor
 
 
@@ -86,9 +89,11 @@ class SharedPrefixDecoder:
     def read(self, vectors: Tensor, lengths: Tensor | None = None) -> Context:
         """Read prompts [batch, longest, width], filled up at the end to one length; `lengths` int64 [batch], else all of it."""
         batch, longest, _ = vectors.shape
-        lengths = torch.full((batch,), longest, dtype=torch.int64) if lengths is None else lengths
+        place = torch.arange(longest, device=vectors.device)
+        filling = None if lengths is None else (place >= lengths[:, None])[:, None, None]
+        lengths = torch.full((batch,), longest, device=vectors.device) if lengths is None else lengths
         x = vectors.to(self.dtype)
-        cos, sin = self._angles(x, torch.arange(longest, device=x.device).expand(batch, -1))
+        cos, sin = self._angles(x, place.expand(batch, -1))
         keys, values = [], []
         for layer in self._layers:
             q, k, v = (part.transpose(1, 2) for part in self._read(layer, x, cos[:, :, None], sin[:, :, None]))
@@ -97,7 +102,8 @@ class SharedPrefixDecoder:
             keys.append(k.contiguous())
             values.append(v.contiguous())
         last = x[torch.arange(batch, device=x.device), lengths - 1]
-        return Context(keys=tuple(keys), values=tuple(values), lengths=lengths, hidden=self._last_norm(last))
+        hidden = self._last_norm(last)
+        return Context(keys=tuple(keys), values=tuple(values), lengths=lengths, filling=filling, hidden=hidden)
 
     @torch.inference_mode()
     def step(self, context: Context, beams: Continuations, parents: Tensor, vectors: Tensor) -> tuple[Tensor, Continuations]:
@@ -109,8 +115,6 @@ class SharedPrefixDecoder:
         x = vectors.to(self.dtype)
         position = (context.lengths + beams.steps)[:, None].expand(x.shape[:2])
         cos, sin = self._angles(x, position)
-        seen = torch.arange(context.keys[0].shape[2], device=x.device) < context.lengths[:, None]
-        unseen = None if bool(seen.all()) else ~seen[:, None, None]
         keys, values = [], []
         for number, layer in enumerate(self._layers):
             q, k, v = self._read(layer, x, cos[:, :, None], sin[:, :, None])
@@ -118,7 +122,7 @@ class SharedPrefixDecoder:
             if beams.steps:
                 own_keys = torch.cat([_of_parents(beams.keys[number], parents), own_keys], dim=3)
                 own_values = torch.cat([_of_parents(beams.values[number], parents), own_values], dim=3)
-            mixed = self._attend(q, context.keys[number], context.values[number], own_keys, own_values, unseen)
+            mixed = self._attend(q, context.keys[number], context.values[number], own_keys, own_values, context.filling)
             x = self._write(layer, x, mixed)
             keys.append(own_keys)
             values.append(own_values)
@@ -141,7 +145,7 @@ class SharedPrefixDecoder:
         return x + functional.linear(layer.activation(gate) * up, layer.down)
 
     def _attend(
-        self, q: Tensor, keys: Tensor, values: Tensor, own_keys: Tensor, own_values: Tensor, unseen: Tensor | None
+        self, q: Tensor, keys: Tensor, values: Tensor, own_keys: Tensor, own_values: Tensor, filling: Tensor | None
     ) -> Tensor:
         """Attention of every beam over its request's prompt and its own tokens, [batch, beams, heads * head_width]."""
         batch, beams = q.shape[:2]
@@ -150,8 +154,8 @@ class SharedPrefixDecoder:
         rows = q.view(batch, beams, self.kv_heads, group, self.head_width) * self.head_width**-0.5
         shared = rows.permute(0, 2, 1, 3, 4).flatten(2, 3)
         prompt = shared @ keys.transpose(-1, -2)
-        if unseen is not None:
-            prompt = prompt.masked_fill(unseen, torch.finfo(prompt.dtype).min)
+        if filling is not None:
+            prompt = prompt.masked_fill(filling, torch.finfo(prompt.dtype).min)
         own = (rows @ own_keys.transpose(-1, -2)).permute(0, 2, 1, 3, 4).flatten(2, 3)
         weights = torch.cat([prompt, own], dim=-1).softmax(dim=-1, dtype=torch.float32).to(q.dtype)
         from_prompt, from_own = torch.split(weights, [prompt.shape[-1], own.shape[-1]], dim=-1)
