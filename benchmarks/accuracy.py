@@ -283,7 +283,7 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="ml-100k")
     parser.add_argument("--preset", default="full", choices=("quick", "default", "full"))
-    parser.add_argument("--seeds", type=int, default=3, help="seeds of the leave-one-out table; the time table has one")
+    parser.add_argument("--seeds", type=int, default=3, help="seeds of the language model in each table")
     parser.add_argument(
         "--controls", type=int, default=None, help="seeds of the language model with random weights; default: --seeds"
     )
@@ -315,7 +315,7 @@ def main() -> None:
     numbers |= word_numbers(parts, found["words"])
     if not given.no_time:
         later = split(dataset, SplitConfig(kind="time"))
-        comparison = table(later, measure(later, given, config, seeds=1, controls=0)["scores"], hide_seen=True)
+        comparison = table(later, measure(later, given, config, seeds=given.seeds, controls=0)["scores"], hide_seen=True)
         show(comparison, "global time")
         numbers |= flat(comparison, "time.")
     numbers |= limit_numbers(parts, fitted_fusion(parts, replace(config.settings["lm"], epochs=1)))

@@ -51,7 +51,7 @@ def test_a_few_steps_of_tuning_lower_the_loss_on_real_interactions(parts: Split)
 
 
 def test_an_item_that_came_after_tuning_is_recommended_from_its_text(parts: Split, tmp_path: Path) -> None:
-    model = tuned(parts, num_users=200, epochs=2, questions=20.0, share_wish=1.0)
+    model = tuned(parts, num_users=100, epochs=2, questions=20.0, share_wish=1.0)
     model.save(tmp_path)
     new = Catalog(
         item_ids=("new-comedy", "new-horror"),

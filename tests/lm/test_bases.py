@@ -28,3 +28,21 @@ def test_a_folder_is_known_by_the_hash_of_its_weights(tmp_path: Path) -> None:
     base = prepare(str(tmp_path))
     assert base.folder == tmp_path
     assert base.sha256 == sha256_of(tmp_path / "model.safetensors")
+
+
+def test_a_hugging_face_id_is_read_from_the_cache_of_the_hub_without_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    snapshot = tmp_path / "models--owner--model" / "snapshots" / ("a" * 40)
+    snapshot.mkdir(parents=True)
+    (tmp_path / "models--owner--model" / "refs").mkdir()
+    (tmp_path / "models--owner--model" / "refs" / "main").write_text("a" * 40, encoding="utf-8")
+    (snapshot / "config.json").write_text("{}", encoding="utf-8")
+    (snapshot / "model.safetensors").write_bytes(b"weights")
+    base = prepare("owner/model")
+    assert (base.name, base.folder) == ("owner/model", snapshot)
+    assert base.sha256 == sha256_of(snapshot / "model.safetensors")
+    with pytest.raises(ModelError, match="could not be read from the Hugging Face hub"):
+        prepare("owner/another")

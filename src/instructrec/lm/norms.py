@@ -1,8 +1,9 @@
 """Norm gains folded into the linear maps behind them: the same function, but adapters read inputs of unit size.
 
-Pretraining leaves gains far below one (SmolLM2: .04 to .26), and then moves large weights with small inputs. An adapter starts
-from zero and learns at one rate, so behind such a gain it learns as if its rate were ten times smaller. Writing
-W (g * x) as (W diag(g)) x changes nothing that the body computes and gives every adapter the same say.
+Pretraining leaves gains far below one (first eight layers of SmolLM2-135M: root mean square .04 to .31), and then moves large
+weights with small inputs. An adapter starts from zero and learns at one rate, so behind such a gain each of its steps moves the
+output by that much less. Writing W (g * x) as (W diag(g)) x changes nothing that the body computes and gives every adapter the
+same say.
 """
 
 from __future__ import annotations
