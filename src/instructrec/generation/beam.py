@@ -7,7 +7,7 @@ Python runs per beam or per item; a step is a handful of tensor operations for t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import torch
@@ -26,7 +26,7 @@ call, which answers [batch, 1, num_tokens]. What it returns for a beam that has 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeamOptions:
-    """How a search goes.
+    """How a search goes: `width` beams are kept after each token.
 
     `normalise`: "allowed" makes each step a distribution over the tokens that lead to an allowed item (log-probabilities of the
     constrained model), "vocabulary" one over all code tokens (what the model says; sums to less than one over allowed items),
@@ -34,10 +34,10 @@ class BeamOptions:
     2019, arXiv 1903.06059) from the model at that temperature instead of taking the best; `seed` is what it draws with.
     """
 
-    width: int = field(default=20, metadata={"help": "beams kept after each token"})
-    normalise: Literal["allowed", "vocabulary", "none"] = field(default="allowed", metadata={"help": "what a step sums to"})
-    temperature: float = field(default=0.0, metadata={"help": "0 takes the best items, above 0 draws them"})
-    seed: int = field(default=0, metadata={"help": "where drawing starts"})
+    width: int = 20
+    normalise: Literal["allowed", "vocabulary", "none"] = "allowed"
+    temperature: float = 0.0
+    seed: int = 0
 
     def __post_init__(self) -> None:
         if self.width < 1:
