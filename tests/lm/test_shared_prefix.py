@@ -7,6 +7,7 @@ import torch
 from transformers import AutoModelForCausalLM, Gemma3TextConfig, LlamaConfig, Qwen2Config, Qwen3Config
 
 from instructrec.errors import ModelError
+from instructrec.lm import shared_prefix
 from instructrec.lm.lora import add_lora, set_frozen
 from instructrec.lm.shared_prefix import Continuations, SharedPrefixDecoder
 
@@ -61,6 +62,43 @@ def test_beams_that_branch_and_are_reordered_have_the_states_of_whole_sequences(
         for row in range(2):
             for beam in range(3):
                 torch.testing.assert_close(hidden[row, beam], whole(body, sequences[row][beam]), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("block", [shared_prefix._BLOCK, 40])
+def test_candidates_read_at_once_have_the_states_of_whole_sequences(name: str, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_prefix, "_BLOCK", block)
+    body = body_of(name)
+    decoder = SharedPrefixDecoder(body)
+    prompts, prompt_lengths = torch.randn(3, 9, 32), torch.tensor([9, 5, 1])
+    lengths = torch.tensor([[4, 1, 0, 6], [0, 2, 2, 6], [3, 0, 0, 0]])
+    vectors = torch.randn(3, 4, 6, 32)
+    # What stands behind an end must not be read: it would spread.
+    vectors[torch.arange(6) >= lengths[..., None]] = torch.nan
+    hidden = decoder.extend(decoder.read(prompts, prompt_lengths), vectors, lengths)
+    assert hidden.shape == vectors.shape
+    for row, candidate in lengths.nonzero().tolist():
+        prompt, own = prompts[row, : prompt_lengths[row]], vectors[row, candidate, : lengths[row, candidate]]
+        for end in range(1, len(own) + 1):
+            wanted = whole(body, torch.cat([prompt, own[:end]]))
+            torch.testing.assert_close(hidden[row, candidate, end - 1], wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_a_prompt_is_read_once_and_then_continued_at_once_or_step_by_step_with_the_same_states() -> None:
+    decoder = SharedPrefixDecoder(body_of("qwen3"))
+    context = decoder.read(torch.randn(2, 7, 32), torch.tensor([7, 3]))
+    vectors, beams = torch.randn(2, 3, 4, 32), Continuations()
+    for _ in range(2):
+        at_once = decoder.extend(context, vectors, torch.full((2, 3), 4))
+    for place in range(4):
+        hidden, beams = decoder.step(context, beams, torch.arange(3).expand(2, 3), vectors[:, :, place])
+        torch.testing.assert_close(at_once[:, :, place], hidden, rtol=1e-4, atol=1e-5)
+
+
+def test_candidates_without_any_token_are_read_as_nothing() -> None:
+    decoder = SharedPrefixDecoder(body_of("llama"))
+    hidden = decoder.extend(decoder.read(torch.randn(1, 4, 32)), torch.randn(1, 2, 3, 32), torch.zeros(1, 2, dtype=torch.int64))
+    assert hidden.shape == (1, 2, 3, 32)
 
 
 def test_adapters_are_folded_in() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from instructrec import assets
 from instructrec.core import Progress, Silent
-from instructrec.data import movielens, recbole, synthetic
+from instructrec.data import amazon, movielens, recbole, synthetic
 from instructrec.data.assembly import assemble, need_people
 from instructrec.data.cleaning import GENTLE, CleaningConfig, clean
 from instructrec.data.options import AS_FOUND, LoadOptions
@@ -47,11 +47,16 @@ FOLDER_FORMATS: tuple[FolderFormat, ...] = (
     FolderFormat("MovieLens 100K (u.data, u.item)", movielens.is_upstream_100k, movielens.read_upstream_100k),
     FolderFormat("MovieLens 1M (ratings.dat or interactions.parquet, movies.dat)", movielens.is_dat, movielens.read_dat),
     FolderFormat("MovieLens latest (ratings.csv, movies.csv)", movielens.is_latest, movielens.read_latest),
+    FolderFormat("Amazon 2014 as S3-Rec's sequences (*.s3rec.txt)", amazon.is_s3rec, amazon.read_s3rec),
+    FolderFormat("Amazon 2018 as MiniOneRec's (*.item.json, *.sequences.parquet)", amazon.is_minionerec, amazon.read_minionerec),
 )
 """Asked in order; the first that recognises a folder reads it. A folder that none knows is read as plain tables."""
 
-FOLDER_NAMES = ("ml-1m", "ml-latest-small")
+FOLDER_NAMES = ("ml-1m", "ml-latest-small", "amazon2014-beauty", "amazon2018-industrial")
 """Data sets that are known by name but have to lie in $INSTRUCTREC_DATA."""
+
+SHORT_NAMES: Mapping[str, str] = {"beauty": "amazon2014-beauty", "industrial": "amazon2018-industrial"}
+"""Other names of some of them, as long as nothing in the current folder is called so."""
 
 WORLDS: Mapping[str, Callable[[], Dataset]] = {
     "synthetic-checkerboard": synthetic.checkerboard,
@@ -60,7 +65,7 @@ WORLDS: Mapping[str, Callable[[], Dataset]] = {
 }
 """Made-up worlds by name."""
 
-NAMES = ("ml-100k", *FOLDER_NAMES, *WORLDS)
+NAMES = ("ml-100k", *FOLDER_NAMES, *SHORT_NAMES, *WORLDS)
 """Every name that `load` knows."""
 
 
@@ -106,10 +111,12 @@ def read(source: str | Path, options: LoadOptions = AS_FOUND, *, progress: Progr
         return movielens.read_atomic_100k(assets.fetch("ml-100k", progress=progress), options)
     if isinstance(source, str) and source in WORLDS:
         return _raw_of(WORLDS[source]())
-    path = _named_folder(source) if isinstance(source, str) and source in FOLDER_NAMES else Path(source).expanduser()
+    name = source if isinstance(source, str) else ""
+    name = name if Path(name).exists() else SHORT_NAMES.get(name, name)
+    path = _named_folder(name) if name in FOLDER_NAMES else Path(source).expanduser()
     if path.is_dir():
         raw = _read_folder(path, options)
-        return replace(raw, name=source) if isinstance(source, str) and source in FOLDER_NAMES else raw
+        return replace(raw, name=name) if name in FOLDER_NAMES else raw
     if path.is_file():
         return _read_file(path, options)
     raise DataError(
@@ -126,7 +133,8 @@ def _named_folder(name: str) -> Path:
     if found is None:
         where = f"{root} (${DATA_FOLDER_VARIABLE})" if root else f"${DATA_FOLDER_VARIABLE}, which is not set,"
         raise DataError(
-            f"{name} is not in {where} nor in this folder. Get it from GroupLens, then give its folder or set the variable."
+            f"{name} is not in {where} nor in this folder. It is not fetched for you: get it from its publisher, then give "
+            f"its folder, or name the folder {name} and set the variable to the folder that holds it."
         )
     return found
 

@@ -64,10 +64,10 @@ class Split:
 
     `train` is what models fit on, `known` is train plus everything that validation asks for: what is known when the test
     begins. Both keep the whole catalog and all users, so that codes mean the same everywhere. `protocol` says in words
-    what is asked and what it leaks.
+    what is asked and what it leaks. The name "rows": a published set came with its own queries; no configuration chooses it.
     """
 
-    name: SplitKind
+    name: SplitKind | Literal["rows"]
     protocol: str
     train: Dataset
     valid: Holdout

@@ -1,7 +1,9 @@
 """A decoder that reads a prompt once and then many short continuations of it: beams, or candidates, share the prompt's keys.
 
 Keys and values of the prompt are kept once a request; those of a beam are only the few tokens that it added. A step of 20 beams
-then reads the prompt's keys once instead of 20 times, and reordering beams moves a few rows instead of whole caches.
+then reads the prompt's keys once instead of 20 times, and reordering beams moves a few rows instead of whole caches. Candidates
+whose tokens are known beforehand are read together, and the model then reads prompt + candidates instead of candidates * prompt
+tokens. A `Context` may be kept and continued as often as wanted: nothing writes into it.
 """
 
 from __future__ import annotations
@@ -15,6 +17,9 @@ from torch.nn import functional
 
 from instructrec.errors import ModelError
 from instructrec.lm.lora import FusedLora
+
+_BLOCK = 1 << 20
+"""Attention scores over prompts that are held at a time (4 MB as float32): bounds the memory of long lists of candidates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +48,35 @@ class Continuations:
     def steps(self) -> int:
         """Tokens added by each beam."""
         return int(self.keys[0].shape[3]) if self.keys else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Packing:
+    """Tokens of candidates as the rows of one matrix a prompt: none is spent on what fills up a candidate behind its end.
+
+    `tokens` int64 [batch, rows]: which of the candidates * longest tokens each row is. `rows` int64 [batch, candidates, longest]:
+    the row of each token, of any other token where it only fills up. A prompt with fewer tokens than another has rows of filling.
+    """
+
+    tokens: Tensor
+    rows: Tensor
+
+    @staticmethod
+    def of(lengths: Tensor, longest: int) -> _Packing:
+        """For candidates of `lengths` int64 [batch, candidates]."""
+        real = torch.arange(longest, device=lengths.device) < lengths[..., None]
+        flat = real.flatten(1)
+        most = max(1, int(flat.sum(dim=1).max()))
+        tokens = (~flat).int().argsort(dim=1, stable=True)[:, :most]
+        return _Packing(tokens, (flat.cumsum(dim=1) - 1).clamp(min=0).view_as(real))
+
+    def pack(self, x: Tensor) -> Tensor:
+        """[batch, candidates, longest, ...] -> [batch, rows, ...]."""
+        return _of_parents(x.flatten(1, 2), self.tokens)
+
+    def spread(self, x: Tensor) -> Tensor:
+        """[batch, rows, ...] -> [batch, candidates, longest, ...]."""
+        return _of_parents(x, self.rows.flatten(1)).view(*self.rows.shape, *x.shape[2:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +156,27 @@ class SharedPrefixDecoder:
             if beams.steps:
                 own_keys = torch.cat([_of_parents(beams.keys[number], parents), own_keys], dim=3)
                 own_values = torch.cat([_of_parents(beams.values[number], parents), own_values], dim=3)
-            mixed = self._attend(q, context.keys[number], context.values[number], own_keys, own_values, context.filling)
-            x = self._write(layer, x, mixed)
+            x = self._write(layer, x, self._attend(q, context, number, own_keys, own_values))
             keys.append(own_keys)
             values.append(own_values)
         return self._last_norm(x), Continuations(keys=tuple(keys), values=tuple(values))
+
+    @torch.inference_mode()
+    def extend(self, context: Context, vectors: Tensor, lengths: Tensor) -> Tensor:
+        """Read candidates behind their prompt at once: hidden states [batch, candidates, longest, width] after each token.
+
+        `vectors` [batch, candidates, longest, width]: the embeddings of their tokens, filled up at the end to one length; `lengths`
+        int64 [batch, candidates], 0 for a candidate that is not there. A candidate sees its prompt and its own tokens, no other
+        candidate. States behind its end mean nothing.
+        """
+        packing = _Packing.of(lengths, vectors.shape[2])
+        x = packing.pack(vectors.to(self.dtype))
+        cos, sin = self._angles(x, context.lengths[:, None] + packing.tokens % vectors.shape[2])
+        for number, layer in enumerate(self._layers):
+            q, k, v = self._read(layer, x, cos[:, :, None], sin[:, :, None])
+            own_keys, own_values = (packing.spread(part).transpose(2, 3) for part in (k, v))
+            x = self._write(layer, x, self._attend(q, context, number, own_keys, own_values, packing))
+        return packing.spread(self._last_norm(x))
 
     def _angles(self, x: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
         return cast(tuple[Tensor, Tensor], self._rotary(x, positions))
@@ -145,24 +195,56 @@ class SharedPrefixDecoder:
         return x + functional.linear(layer.activation(gate) * up, layer.down)
 
     def _attend(
-        self, q: Tensor, keys: Tensor, values: Tensor, own_keys: Tensor, own_values: Tensor, filling: Tensor | None
+        self, q: Tensor, context: Context, number: int, own_keys: Tensor, own_values: Tensor, packing: _Packing | None = None
     ) -> Tensor:
-        """Attention of every beam over its request's prompt and its own tokens, [batch, beams, heads * head_width]."""
-        batch, beams = q.shape[:2]
+        """Attention of every row over its request's prompt and its own tokens, [batch, rows, heads * head_width].
+
+        Own keys and values are [batch, beams, kv_heads, steps, head_width]; `number` is the layer's. Without `packing` a row is the
+        last token of a beam; with it, rows are all tokens of candidates and see those up to themselves.
+        """
+        batch, count = q.shape[:2]
         group = self.heads // self.kv_heads
-        # Beams and the heads of a group become rows of one product with the prompt's keys.
-        rows = q.view(batch, beams, self.kv_heads, group, self.head_width) * self.head_width**-0.5
-        shared = rows.permute(0, 2, 1, 3, 4).flatten(2, 3)
-        prompt = shared @ keys.transpose(-1, -2)
-        if filling is not None:
-            prompt = prompt.masked_fill(filling, torch.finfo(prompt.dtype).min)
-        own = (rows @ own_keys.transpose(-1, -2)).permute(0, 2, 1, 3, 4).flatten(2, 3)
-        weights = torch.cat([prompt, own], dim=-1).softmax(dim=-1, dtype=torch.float32).to(q.dtype)
-        from_prompt, from_own = torch.split(weights, [prompt.shape[-1], own.shape[-1]], dim=-1)
-        apart = (batch, self.kv_heads, beams, group, -1)
-        mine = from_own.reshape(apart).permute(0, 2, 1, 3, 4) @ own_values
-        mixed: Tensor = (from_prompt @ values).view(apart).permute(0, 2, 1, 3, 4) + mine
+        rows = q.view(batch, count, self.kv_heads, group, self.head_width) * self.head_width**-0.5
+        own = rows @ own_keys.transpose(-1, -2) if packing is None else _own_scores(rows, own_keys, packing)
+        # Rows and the heads of a group become rows of one product with the prompt's keys.
+        shared, own = (part.permute(0, 2, 1, 3, 4).flatten(2, 3) for part in (rows, own))
+        from_prompt, own_weights = self._mix(shared, own, context, number)
+        apart = (batch, self.kv_heads, count, group, -1)
+        weights = own_weights.view(apart).permute(0, 2, 1, 3, 4)
+        from_own = weights @ own_values if packing is None else _own_mixed(weights, own_values, packing)
+        mixed: Tensor = from_prompt.view(apart).permute(0, 2, 1, 3, 4) + from_own
         return mixed.flatten(2)
+
+    def _mix(self, shared: Tensor, own: Tensor, context: Context, number: int) -> tuple[Tensor, Tensor]:
+        """Values of the prompt, summed for queries `shared` [batch, kv_heads, rows, head_width], and the weights of own tokens.
+
+        Scores of own tokens are `own` [batch, kv_heads, rows, steps]; one softmax goes over prompt and own tokens.
+        """
+        keys, values = context.keys[number].transpose(-1, -2), context.values[number]
+        size = max(1, _BLOCK // (keys.shape[0] * keys.shape[1] * keys.shape[3]))
+        mixed, rest = [], []
+        for some, their_own in zip(torch.split(shared, size, dim=2), torch.split(own, size, dim=2), strict=True):
+            scores = some @ keys
+            if context.filling is not None:
+                scores = scores.masked_fill(context.filling, torch.finfo(scores.dtype).min)
+            weights = torch.cat([scores, their_own], dim=-1).softmax(dim=-1, dtype=torch.float32).to(shared.dtype)
+            from_prompt, from_own = torch.split(weights, [scores.shape[-1], own.shape[-1]], dim=-1)
+            mixed.append(from_prompt @ values)
+            rest.append(from_own)
+        return torch.cat(mixed, dim=2), torch.cat(rest, dim=2)
+
+
+def _own_scores(rows: Tensor, own_keys: Tensor, packing: _Packing) -> Tensor:
+    """Scores [batch, rows, kv_heads, group, longest] of queries [..., head_width] with the keys of their candidate."""
+    scores = torch.einsum("bcqhgd,bchkd->bcqhgk", packing.spread(rows), own_keys)
+    longest = own_keys.shape[3]
+    later = torch.ones(longest, longest, dtype=torch.bool, device=rows.device).triu(1)[:, None, None]
+    return packing.pack(scores.masked_fill(later, torch.finfo(scores.dtype).min))
+
+
+def _own_mixed(weights: Tensor, own_values: Tensor, packing: _Packing) -> Tensor:
+    """Values of each row's candidate, summed by weights [batch, rows, kv_heads, group, longest]: [..., head_width]."""
+    return packing.pack(torch.einsum("bcqhgk,bchkd->bcqhgd", packing.spread(weights), own_values))
 
 
 def _joined(block: Any) -> _Layer:
