@@ -42,7 +42,7 @@ def random_codes(kind: str, num_items: int, seed: int) -> CodeTable:
         return atomic(num_items)
     if kind == "semantic":
         return semantic(rng.standard_normal((num_items, 4), dtype=np.float32).round(0), sizes=(3, 3, 2), seed=seed).codes
-    return title(["ab"[: int(rng.integers(3))] * int(rng.integers(1, 4)) for _ in range(num_items)], characters, vocabulary=256)
+    return title(["ab"[: int(rng.integers(3))] * int(rng.integers(1, 4)) for _ in range(num_items)], characters).codes
 
 
 class Scripted:
@@ -172,7 +172,7 @@ def test_a_full_codebook_says_so() -> None:
 
 
 def test_hostile_titles_have_codes_of_their_own() -> None:
-    codes = title(HOSTILE, characters, vocabulary=256)
+    codes = title(HOSTILE, characters).codes
     assert len({codes.encode(item) for item in range(len(HOSTILE))}) == len(HOSTILE)
     trie = Trie.build(codes)
     mask = np.ones((1, len(HOSTILE)), dtype=np.bool_)
@@ -187,7 +187,7 @@ def test_codes_that_collide_or_begin_with_each_other_are_refused() -> None:
 
 
 def test_a_code_file_of_another_catalog_is_refused(tmp_path: Path) -> None:
-    codes = title(["a", "bc"], characters, vocabulary=256)
+    codes = title(["a", "bc"], characters).codes
     write_codes(tmp_path / "codes.json", codes, ["x", "y"])
     again = read_codes(tmp_path / "codes.json", ["x", "y", "new"])
     assert [again.encode(item) for item in range(2)] == [codes.encode(item) for item in range(2)]

@@ -10,7 +10,7 @@ from instructrec.core import Branch, Example, ItemRef
 from instructrec.generation.codes import ItemTokens, atomic
 from instructrec.lm.bases import prepare
 from instructrec.lm.decoder import DecoderShape, load_decoder
-from instructrec.lm.item_model import ItemTokenModel
+from instructrec.lm.item_model import Features, ItemTokenModel
 from instructrec.lm.tiny import VOCABULARY, HashTokenizer
 from instructrec.tuning.packing import Encoder, fill_rows, pack
 
@@ -18,11 +18,16 @@ NUM_ITEMS = 9
 CODES = ItemTokens(vocabulary=VOCABULARY, codes=atomic(NUM_ITEMS))
 
 
+FEATURES = Features(
+    text=torch.randn(NUM_ITEMS, 8, generator=torch.Generator().manual_seed(1)) * 0.25, factors=torch.zeros(NUM_ITEMS, 4)
+)
+
+
 @pytest.fixture(scope="module")
 def model() -> ItemTokenModel:
     decoder = load_decoder(prepare("tiny"), DecoderShape(layers=2, rank=2, alpha=4.0), seed=1)
     torch.manual_seed(1)
-    made = ItemTokenModel(decoder, torch.randn(NUM_ITEMS, 8) * 0.25, torch.randn(NUM_ITEMS, 4) * 0.25, dropout=0.0)
+    made = ItemTokenModel(decoder, FEATURES, None, dropout=0.0)
     made.serve()
     return made
 
@@ -83,9 +88,9 @@ def test_a_question_never_sees_its_target_or_anything_after_it() -> None:
 
 def test_every_history_item_is_predicted_from_the_tokens_before_it() -> None:
     encoded = Encoder(HashTokenizer(), CODES).encode(Example(trunk=trunk(5, 6, 7)))
-    assert encoded.next_targets == (5, 6, 7)
-    for place, target in zip(encoded.next_places, encoded.next_targets, strict=True):
-        assert encoded.tokens[place + 1] == VOCABULARY + target
+    assert [[choice.token for choice in item] for item in encoded.next_items] == [[5], [6], [7]]
+    for (choice,) in encoded.next_items:
+        assert encoded.tokens[choice.place + 1] == VOCABULARY + choice.token
 
 
 def test_words_of_a_completion_are_each_predicted_from_what_stands_before() -> None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from instructrec.errors import QueryError
-from instructrec.generation.trie import ROOT, Trie
+from instructrec.generation.trie import ROOT, Branches, Trie
 
 NextScores: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """(`parents`, `tokens`), both int64 [batch, beams] -> scores float32 [batch, beams, num_tokens] of the token after each.
@@ -29,13 +29,14 @@ class BeamOptions:
     """How a search goes: `width` beams are kept after each token.
 
     `normalise`: "allowed" makes each step a distribution over the tokens that lead to an allowed item (log-probabilities of the
-    constrained model), "vocabulary" one over all code tokens (what the model says; sums to less than one over allowed items),
-    "none" adds scores as they are. `temperature` above 0 draws items without replacement (stochastic beam search, Kool et al.
+    constrained model), "catalog" one over the tokens that lead to any item (scores do not depend on what is allowed: two
+    requests rank two items alike), "vocabulary" one over all code tokens (what the model says; sums to less than one over
+    allowed items), "none" adds scores as they are. `temperature` above 0 draws items without replacement (stochastic beam search, Kool et al.
     2019, arXiv 1903.06059) from the model at that temperature instead of taking the best; `seed` is what it draws with.
     """
 
     width: int = 20
-    normalise: Literal["allowed", "vocabulary", "none"] = "allowed"
+    normalise: Literal["allowed", "catalog", "vocabulary", "none"] = "allowed"
     temperature: float = 0.0
     seed: int = 0
 
@@ -87,7 +88,7 @@ def _advance(
 ) -> tuple[Tensor, Tensor, _Beams]:
     """One token further: (which beam each new one comes from, the token it added, the new beams)."""
     branches = trie.branches(beams.nodes, allowed, depth=depth)
-    gains = _log_probabilities(steps, branches.tokens, branches.open, options)
+    gains = _log_probabilities(steps, branches, options)
     ended = trie.ended(beams.nodes)
     scores = torch.cat([beams.scores[..., None] + gains, beams.scores.masked_fill(~ended, -torch.inf)[..., None]], dim=2)
     order_by = scores
@@ -103,16 +104,16 @@ def _advance(
     return parents, torch.where(branch == choices - 1, 0, tokens), new
 
 
-def _log_probabilities(steps: Tensor, tokens: Tensor, is_open: Tensor, options: BeamOptions) -> Tensor:
+def _log_probabilities(steps: Tensor, branches: Branches, options: BeamOptions) -> Tensor:
     """What each branch adds to the score, -inf for closed ones, float32 [batch, beams, most_children]."""
     if options.temperature > 0:
         steps = steps / options.temperature
-    chosen = steps.gather(2, tokens).masked_fill(~is_open, -torch.inf)
+    found = steps.gather(2, branches.tokens)
+    chosen = found.masked_fill(~branches.open, -torch.inf)
     if options.normalise == "none":
         return chosen
-    over = chosen if options.normalise == "allowed" else steps
-    norm = over.logsumexp(dim=2, keepdim=True)
-    return torch.where(is_open, chosen - norm, -torch.inf)
+    over = {"allowed": chosen, "catalog": found.masked_fill(~branches.exist, -torch.inf), "vocabulary": steps}[options.normalise]
+    return torch.where(branches.open, chosen - over.logsumexp(dim=2, keepdim=True), -torch.inf)
 
 
 def _drawn(scores: Tensor, beams: _Beams, noise: torch.Generator) -> Tensor:

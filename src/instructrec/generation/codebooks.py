@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
+import scipy.sparse
 
 from instructrec.errors import ModelError
 from instructrec.generation.codes import NO_TOKEN, CodeTable, distinct
 from instructrec.tables import FloatArray, IntArray
 
+Encode: TypeAlias = Callable[[str], Sequence[int]]
+"""A text to its word ids, none of them negative."""
+CHARACTERS_A_WORD = 20
+"""What is read of a title: this many characters a word that its code may have."""
 SPARE = 64
 """How many items more than now may share the rest of a code before a codebook has to be rebuilt."""
 _AT_ONCE = 4096
@@ -54,32 +60,89 @@ def semantic(vectors: FloatArray, *, sizes: Sequence[int] = (256, 256, 256), see
     return Codebook(centroids=tuple(centroids), codes=CodeTable(kind="semantic", tokens=tokens, num_tokens=num_tokens))
 
 
-def title(titles: Sequence[str], encode: Callable[[str], Sequence[int]], *, vocabulary: int, longest: int = 16) -> CodeTable:
-    """Codes from the words of titles: up to `longest` ids below `vocabulary`, then a token that counts equal titles.
+@dataclass(frozen=True, kw_only=True)
+class TitleBook:
+    """Codes of words: code token t is the word `words[t]` (int64, sorted), and tokens behind them count equal titles."""
 
-    An item without words has the counting token alone. The words of a title are only ever read as a code: those that a tokenizer
-    gives a special meaning must not come out of `encode`.
+    words: IntArray
+    codes: CodeTable
+
+    def add(self, titles: Sequence[str], encode: Encode) -> TitleBook:
+        """Codes for new items after the old ones, whose codes stay; words that no old title has are left out of a code.
+
+        Raises ModelError when too many share their words with others.
+        """
+        longest = self.codes.tokens.shape[1] - 1
+        rows = _known(self.words, _word_rows(titles, encode, longest))
+        before = np.where(self.codes.tokens < len(self.words), self.codes.tokens, NO_TOKEN)[:, :longest]
+        last = distinct(rows, first_token=len(self.words), before=before)
+        if len(last) and last.max() >= self.codes.num_tokens:
+            most = self.codes.num_tokens - len(self.words)
+            raise ModelError(f"More than {most} items have equal titles in these codes. Make new codes from all items.")
+        tokens = np.concatenate([self.codes.tokens, _closed(rows, last)])
+        return TitleBook(words=self.words, codes=CodeTable(kind="title", tokens=tokens, num_tokens=self.codes.num_tokens))
+
+
+def title(titles: Sequence[str], encode: Encode, *, longest: int = 16) -> TitleBook:
+    """Codes from the words of titles: up to `longest` of them, then a token that counts items with the same words.
+
+    An item without words has the counting token alone. Words are only ever read as a code: a title that spells a special token of
+    the model's tokenizer cannot end a prompt or open a role, because what is written are code tokens.
     """
-    words = np.full((len(titles), longest), NO_TOKEN, dtype=np.int64)
-    lengths = np.zeros(len(titles), dtype=np.int64)
-    for row, text in enumerate(titles):
-        ids = list(encode(text[: 20 * longest]))[:longest]
-        if ids and not 0 <= min(ids) <= max(ids) < vocabulary:
-            raise ModelError(
-                f"The title '{text[:40]}' has word ids outside 0 to {vocabulary - 1}; the tokenizer is another model's."
-            )
-        words[row, : len(ids)], lengths[row] = ids, len(ids)
-    last = distinct(words, first_token=vocabulary)
-    tokens = np.column_stack([words, np.full(len(titles), NO_TOKEN, dtype=np.int64)])
-    tokens[np.arange(len(titles)), lengths] = last
-    keep = int(lengths.max(initial=0)) + 1
-    return CodeTable(kind="title", tokens=tokens[:, :keep], num_tokens=int(last.max(initial=vocabulary)) + 1)
+    rows = _word_rows(titles, encode, longest)
+    words = np.unique(rows[rows >= 0])
+    rows = _known(words, rows)
+    last = distinct(rows, first_token=len(words))
+    num_tokens = int(last.max(initial=len(words))) + 1 + SPARE
+    return TitleBook(words=words, codes=CodeTable(kind="title", tokens=_closed(rows, last), num_tokens=num_tokens))
+
+
+def token_means(codes: CodeTable, features: FloatArray) -> FloatArray:
+    """What a code token stands for, float32 [num_tokens, width]: the mean of what its items' tokens before it leave over.
+
+    `features` float32 [num_items, width]. With semantic codes of the same features these are the centroids, so a model whose token
+    table starts here can tell from the first step which items a token leads to. Zeros for a token that no item has.
+    """
+    sums, counts = np.zeros((codes.num_tokens, features.shape[1]), dtype=np.float64), np.zeros(codes.num_tokens)
+    rest = np.array(features, dtype=np.float64)
+    for column in codes.tokens.T:
+        has = np.flatnonzero(column >= 0)
+        own, number = np.zeros_like(sums), np.bincount(column[has], minlength=codes.num_tokens)
+        np.add.at(own, column[has], rest[has])
+        rest[has] -= (own / np.maximum(number, 1)[:, None])[column[has]]
+        sums, counts = sums + own, counts + number
+    return np.asarray(sums / np.maximum(counts, 1)[:, None], dtype=np.float32)
 
 
 def churn(old: CodeTable, new: CodeTable) -> float:
     """Share of the items of `old` whose code is another in `new`."""
     pairs = [old.encode(item) != new.encode(item) for item in range(min(len(old), len(new)))]
     return float(np.mean(pairs)) if pairs else 0.0
+
+
+def _word_rows(titles: Sequence[str], encode: Encode, longest: int) -> IntArray:
+    """Word ids of titles, int64 [num_titles, longest], filled up with NO_TOKEN; of a very long title only its beginning is read."""
+    rows = np.full((len(titles), longest), NO_TOKEN, dtype=np.int64)
+    for row, text in zip(rows, titles, strict=True):
+        ids = list(encode(text[: CHARACTERS_A_WORD * longest]))[:longest]
+        row[: len(ids)] = ids
+    return rows
+
+
+def _known(words: IntArray, rows: IntArray) -> IntArray:
+    """Word ids as places in `words`, those that are not there left out."""
+    place = np.minimum(np.searchsorted(words, rows), max(len(words) - 1, 0))
+    known = (words[place] == rows) & (rows >= 0) if len(words) else np.zeros_like(rows, dtype=np.bool_)
+    # A stable sort moves what is left out behind what is known.
+    order = np.argsort(~known, axis=1, kind="stable")
+    return np.take_along_axis(np.where(known, place, NO_TOKEN), order, axis=1)
+
+
+def _closed(rows: IntArray, last: IntArray) -> IntArray:
+    """Rows of words with their last token behind them."""
+    tokens = np.column_stack([rows, np.full(len(rows), NO_TOKEN, dtype=np.int64)])
+    tokens[np.arange(len(rows)), (rows >= 0).sum(axis=1)] = last
+    return tokens
 
 
 def _levels(vectors: FloatArray, centroids: Sequence[FloatArray]) -> IntArray:
@@ -114,8 +177,10 @@ def _kmeans(vectors: FloatArray, size: int, rng: np.random.Generator, rounds: in
     for _ in range(rounds):
         owner = _nearest(vectors, centroids)
         counts = np.bincount(owner, minlength=len(centroids))
-        sums = np.zeros_like(centroids)
-        np.add.at(sums, owner, vectors)
+        members = scipy.sparse.csr_array(
+            (np.ones(len(owner), np.float32), (owner, np.arange(len(owner)))), (len(counts), len(owner))
+        )
+        sums = members @ vectors
         moved = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centroids).astype(np.float32)
         empty = np.flatnonzero(counts == 0)
         if len(empty):

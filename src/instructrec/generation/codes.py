@@ -62,6 +62,20 @@ class CodeTable:
         row = self.tokens[item]
         return tuple(int(token) for token in row[row >= 0])
 
+    def distinguishing(self) -> CodeTable:
+        """The same codes, each cut behind the token that tells its item from all others: what a model has to write.
+
+        Old items may need more of their code once new ones are there, but the code itself stays.
+        """
+        order = np.lexsort(self.tokens.T[::-1]) if len(self) else np.zeros(0, dtype=np.int64)
+        rows = self.tokens[order]
+        equal = np.cumprod(rows[1:] == rows[:-1], axis=1).sum(axis=1) if len(rows) > 1 else np.zeros(0, dtype=np.int64)
+        shared = np.maximum(np.concatenate([[0], equal]), np.concatenate([equal, [0]]))[: len(rows)]
+        cut = np.where(np.arange(rows.shape[1]) <= shared[:, None], rows, NO_TOKEN)
+        tokens = np.empty_like(rows)
+        tokens[order] = cut
+        return CodeTable(kind=self.kind, tokens=tokens[:, : int(shared.max(initial=0)) + 1], num_tokens=self.num_tokens)
+
     def decode(self, tokens: Sequence[int]) -> int:
         """Item code of tokens. Raises ModelError when they are not exactly one item."""
         found = self._items.get(tuple(tokens))
@@ -72,23 +86,36 @@ class CodeTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemTokens:
-    """Item codes in the vocabulary of a model: code token t is token `vocabulary + t`, and the answer token follows them all."""
+    """Items in the vocabulary of a model, after its words: one token an item that is read, then the tokens of codes that are
+    written, then the answer token. An atomic code is the token that is read.
+    """
 
     vocabulary: int
     codes: CodeTable
 
+    @property
+    def first_written(self) -> int:
+        """Token of code token 0."""
+        return self.vocabulary + (0 if self.codes.kind == "atomic" else len(self.codes))
+
+    def read(self, item: int) -> int:
+        """The one token that stands for an item in a history. Raises ModelError for an item that has none."""
+        if not 0 <= item < len(self.codes):
+            raise ModelError(f"Item {item} is outside the {len(self.codes)} items that have codes.")
+        return self.vocabulary + item
+
     def encode(self, item: int) -> tuple[int, ...]:
-        """Tokens of an item code. Raises ModelError for an item that has none."""
-        return tuple(self.vocabulary + token for token in self.codes.encode(item))
+        """Tokens of an item code as it is written. Raises ModelError for an item that has none."""
+        return tuple(self.first_written + token for token in self.codes.encode(item))
 
     def decode(self, tokens: Sequence[int]) -> int:
-        """Item code of tokens. Raises ModelError when they are not exactly one item."""
-        return self.codes.decode([token - self.vocabulary for token in tokens])
+        """Item code of written tokens. Raises ModelError when they are not exactly one item."""
+        return self.codes.decode([token - self.first_written for token in tokens])
 
     @property
     def answer(self) -> int:
         """The token at which a question is answered."""
-        return self.vocabulary + self.codes.num_tokens
+        return self.first_written + self.codes.num_tokens
 
 
 def atomic(num_items: int) -> CodeTable:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -11,11 +13,16 @@ from instructrec.lm.shared_prefix import Context, Continuations, SharedPrefixDec
 class CodeScores:
     """Next-token scores of item codes after prompts that were read: the `NextScores` of `beam_search`.
 
-    `inputs` [num_tokens, width]: what the decoder reads for each code token. `outputs` [num_tokens, width]: the output layer, code
-    tokens only (the same table where input and output are tied). One object serves one search.
+    `inputs` [num_tokens, width]: what the decoder reads for each code token. `outputs`: the output layer, code tokens only, either
+    as a table [num_tokens, width] or as a function from hidden states [batch, beams, width] to scores. One object serves one
+    search; `first` keeps the scores of the first token, float32 [batch, num_tokens].
     """
 
-    def __init__(self, decoder: SharedPrefixDecoder, context: Context, *, inputs: Tensor, outputs: Tensor) -> None:
+    first: Tensor
+
+    def __init__(
+        self, decoder: SharedPrefixDecoder, context: Context, *, inputs: Tensor, outputs: Tensor | Callable[[Tensor], Tensor]
+    ) -> None:
         self.decoder = decoder
         self.context = context
         self.inputs = inputs
@@ -26,9 +33,13 @@ class CodeScores:
     def __call__(self, parents: Tensor, tokens: Tensor) -> Tensor:
         """Scores float32 [batch, beams, num_tokens] of the token after each beam."""
         if parents.shape[1] == 0:
-            return self._scores(self.context.hidden[:, None])
+            scores = self._scores(self.context.hidden[:, None])
+            self.first = scores[:, 0]
+            return scores
         hidden, self._beams = self.decoder.step(self.context, self._beams, parents, self.inputs[tokens])
         return self._scores(hidden)
 
     def _scores(self, hidden: Tensor) -> Tensor:
-        return (hidden.to(self.outputs.dtype) @ self.outputs.T).float()
+        if isinstance(self.outputs, Tensor):
+            return (hidden.to(self.outputs.dtype) @ self.outputs.T).float()
+        return self.outputs(hidden)

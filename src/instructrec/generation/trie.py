@@ -24,10 +24,13 @@ _TENSORS = ("first_child", "num_children", "tokens", "low", "high", "order")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branches:
-    """Where beams may go next: `tokens`, `nodes` int64 and `open` bool, all [batch, beams, most_children]."""
+    """Where beams may go next: `tokens`, `nodes` int64, all [batch, beams, most_children]; bool: which of them `exist` (a node with
+    fewer branches has places left over), and which are `open`: they lead to an allowed item.
+    """
 
     tokens: Tensor
     nodes: Tensor
+    exist: Tensor
     open: Tensor
 
 
@@ -38,6 +41,7 @@ class Trie:
     For each node: `first_child`, `num_children`, `tokens` (the token that leads to it), and the span [`low`, `high`) of `order`
     below it. `order` [num_items]: item codes sorted by their tokens. `most_children`: the largest number of branches of a node, by
     depth; as many empty nodes as its largest entry stand at the end, so that a step may read that many from any node on.
+    `offsets`: the first node of each depth, then the number of nodes.
     """
 
     first_child: Tensor
@@ -47,6 +51,7 @@ class Trie:
     high: Tensor
     order: Tensor
     most_children: tuple[int, ...]
+    offsets: tuple[int, ...]
 
     @staticmethod
     def build(codes: CodeTable) -> Trie:
@@ -55,14 +60,14 @@ class Trie:
         order = np.lexsort(table.T[::-1]) if len(table) else np.zeros(0, dtype=np.int64)
         rows = table[order]
         levels = [_Level.root(len(rows))]
-        for depth in range(table.shape[1]):
+        for depth in range(int((table >= 0).any(axis=0).sum())):
             levels.append(levels[-1].below(rows, depth))
         return _flatten(levels, order.astype(np.int64))
 
     def to(self, device: torch.device | str) -> Trie:
         """The same trie on another device."""
         moved = {name: getattr(self, name).to(device) for name in _TENSORS}
-        return Trie(**moved, most_children=self.most_children)
+        return Trie(**moved, most_children=self.most_children, offsets=self.offsets)
 
     def allow(self, masks: BoolArray | Tensor) -> Tensor:
         """What requests may reach: counts int32 [batch, num_items + 1] from masks bool [batch, num_items] over item codes."""
@@ -83,8 +88,25 @@ class Trie:
         tokens, low, high = (column.index_select(0, children.flatten()) for column in (self.tokens, self.low, self.high))
         rows = (len(nodes), -1)
         is_open = (allowed.gather(1, high.view(rows)) > allowed.gather(1, low.view(rows))).view_as(children)
-        is_open &= place < self.num_children[nodes][..., None]
-        return Branches(tokens=tokens.view_as(children), nodes=children, open=is_open)
+        exist = place < self.num_children[nodes][..., None]
+        return Branches(tokens=tokens.view_as(children), nodes=children, exist=exist, open=is_open & exist)
+
+    def children(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens int64 [num_nodes, most] of the branches of nodes of any depth, and which of the places hold one, bool."""
+        place = torch.arange(max(int(self.num_children[nodes].max()), 1) if len(nodes) else 1, device=nodes.device)
+        tokens = self.tokens.index_select(0, (self.first_child[nodes][:, None] + place).flatten())
+        return tokens.view(len(nodes), -1), place < self.num_children[nodes][:, None]
+
+    def paths(self, codes: CodeTable) -> IntArray:
+        """The nodes at which each token of each code is chosen, int64 [num_items, longest]; 0 behind the end of a code."""
+        place = np.empty(len(codes), dtype=np.int64)
+        place[self.order.numpy()] = np.arange(len(codes))
+        out = np.zeros_like(codes.tokens)
+        for depth in range(1, len(self.most_children) - 1):
+            start, stop = self.offsets[depth], self.offsets[depth + 1]
+            found = start + np.searchsorted(self.low[start:stop].numpy(), place, side="right") - 1
+            out[:, depth] = np.where(codes.tokens[:, depth] >= 0, found, 0)
+        return out
 
     def ended(self, nodes: Tensor) -> Tensor:
         """Which nodes are whole codes, bool, the shape of `nodes`."""
@@ -137,4 +159,5 @@ def _flatten(levels: list[_Level], order: IntArray) -> Trie:
     columns = {name: np.concatenate([getattr(level, name) for level in levels]) for name in ("tokens", "low", "high")}
     columns |= {"first_child": first, "num_children": number}
     columns = {name: np.pad(column, (0, max(most))) for name, column in columns.items()} | {"order": order}
-    return Trie(**{name: torch.from_numpy(columns[name]) for name in _TENSORS}, most_children=most)
+    tensors = {name: torch.from_numpy(columns[name]) for name in _TENSORS}
+    return Trie(**tensors, most_children=most, offsets=tuple(int(start) for start in offsets))

@@ -21,6 +21,8 @@ from instructrec.files import atomic_folder, sha256_of
 EMBEDDED = {"smollm2-135m": "smollm2", "gemma3-270m": "gemma3-270m"}
 """Name of a base -> name of its asset."""
 FAKE = "tiny"
+SCRATCH = "scratch"
+"""A base without pretrained weights that is trained whole."""
 FORMAT = 1
 
 
@@ -38,8 +40,8 @@ def prepare(name: str, *, progress: Progress | None = None) -> Base:
 
     Raises ModelError for a name that is none of these, AssetError when weights cannot be fetched.
     """
-    if name == FAKE:
-        return Base(name=name, folder=Path(FAKE), sha256="random weights, made from the seed")
+    if name in (FAKE, SCRATCH):
+        return Base(name=name, folder=Path(name), sha256="random weights, made from the seed")
     if name in EMBEDDED:
         return _embedded(name, progress or Silent())
     folder = Path(name).expanduser()
@@ -48,7 +50,7 @@ def prepare(name: str, *, progress: Progress | None = None) -> Base:
     if "/" in name:
         return _hub(name)
     raise ModelError(
-        f"'{name}' is not a base model. Use one of {', '.join(EMBEDDED)}, a Hugging Face id such as 'owner/model', "
+        f"'{name}' is not a base model. Use one of {', '.join((*EMBEDDED, SCRATCH))}, a Hugging Face id such as 'owner/model', "
         f"or a folder with config.json and safetensors.{nearest(name, EMBEDDED)}"
     )
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from instructrec.errors import ModelError
-from instructrec.lm.bases import FAKE, Base
+from instructrec.lm.bases import FAKE, SCRATCH, Base
 from instructrec.lm.lora import add_lora
 from instructrec.lm.memory import limit_kernel_cache
 from instructrec.lm.norms import fold_norms
-from instructrec.lm.tiny import HashTokenizer, tiny_config
+from instructrec.lm.tiny import SCRATCH_VOCABULARY, HashTokenizer, scratch_config, tiny_config
 
 
 class Tokenizer(Protocol):
@@ -45,13 +45,17 @@ class HubTokenizer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoder:
-    """`body` maps vectors to hidden states; `words` is the frozen word embedding table, float32 [vocabulary, width]."""
+    """`body` maps vectors to hidden states; `words` is the frozen word embedding table, float32 [vocabulary, width].
+
+    `mixed`: weights are float32, but products are made in bfloat16 when many tokens are read at once.
+    """
 
     base: Base
     tokenizer: Tokenizer
     body: Any
     words: Tensor
     dtype: torch.dtype
+    mixed: bool = False
 
     @property
     def width(self) -> int:
@@ -68,15 +72,22 @@ class Decoder:
         # Bodies with two kinds of layers (Gemma 3) take one mask for each; histories are shorter than their sliding window.
         kinds = set(getattr(self.body.config, "layer_types", None) or ())
         masks: Any = {kind: mask for kind in kinds} if len(kinds) > 1 else mask
-        output = self.body(inputs_embeds=vectors.to(self.dtype), position_ids=positions, attention_mask=masks, use_cache=False)
+        # Weights that are trained whole stay float32, because bfloat16 would round their updates away; products need not.
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.mixed):
+            output = self.body(inputs_embeds=vectors.to(self.dtype), position_ids=positions, attention_mask=masks, use_cache=False)
         return cast(Tensor, output.last_hidden_state)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecoderShape:
-    """How much of a base is used: the first `layers` blocks (0: all), its weights `shrink` times, LoRA with scale alpha / rank."""
+    """How much of a base is used: the first `layers` blocks (0: all), its weights `shrink` times, LoRA with scale alpha / rank.
+
+    `width` and `dropout` (on attention weights) shape a decoder from scratch; others have their own.
+    """
 
     layers: int = 8
+    width: int = 128
+    dropout: float = 0.0
     rank: int = 16
     alpha: float = 64.0
     shrink: float = 1.0
@@ -90,8 +101,10 @@ def load_decoder(base: Base, shape: DecoderShape, *, seed: int = 0) -> Decoder:
     the word embeddings are random then, too. bf16 where the processor multiplies it natively, else float32.
     """
     limit_kernel_cache()
-    dtype = native_dtype()
     torch.manual_seed(seed)
+    if base.name == SCRATCH:
+        return _from_scratch(base, shape)
+    dtype = native_dtype()
     model = _model(base, dtype, random_weights=shape.random_weights)
     body = model.get_decoder()
     blocks = getattr(body, "layers", None)
@@ -108,6 +121,21 @@ def load_decoder(base: Base, shape: DecoderShape, *, seed: int = 0) -> Decoder:
     tokenizer: Tokenizer = HashTokenizer() if base.name == FAKE else HubTokenizer(str(base.folder))
     adapted = add_lora(body, rank=shape.rank, alpha=shape.alpha, shrink=shape.shrink)
     return Decoder(base=base, tokenizer=tokenizer, body=adapted, words=words, dtype=dtype)
+
+
+def _from_scratch(base: Base, shape: DecoderShape) -> Decoder:
+    """A small decoder whose every weight is trained."""
+    from transformers import AutoModelForCausalLM, LlamaConfig
+
+    if shape.width < 32 or shape.width % 32:
+        raise ModelError(f"The width of a decoder from scratch is {shape.width}, but must be a multiple of 32, such as 128.")
+    config = scratch_config(width=shape.width, layers=shape.layers or 4, dropout=shape.dropout)
+    causal_lm: Any = AutoModelForCausalLM
+    body = causal_lm.from_config(LlamaConfig(**cast(Any, config)), dtype=torch.float32, attn_implementation="eager").get_decoder()
+    words = body.get_input_embeddings().weight.detach().clone()
+    body.set_input_embeddings(None)
+    mixed = native_dtype() == torch.bfloat16
+    return Decoder(base=base, tokenizer=HashTokenizer(SCRATCH_VOCABULARY), body=body, words=words, dtype=torch.float32, mixed=mixed)
 
 
 def native_dtype() -> torch.dtype:

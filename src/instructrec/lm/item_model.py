@@ -19,6 +19,10 @@ from instructrec.lm.decoder import Decoder
 from instructrec.lm.features import FEATURE_SCALE
 from instructrec.lm.lora import load_adapter, save_adapter, set_frozen
 
+WORD_WIDTH = 128
+"""Width in which the words of a question and the texts of items are matched."""
+REFERENCE_WIDTH = 576
+"""Width for which the sharpness of answers was chosen; other widths get the same range of scores."""
 ITEM_SCALE = 0.05
 """Standard deviation of each of the parts of an item vector at the start."""
 
@@ -27,7 +31,7 @@ ITEM_SCALE = 0.05
 class TokenBatch:
     """Rows of tokens with their visibility, and where answers are read.
 
-    `tokens` int64 [batch, length]: word ids, then item codes from `vocabulary` on, then one answer token;
+    `tokens` int64 [batch, length]: word ids; from `vocabulary` on the rows of `ItemTable.inputs`; then one answer token;
     `positions` int64 [batch, length]; `visible` bool [batch, length, length].
     """
 
@@ -38,17 +42,32 @@ class TokenBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemTable:
-    """The catalog as the model sees it: `vectors` float32 [num_items, width]; `match` float32 [num_items, word_width]."""
+    """The catalog as the model sees it. `inputs` float32 [num_inputs, width]: what it reads, items first, then code tokens;
+    `outputs` float32 [num_tokens, width], `match` float32 [num_tokens, word_width]: code tokens that answers are made of.
 
-    vectors: Tensor
+    With atomic codes an item is its own code token, and `inputs` and `outputs` are one table.
+    """
+
+    inputs: Tensor
+    outputs: Tensor
     match: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """What rows of a table are known by before tuning: `text` float32 [rows, 2 * width], `factors` float32 [rows, factor_width]."""
+
+    text: Tensor
+    factors: Tensor
 
 
 class ItemTokenModel(nn.Module):
     """Item table, answer heads and a decoder with adapters. Trainable: everything but the frozen body and word table."""
 
-    def __init__(self, decoder: Decoder, text: Tensor, factors: Tensor, *, dropout: float, word_width: int = 128) -> None:
+    def __init__(self, decoder: Decoder, items: Features, written: Features | None, *, dropout: float) -> None:
+        """`written`: features of the code tokens, where codes are not atomic."""
         super().__init__()
+        text, factors, word_width = items.text, items.factors, WORD_WIDTH
         width, num_items = decoder.width, len(text)
         self.decoder = decoder
         self.body = decoder.body
@@ -68,7 +87,16 @@ class ItemTokenModel(nn.Module):
         self.word_match = nn.Linear(width, word_width, bias=False)
         self.text_match = nn.Linear(text.shape[1], word_width, bias=False)
         self.dropout = nn.Dropout(dropout)
+        self.sharpness = 0.25 * (REFERENCE_WIDTH / width) ** 0.5
         self._initialise()
+        self.written: nn.Embedding | None = None
+        if written is not None:
+            self.written_text: Tensor
+            self.written_factors: Tensor
+            self.register_buffer("written_text", written.text)
+            self.register_buffer("written_factors", written.factors)
+            self.written = nn.Embedding(len(written.text), width)
+            nn.init.normal_(self.written.weight, std=0.8 * ITEM_SCALE)
 
     def _initialise(self) -> None:
         spread = ITEM_SCALE / FEATURE_SCALE
@@ -82,41 +110,43 @@ class ItemTokenModel(nn.Module):
 
     @property
     def vocabulary(self) -> int:
-        """Number of word ids; item code i is token vocabulary + i, and the answer token follows the items."""
+        """Number of word ids; item i is token vocabulary + i."""
         return len(self.decoder.words)
 
-    @property
-    def answer_token(self) -> int:
-        """The token at which a question is answered."""
-        return self.vocabulary + len(self.text)
-
     def table(self) -> ItemTable:
-        """Item vectors from text, factors and residual; computed once a step, or once for serving."""
-        vectors = self.residual.weight + self.from_text(self.text) + self.from_factors(self.factors)
-        return ItemTable(vectors=vectors, match=self.text_match(self.text))
+        """Vectors of items and code tokens from text, factors and residual; computed once a step, or once for serving."""
+        items = self.residual.weight + self.from_text(self.text) + self.from_factors(self.factors)
+        if self.written is None:
+            return ItemTable(inputs=items, outputs=items, match=self.text_match(self.text))
+        tokens = self.written.weight + self.from_text(self.written_text) + self.from_factors(self.written_factors)
+        return ItemTable(inputs=torch.cat([items, tokens]), outputs=tokens, match=self.text_match(self.written_text))
 
     def hidden(self, batch: TokenBatch, items: ItemTable) -> Tensor:
         """Hidden states [batch, length, width] in the dtype of the body."""
-        tokens = batch.tokens
-        words, table = tokens < self.vocabulary, (tokens >= self.vocabulary) & (tokens < self.answer_token)
+        return self.decoder.hidden(self.vectors(batch.tokens, items), batch.positions, batch.visible)
+
+    def vectors(self, tokens: Tensor, items: ItemTable) -> Tensor:
+        """What the decoder reads for tokens of any shape, float32 [..., width]."""
+        answer = self.vocabulary + len(items.inputs)
+        words, table = tokens < self.vocabulary, (tokens >= self.vocabulary) & (tokens < answer)
         vectors = self.answer.expand(*tokens.shape, -1)
         vectors = vectors.masked_scatter(words[..., None], self.decoder.words[tokens[words]])
-        # Not items.vectors[...]: the gradient of plain indexing adds rows in whatever order the threads come, so bits differ.
-        chosen = self.dropout(functional.embedding(tokens[table] - self.vocabulary, items.vectors)) * self.input_scale
-        return self.decoder.hidden(vectors.masked_scatter(table[..., None], chosen), batch.positions, batch.visible)
+        # Not items.inputs[...]: the gradient of plain indexing adds rows in whatever order the threads come, so bits differ.
+        chosen = self.dropout(functional.embedding(tokens[table] - self.vocabulary, items.inputs)) * self.input_scale
+        return vectors.masked_scatter(table[..., None], chosen)
 
     def logits(self, hidden: Tensor, items: ItemTable, words: Tensor | None = None) -> Tensor:
-        """Scores of the whole catalog, float32 [num_answers, num_items].
+        """Scores of all code tokens, float32 [num_answers, num_tokens].
 
         `hidden` [num_answers, width]; `words` float32 [num_answers, width] from `pool`, where the answers have words of their own.
         """
         query = self.out(self.dropout(hidden.float()))
-        query = query * torch.rsqrt(query.square().mean(dim=-1, keepdim=True) + 1e-6) * 0.25
+        query = query * torch.rsqrt(query.square().mean(dim=-1, keepdim=True) + 1e-6) * self.sharpness
         if words is None:
-            return self._product(query, items.vectors)
+            return self._product(query, items.outputs)
         words = self.dropout(words)
         matched: Tensor = self.word_match(words) @ items.match.T
-        return self._product(query + self.word_query(words), items.vectors) + matched
+        return self._product(query + self.word_query(words), items.outputs) + matched
 
     def _product(self, query: Tensor, items: Tensor) -> Tensor:
         return (query.to(self.decoder.dtype) @ items.to(self.decoder.dtype).T).float()
@@ -160,10 +190,10 @@ class ItemTokenModel(nn.Module):
         self.train()
         set_frozen(self.body, False)
 
-    def grow(self, text: Tensor, factors: Tensor) -> None:
+    def grow(self, new: Features) -> None:
         """Append items that were not trained: their residual is zero, text and estimated factors speak for them."""
-        extra = torch.zeros(len(text), self.residual.embedding_dim)
+        extra = torch.zeros(len(new.text), self.residual.embedding_dim)
         table = torch.cat([self.residual.weight.detach(), extra])
         self.residual = nn.Embedding(len(table), table.shape[1], _weight=table)
-        self.text = torch.cat([self.text, text])
-        self.factors = torch.cat([self.factors, factors])
+        self.text = torch.cat([self.text, new.text])
+        self.factors = torch.cat([self.factors, new.factors])

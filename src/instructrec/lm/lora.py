@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from peft.tuners.lora import Linear as PeftLinear
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -98,11 +98,16 @@ def set_frozen(body: nn.Module, frozen: bool) -> None:
 
 
 def save_adapter(body: Any, path: Path) -> None:
-    """Write the adapter weights in PEFT's own key layout, float32."""
-    state = {key: value.detach().contiguous() for key, value in get_peft_model_state_dict(body).items()}
+    """Write the adapter weights in PEFT's own key layout, float32; all weights of a body that was trained whole."""
+    found = get_peft_model_state_dict(body) if isinstance(body, PeftModel) else body.state_dict()
+    state = {key: value.detach().contiguous() for key, value in found.items()}
     save_file(state, str(path))
 
 
 def load_adapter(body: Any, path: Path) -> None:
-    """Read what `save_adapter` wrote into a body that `add_lora` made with the same rank."""
-    set_peft_model_state_dict(body, load_file(str(path)))
+    """Read what `save_adapter` wrote into a body of the same shape and rank."""
+    state = load_file(str(path))
+    if isinstance(body, PeftModel):
+        set_peft_model_state_dict(body, state)
+    else:
+        body.load_state_dict(state)

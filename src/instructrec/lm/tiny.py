@@ -1,4 +1,8 @@
-"""A language model of a few thousand random weights and a tokenizer that hashes words: the fake for tests and doctor."""
+"""Decoders that come without files, and a tokenizer that hashes words.
+
+`tiny`: a few thousand random weights, the fake for tests and doctor. `scratch`: a decoder of a million weights that is trained
+whole, for data without text and as the baseline of the pretrained ones.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,14 @@ VOCABULARY = 512
 
 
 class HashTokenizer:
-    """Words to ids by a checksum: no files, no collisions that matter to a test, the same on every machine."""
+    """Words to ids below `vocabulary` by a checksum: no files, the same on every machine; few collisions where it is large."""
+
+    def __init__(self, vocabulary: int = VOCABULARY) -> None:
+        self.vocabulary = vocabulary
 
     def encode(self, text: str) -> list[int]:
         """Token ids of the lower-case words and numbers of a text; ids 0 and 1 are never used."""
-        return [2 + zlib.crc32(word.encode()) % (VOCABULARY - 2) for word in re.findall(r"\w+", text.lower())]
+        return [2 + zlib.crc32(word.encode()) % (self.vocabulary - 2) for word in re.findall(r"\w+", text.lower())]
 
     def decode(self, ids: list[int]) -> str:
         """A hash cannot be turned back: the ids as words, for debugging."""
@@ -32,4 +39,23 @@ def tiny_config() -> dict[str, object]:
         "num_key_value_heads": 2,
         "max_position_embeddings": 4096,
         "tie_word_embeddings": True,
+    }
+
+
+SCRATCH_VOCABULARY = 8192
+"""Hashed words of a decoder from scratch: large enough that most words of a catalog have an id of their own."""
+
+
+def scratch_config(*, width: int, layers: int, dropout: float) -> dict[str, object]:
+    """Hugging Face Llama configuration of a decoder that is trained from scratch: heads of 32, inner width 4 * width."""
+    return {
+        "model_type": "llama",
+        "vocab_size": SCRATCH_VOCABULARY,
+        "hidden_size": width,
+        "intermediate_size": 4 * width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": width // 32,
+        "max_position_embeddings": 4096,
+        "tie_word_embeddings": True,
+        "attention_dropout": dropout,
     }

@@ -14,6 +14,7 @@ MODELS: dict[str, str] = {
     "recency_ease": "instructrec.models.ease:RecencyEase",
     "ridge": "instructrec.models.ridge:Ridge",
     "lm": "instructrec.models.lm:LanguageModelRecommender",
+    "tiger": "instructrec.models.tiger:Tiger",
     "fusion": "instructrec.models.fusion:Fusion",
 }
 """Model name -> "module:Class". A new recommender is one file and one row here."""

@@ -1,10 +1,10 @@
-"""`lm`: a pretrained decoder with LoRA that reads words and items in one sequence and answers with the whole catalog at once."""
+"""`lm`: a decoder that reads words and items in one sequence and answers with items: one token each, or written token by token."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -12,15 +12,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from instructrec.core import FitContext, Query, Recommender, allowed
+from instructrec.core import Example, FitContext, Query, Recommender, allowed
 from instructrec.errors import ModelError
-from instructrec.generation.codes import ItemTokens, atomic, read_codes, write_codes
+from instructrec.generation.beam import BeamOptions
+from instructrec.generation.books import CodeConfig, Described, arrays_of, grow, make_book, read_book
+from instructrec.generation.codebooks import token_means
+from instructrec.generation.codes import ItemTokens, read_codes, write_codes
+from instructrec.generation.generator import ItemGenerator, Prompt
 from instructrec.instructions.render import ItemWords, instruction_words, query_example
 from instructrec.instructions.tasks import TaskConfig, TaskMixture, chunks
 from instructrec.lm.bases import prepare
 from instructrec.lm.decoder import Decoder, DecoderShape, load_decoder
 from instructrec.lm.features import collaborative_factors, factors_from_text, standardise, text_features
-from instructrec.lm.item_model import ItemTable, ItemTokenModel
+from instructrec.lm.item_model import Features, ItemTable, ItemTokenModel
 from instructrec.models.storage import read_model, write_model
 from instructrec.tables import Catalog, Dataset, FloatArray, IntArray
 from instructrec.tuning.loop import TuningConfig, TuningLoop
@@ -33,10 +37,14 @@ CHECK_USERS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class LmConfig(TuningConfig, TaskConfig):
+class LmConfig(TuningConfig, TaskConfig, CodeConfig):
     """Everything that shapes and tunes the language model."""
 
-    base: str = field(default="smollm2-135m", metadata={"help": "embedded base, Hugging Face id, or folder"})
+    base: str = field(
+        default="smollm2-135m", metadata={"help": "embedded base, Hugging Face id, folder, or 'scratch': a small one trained whole"}
+    )
+    width: int = field(default=128, metadata={"help": "width of a base from scratch"})
+    beam: int = field(default=50, metadata={"help": "beams of a search, for codes of several tokens"})
     layers: int = field(default=8, metadata={"help": "decoder layers used, from the bottom; 0 for all"})
     lora_rank: int = field(default=16, metadata={"help": "rank of the LoRA adapters on all linear maps"})
     lora_alpha: float = field(default=64.0, metadata={"help": "LoRA scale is alpha / rank"})
@@ -61,6 +69,7 @@ class LmConfig(TuningConfig, TaskConfig):
             alpha=self.lora_alpha,
             shrink=self.shrink,
             random_weights=self.random_weights,
+            width=self.width,
         )
 
 
@@ -77,6 +86,7 @@ class LanguageModelRecommender(Recommender):
         self.seed = 0
         self._model: ItemTokenModel | None = None
         self._items: ItemTable | None = None
+        self._generator: ItemGenerator | None = None
 
     def fit(self, dataset: Dataset, context: FitContext | None = None) -> Self:
         """Tune on the histories of the dataset: minutes. Interrupted work in `context.folder` goes on where it stopped."""
@@ -86,8 +96,9 @@ class LanguageModelRecommender(Recommender):
         self.catalog = dataset.catalog
         self._statistics: dict[str, Tensor] = {}
         self._trained = np.unique(dataset.interactions.items)
-        text, factors = self._features(histories, decoder)
-        self._adopt(ItemTokenModel(decoder, text, factors, dropout=self.config.dropout))
+        items = self._features(histories, decoder)
+        self._book = make_book(self.config, self._described(items), decoder.tokenizer.encode, seed=context.seed)
+        self._adopt(ItemTokenModel(decoder, items, self._written(items), dropout=self.config.dropout))
         if histories:
             self._tune(histories, context)
         self._serve()
@@ -98,11 +109,23 @@ class LanguageModelRecommender(Recommender):
         self.base_sha256, self.seed = base.sha256, context.seed
         return load_decoder(base, self.config.shape, seed=context.seed)
 
-    def _features(self, histories: Sequence[IntArray], decoder: Decoder) -> tuple[Tensor, Tensor]:
+    def _features(self, histories: Sequence[IntArray], decoder: Decoder) -> Features:
         factors = collaborative_factors(
             histories, len(self.catalog), width=self.config.factor_width, window=self.config.factor_window
         )
-        return self._text(self.catalog, decoder), torch.from_numpy(factors)
+        return Features(text=self._text(self.catalog, decoder), factors=torch.from_numpy(factors))
+
+    def _described(self, items: Features, start: int = 0) -> Described:
+        """Items from `start` on, as codes are made from them."""
+        return Described(titles=self.catalog.titles[start:], text=items.text[start:].numpy(), factors=items.factors[start:].numpy())
+
+    def _written(self, items: Features) -> Features | None:
+        """Features of the code tokens; none where an item is its own token."""
+        codes = self._book.codes
+        if codes.kind == "atomic":
+            return None
+        text, factors = (token_means(codes, part.numpy()) for part in (items.text, items.factors))
+        return Features(text=torch.from_numpy(text), factors=torch.from_numpy(factors))
 
     def _text(self, catalog: Catalog, decoder: Decoder) -> Tensor:
         """Title and attribute features, each standardised by the statistics of the training catalog."""
@@ -115,7 +138,7 @@ class LanguageModelRecommender(Recommender):
 
     def _adopt(self, model: ItemTokenModel) -> None:
         self._model = model
-        codes = ItemTokens(vocabulary=model.vocabulary, codes=atomic(len(self.catalog)))
+        codes = ItemTokens(vocabulary=model.vocabulary, codes=self._book.codes.distinguishing())
         self._encoder = Encoder(model.decoder.tokenizer, codes)
 
     def _tune(self, histories: Sequence[IntArray], context: FitContext) -> None:
@@ -131,7 +154,7 @@ class LanguageModelRecommender(Recommender):
         steps = self.config.epochs * len(batches(0))
         torch.manual_seed(context.seed)
         model.tune()
-        loop = TuningLoop(model, self.config, steps=steps, seed=context.seed)
+        loop = TuningLoop(model, self._encoder.trie, self.config, steps=steps, seed=context.seed)
         check = self._validation_loss(context)
         loop.run(batches, progress=context.progress, folder=context.folder, check=check)
         self.curve = loop.state.curve
@@ -175,19 +198,20 @@ class LanguageModelRecommender(Recommender):
         model.serve()
         with torch.inference_mode():
             self._items = model.table()
+        if self._book.codes.kind != "atomic":
+            self._generator = ItemGenerator(model, self._items, self._encoder.codes)
 
     def is_personal(self, query: Query) -> bool:
         """A history or words are enough."""
         return super().is_personal(query) or bool(instruction_words(query.instruction))
 
     def score(self, queries: Sequence[Query]) -> FloatArray:
-        """Unnormalised log-probabilities float32 [num_queries, num_items]."""
+        """Log-probabilities float32 [num_queries, num_items], not normalised where codes are atomic.
+
+        Codes of several tokens are searched under what the query allows: items that the beam did not reach stand behind it.
+        """
         self._ready()
-        examples = [
-            query_example(query, self.catalog, language=self.config.language, max_history=self.config.max_history)
-            for query in queries
-        ]
-        encoded = [self._encoder.encode(example) for example in examples]
+        encoded = [self._encoder.encode(self._example(query)) for query in queries]
         out = np.empty((len(queries), len(self.catalog)), dtype=np.float32)
         order = sorted(range(len(encoded)), key=lambda k: len(encoded[k].tokens))
         start = 0
@@ -196,7 +220,8 @@ class LanguageModelRecommender(Recommender):
             while size > 1 and size * len(encoded[order[min(start + size, len(order)) - 1]].tokens) > SERVING_TOKENS:
                 size -= 1
             block = order[start : start + size]
-            out[block] = self._forward([encoded[k] for k in block])
+            part = [encoded[k] for k in block]
+            out[block] = self._forward(part) if self._generator is None else self._search(part, [queries[k] for k in block])
             start += size
         return out
 
@@ -215,6 +240,22 @@ class LanguageModelRecommender(Recommender):
                     scores[rows] = model.logits(hidden[rows], items, self._pooled([encoded[k] for k in rows]) if asked else None)
         return scores.numpy()
 
+    def _search(self, encoded: Sequence[Encoded], queries: Sequence[Query]) -> FloatArray:
+        if self._generator is None:
+            raise ModelError("Model 'lm' has codes of one token; there is nothing to search.")
+        prompts = [_prompt(example) for example in encoded]
+        masks = np.stack([allowed(query, self.catalog) for query in queries])
+        width = max(self.config.beam, *(query.n for query in queries))
+        return self._generator.rank(prompts, masks, BeamOptions(width=width, normalise="catalog"))
+
+    def _prompts(self, queries: Sequence[Query]) -> list[Prompt]:
+        return [_prompt(self._encoder.encode(self._example(query))) for query in queries]
+
+    def _example(self, query: Query) -> Example:
+        """The prompt of a query; nothing is to be predicted inside it."""
+        example = query_example(query, self.catalog, language=self.config.language, max_history=self.config.max_history)
+        return replace(example, next_item=False)
+
     def _pooled(self, encoded: Sequence[Encoded]) -> Tensor:
         ids = [word for example in encoded for word in example.questions[0].words]
         owners = [owner for owner, example in enumerate(encoded) for _ in example.questions[0].words]
@@ -224,11 +265,12 @@ class LanguageModelRecommender(Recommender):
         """Write adapters, item table and heads, item codes, the curve, and which base they belong to."""
         model = self._ready()
         model.save(folder)
-        arrays = {f"statistics.{name}": value.numpy() for name, value in self._statistics.items()}
-        write_model(folder, self.name, config=self.config, catalog=self.catalog, arrays=arrays | {"trained": self._trained})
+        arrays: dict[str, Any] = {f"statistics.{name}": value.numpy() for name, value in self._statistics.items()}
+        arrays |= arrays_of(self._book) | {"trained": self._trained}
+        write_model(folder, self.name, config=self.config, catalog=self.catalog, arrays=arrays)
         base = {"name": self.config.base, "sha256": self.base_sha256, "seed": self.seed}
         (folder / "base.json").write_text(json.dumps(base), encoding="utf-8")
-        write_codes(folder / "codes.json", self._encoder.codes.codes, self.catalog.item_ids)
+        write_codes(folder / "codes.json", self._book.codes, self.catalog.item_ids)
         (folder / "curve.json").write_text(json.dumps(self.curve), encoding="utf-8")
 
     @classmethod
@@ -243,22 +285,31 @@ class LanguageModelRecommender(Recommender):
                 f"{folder} was tuned on base '{saved['name']}' with sha256 {saved['sha256'][:12]}..., but this machine has "
                 f"{self.base_sha256[:12]}.... Fetch the same base, or train again."
             )
-        # Atomic codes follow from the catalog; the file is read so that one of another catalog is refused.
-        read_codes(folder / "codes.json", catalog.item_ids)
+        self._book = read_book(read_codes(folder / "codes.json", catalog.item_ids[:num_items]), arrays)
         self.curve = json.loads((folder / "curve.json").read_text(encoding="utf-8"))
         self._statistics = {name: torch.from_numpy(arrays[f"statistics.{name}"]) for name in ("title", "attributes")}
         self._trained = arrays["trained"]
         self.catalog = catalog
         text = self._text(catalog, decoder)
-        factors = torch.zeros(num_items, config.factor_width)
-        model = ItemTokenModel(decoder, text[:num_items].clone(), factors, dropout=config.dropout)
+        known = Features(text=text[:num_items].clone(), factors=torch.zeros(num_items, config.factor_width))
+        model = ItemTokenModel(decoder, known, self._written(known), dropout=config.dropout)
         model.restore(folder)
         if len(catalog) > num_items:
-            model.grow(text[num_items:], self._estimated_factors(model, text, num_items))
+            self._grow(model, text, num_items)
         self._adopt(model)
         self._serve()
         return self
 
-    def _estimated_factors(self, model: ItemTokenModel, text: Tensor, num_items: int) -> Tensor:
+    def _grow(self, model: ItemTokenModel, text: Tensor, num_items: int) -> None:
+        """Give the items from `num_items` on what tuning gave the others: a code, and factors estimated from their text."""
         known = text[:num_items].numpy()
-        return torch.from_numpy(factors_from_text(known, model.factors.numpy(), self._trained, text[num_items:].numpy()))
+        factors = factors_from_text(known, model.factors.numpy(), self._trained, text[num_items:].numpy())
+        model.grow(Features(text=text[num_items:], factors=torch.from_numpy(factors)))
+        everything = Features(text=text, factors=model.factors)
+        vectors = self._described(everything).vectors(self.config.code_text)[num_items:]
+        self._book = grow(self._book, self._described(everything, num_items), model.decoder.tokenizer.encode, vectors=vectors)
+
+
+def _prompt(example: Encoded) -> Prompt:
+    """A request without its answer, as the generator reads it."""
+    return Prompt(tokens=example.tokens, words=example.questions[0].words if example.questions else ())

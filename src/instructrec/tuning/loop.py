@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from instructrec.core import Progress
 from instructrec.files import write_atomic
+from instructrec.generation.trie import Trie
 from instructrec.lm.item_model import ItemTokenModel
 from instructrec.lm.memory import STEPS_BETWEEN_RELEASES, release_freed
 from instructrec.tuning.packing import PackedBatch
@@ -77,8 +78,9 @@ Batches = Callable[[int], list[PackedBatch]]
 class TuningLoop:
     """AdamW with a one-cycle schedule (Smith and Topin 2017, arXiv 1708.07120) over packed batches."""
 
-    def __init__(self, model: ItemTokenModel, config: TuningConfig, *, steps: int, seed: int) -> None:
+    def __init__(self, model: ItemTokenModel, trie: Trie, config: TuningConfig, *, steps: int, seed: int) -> None:
         self.model = model
+        self.trie = trie
         self.config = config
         self.steps = max(steps, 1)
         self.seed = seed
@@ -126,7 +128,7 @@ class TuningLoop:
         torch.manual_seed(self.seed * 1_000_003 + self.state.step)
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * self._schedule(self.state.step / self.steps)
-        loss, next_item = losses(self.model, batch)
+        loss, next_item = losses(self.model, batch, self.trie)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.named.values(), self.config.clip)
@@ -171,19 +173,40 @@ class TuningLoop:
         self.state = TuningState(step=int(facts["step"]), curve=list(facts["curve"]))
 
 
-def losses(model: ItemTokenModel, batch: PackedBatch) -> tuple[Tensor, float]:
-    """Weighted mean cross-entropy over all answers, and the mean over next-item answers alone (nats)."""
+def losses(model: ItemTokenModel, batch: PackedBatch, trie: Trie) -> tuple[Tensor, float]:
+    """Weighted mean cross-entropy over all answers, and the mean over next items alone (nats an item)."""
     items = model.table()
     hidden = model.hidden(batch.batch, items).flatten(0, 1)
-    next_item = functional.cross_entropy(model.logits(hidden[batch.next_places], items), batch.next_targets)
-    total, weight = next_item * len(batch.next_targets), float(len(batch.next_targets))
+    logits = model.logits(hidden[batch.next_places], items)
+    if _is_flat(trie, logits):
+        next_item = functional.cross_entropy(logits, batch.next_targets)
+    else:
+        next_item = _choices(logits, batch.next_targets, batch.next_nodes, trie).sum() / max(batch.num_next, 1)
+    total, weight = next_item * batch.num_next, float(batch.num_next)
     if len(batch.item_places):
-        pooled = model.pool(batch.word_ids, batch.word_owners, len(batch.item_places))
-        asked = functional.cross_entropy(
-            model.logits(hidden[batch.item_places], items, pooled), batch.item_targets, reduction="none"
-        )
-        total, weight = total + (asked * batch.item_weights).sum(), weight + float(batch.item_weights.sum())
+        # A tensor as large as the choices, not an indexed one: gradients of plain indexing add in the order of threads.
+        pooled = functional.embedding(batch.item_owners, model.pool(batch.word_ids, batch.word_owners, len(batch.item_weights)))
+        logits = model.logits(hidden[batch.item_places], items, pooled)
+        asked = _choices(logits, batch.item_targets, batch.item_nodes, trie)
+        total, weight = total + (asked * batch.item_weights[batch.item_owners]).sum(), weight + float(batch.item_weights.sum())
     if len(batch.word_places):
         told = functional.cross_entropy(model.word_logits(hidden[batch.word_places]), batch.word_targets, reduction="none")
         total, weight = total + (told * batch.word_weights).sum(), weight + float(batch.word_weights.sum())
     return total / max(weight, 1.0), float(next_item.detach())
+
+
+def _choices(logits: Tensor, targets: Tensor, nodes: Tensor, trie: Trie) -> Tensor:
+    """Cross-entropy (nats) of each chosen token among the branches of its node, float32 [num_choices].
+
+    A distribution over what exists: the sum over the tokens of a code is the log-probability of its item among all items.
+    """
+    if _is_flat(trie, logits):
+        return functional.cross_entropy(logits, targets, reduction="none")
+    tokens, exist = trie.children(nodes)
+    place = ((tokens == targets[:, None]) & exist).int().argmax(dim=1)
+    return functional.cross_entropy(logits.gather(1, tokens).masked_fill(~exist, -torch.inf), place, reduction="none")
+
+
+def _is_flat(trie: Trie, logits: Tensor) -> bool:
+    """Whether every code is one token, and every token is one item."""
+    return len(trie.most_children) == 2 and trie.most_children[0] == logits.shape[1]

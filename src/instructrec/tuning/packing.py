@@ -2,6 +2,9 @@
 
 A token sees the tokens before it in its own example's trunk, up to the place where its question branches off, and the tokens
 before it in its own question (tree attention). Positions go on from the place of the branch.
+
+An item in a history is one token, whatever its code. An item that is answered is written token by token: each token of its code
+is a choice among the branches of a trie node, made at the token before it.
 """
 
 from __future__ import annotations
@@ -13,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from instructrec.core import Branch, Example, Piece
+from instructrec.core import Branch, Example, ItemRef, Piece
 from instructrec.generation.codes import ItemTokens
+from instructrec.generation.trie import Trie
 from instructrec.lm.decoder import Tokenizer
 from instructrec.lm.item_model import TokenBatch
 from instructrec.tables import IntArray
@@ -23,14 +27,23 @@ MAX_QUESTION_TOKENS = 96
 """Words beyond this are not read: a question of ten thousand characters costs as much as a long sentence."""
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One token of an answer: chosen at `place` (in an example, later in a batch) among the branches of the trie node `node`."""
+
+    place: int
+    token: int
+    node: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Where one question of an encoded example is answered: `place` in the example, its target item or target words."""
+    """Where one question of an encoded example is answered: `place` in the example, the tokens of its target item or its words."""
 
     place: int
     words: tuple[int, ...]
     weight: float
-    target: int | None
+    choices: tuple[Choice, ...] = ()
     completion: tuple[int, ...] = ()
 
 
@@ -38,15 +51,14 @@ class Question:
 class Encoded:
     """One example as tokens. `branch` is 0 on the trunk; `sees` is how much of the trunk a token's branch sees.
 
-    `next_places` and `next_targets`: where the trunk predicts an item, and which.
+    `next_items`: the choices that write each item of the trunk after the first.
     """
 
     tokens: IntArray
     positions: IntArray
     branch: IntArray
     sees: IntArray
-    next_places: tuple[int, ...]
-    next_targets: tuple[int, ...]
+    next_items: tuple[tuple[Choice, ...], ...]
     questions: tuple[Question, ...]
 
     @property
@@ -56,11 +68,16 @@ class Encoded:
 
 
 class Encoder:
-    """Turns examples into tokens with one tokenizer and one code book; remembers the tokens of words it has seen."""
+    """Turns examples into tokens with one tokenizer and one code table; remembers the tokens of words it has seen.
+
+    `codes` are what is written: whole codes, or those cut by `CodeTable.distinguishing`.
+    """
 
     def __init__(self, tokenizer: Tokenizer, codes: ItemTokens) -> None:
         self.tokenizer = tokenizer
         self.codes = codes
+        self.trie = Trie.build(codes.codes)
+        self._nodes = self.trie.paths(codes.codes)
         self._seen: dict[str, tuple[int, ...]] = {}
 
     def words(self, text: str) -> tuple[int, ...]:
@@ -72,7 +89,7 @@ class Encoder:
         return self._seen[text]
 
     def _tokens(self, piece: Piece) -> tuple[int, ...]:
-        return self.words(piece) if isinstance(piece, str) else self.codes.encode(piece.code)
+        return self.words(piece) if isinstance(piece, str) else (self.codes.read(piece.code),)
 
     def encode(self, example: Example) -> Encoded:
         """Tokens, positions, visibility and answers of one example."""
@@ -82,27 +99,39 @@ class Encoder:
             tokens.extend(self._tokens(piece))
             ends.append(len(tokens))
         columns = _Columns(tokens=tokens, positions=list(range(len(tokens))), branch=[0] * len(tokens), sees=[0] * len(tokens))
-        places = tuple(ends[k] - 1 for k in range(1, len(example.trunk))) if example.next_item else ()
-        targets = tuple(piece.code for piece in example.trunk[1:] if not isinstance(piece, str)) if example.next_item else ()
+        targets = [(end, piece.code) for end, piece in zip(ends[1:], example.trunk[1:], strict=False) if isinstance(piece, ItemRef)]
+        next_items = tuple(self._next(columns, end, item) for end, item in targets) if example.next_item else ()
         questions = tuple(self._branch(columns, branch, ends[branch.at]) for branch in example.branches)
         return Encoded(
             tokens=np.array(columns.tokens),
             positions=np.array(columns.positions),
             branch=np.array(columns.branch),
             sees=np.array(columns.sees),
-            next_places=places,
-            next_targets=targets,
+            next_items=next_items,
             questions=questions,
         )
+
+    def _next(self, columns: _Columns, sees: int, item: int) -> tuple[Choice, ...]:
+        """The item that follows the first `sees` tokens: its first token is chosen at the last of them, the others on a branch."""
+        written = self.codes.encode(item)
+        start = len(columns.tokens)
+        columns.extend(written[:-1], sees)
+        return self._choices(item, [sees - 1, *range(start, start + len(written) - 1)])
+
+    def _choices(self, item: int, places: Sequence[int]) -> tuple[Choice, ...]:
+        code, nodes = self.codes.codes.encode(item), self._nodes[item].tolist()
+        return tuple(Choice(place, token, node) for place, token, node in zip(places, code, nodes, strict=False))
 
     def _branch(self, columns: _Columns, branch: Branch, sees: int) -> Question:
         tokens = [token for piece in branch.pieces for token in self._tokens(piece)]
         completion = self.words(branch.completion)[:32] if branch.completion else ()
         words = tuple(token for token in tokens if token < self.codes.vocabulary)
-        # The answer token asks for an item; after it, the words of a completion are read one by one (teacher forcing).
-        columns.extend([*tokens, self.codes.answer, *completion[:-1]], sees)
-        place = len(columns.tokens) - max(len(completion), 1)
-        return Question(place=place, words=words, weight=branch.weight, target=branch.target, completion=completion)
+        written = () if completion or branch.target is None else self.codes.encode(branch.target)
+        # The answer token asks for an item or words; all but the last of their tokens are read behind it (teacher forcing).
+        columns.extend([*tokens, self.codes.answer, *completion[:-1], *written[:-1]], sees)
+        place = len(columns.tokens) - max(len(completion), len(written), 1)
+        choices = self._choices(branch.target, range(place, len(columns.tokens))) if written and branch.target is not None else ()
+        return Question(place=place, words=words, weight=branch.weight, choices=choices, completion=completion)
 
 
 @dataclass(slots=True)
@@ -112,8 +141,11 @@ class _Columns:
     branch: list[int]
     sees: list[int]
 
+    branches: int = 0
+
     def extend(self, tokens: Sequence[int], sees: int) -> None:
-        self.branch.extend([max(self.branch, default=0) + 1] * len(tokens))
+        self.branches += 1
+        self.branch.extend([self.branches] * len(tokens))
         self.positions.extend(range(sees, sees + len(tokens)))
         self.sees.extend([sees] * len(tokens))
         self.tokens.extend(tokens)
@@ -123,16 +155,21 @@ class _Columns:
 class PackedBatch:
     """Rows with the places where answers are read, as flat indices into batch * length.
 
-    next-item: `next_places`, `next_targets` int64 [num_targets]. Questions for items: `item_places`, `item_targets`,
-    `item_weights` [num_questions], and their words `word_ids`, `word_owners` [num_words]. Questions for words: `word_places`,
-    `word_targets`, `word_weights` [num_completion_tokens]. `answers`: place of each example's live answer, in order.
+    Choices of next items: `next_places`, `next_targets` (code tokens), `next_nodes` int64 [num_choices], of `num_next` items.
+    Choices of items that were asked for: `item_places`, `item_targets`, `item_nodes`, `item_owners` (the question) [num_choices];
+    `item_weights` [num_questions], and the questions' words `word_ids`, `word_owners` [num_words]. Answers in words:
+    `word_places`, `word_targets`, `word_weights` [num_completion_tokens]. `answers`: place of each example's live answer, in order.
     """
 
     batch: TokenBatch
+    num_next: int
     next_places: Tensor
     next_targets: Tensor
+    next_nodes: Tensor
     item_places: Tensor
     item_targets: Tensor
+    item_nodes: Tensor
+    item_owners: Tensor
     item_weights: Tensor
     word_ids: Tensor
     word_owners: Tensor
@@ -160,25 +197,30 @@ def fill_rows(lengths: Sequence[int], row_length: int) -> list[list[int]]:
 
 @dataclass(slots=True)
 class _Places:
-    next_places: list[int] = field(default_factory=list)
-    next_targets: list[int] = field(default_factory=list)
-    item: list[tuple[int, int, float]] = field(default_factory=list)
+    num_next: int = 0
+    next_items: list[tuple[int, int, int]] = field(default_factory=list)
+    item: list[tuple[int, int, int]] = field(default_factory=list)
+    item_owners: list[int] = field(default_factory=list)
+    item_weights: list[float] = field(default_factory=list)
     word_ids: list[int] = field(default_factory=list)
     word_owners: list[int] = field(default_factory=list)
     words: list[tuple[int, int, float]] = field(default_factory=list)
     answers: dict[int, int] = field(default_factory=dict)
 
     def add(self, example: Encoded, number: int, start: int) -> None:
-        self.next_places.extend(start + place for place in example.next_places)
-        self.next_targets.extend(example.next_targets)
+        self.num_next += len(example.next_items)
+        self.next_items.extend((start + one.place, one.token, one.node) for item in example.next_items for one in item)
         for question in example.questions:
             if question.completion:
                 weight = question.weight / len(question.completion)
                 self.words.extend((start + question.place + k, word, weight) for k, word in enumerate(question.completion))
                 continue
+            owner = len(self.item_weights)
             self.word_ids.extend(question.words)
-            self.word_owners.extend([len(self.item)] * len(question.words))
-            self.item.append((start + question.place, -1 if question.target is None else question.target, question.weight))
+            self.word_owners.extend([owner] * len(question.words))
+            self.item.extend((start + one.place, one.token, one.node) for one in question.choices)
+            self.item_owners.extend([owner] * len(question.choices))
+            self.item_weights.append(question.weight)
         self.answers[number] = start + example.answer_place
 
 
@@ -215,16 +257,20 @@ def _visible(example_of: IntArray, branch: IntArray, sees: IntArray) -> Tensor:
 
 
 def _tensors(tokens: IntArray, positions: IntArray, visible: Tensor, places: _Places) -> PackedBatch:
-    def column(rows: list[tuple[int, int, float]], index: int, dtype: torch.dtype = torch.int64) -> Tensor:
+    def column(rows: Sequence[tuple[float, ...]], index: int, dtype: torch.dtype = torch.int64) -> Tensor:
         return torch.tensor([row[index] for row in rows], dtype=dtype)
 
     return PackedBatch(
         batch=TokenBatch(tokens=torch.from_numpy(tokens), positions=torch.from_numpy(positions), visible=visible),
-        next_places=torch.tensor(places.next_places, dtype=torch.int64),
-        next_targets=torch.tensor(places.next_targets, dtype=torch.int64),
+        num_next=places.num_next,
+        next_places=column(places.next_items, 0),
+        next_targets=column(places.next_items, 1),
+        next_nodes=column(places.next_items, 2),
         item_places=column(places.item, 0),
         item_targets=column(places.item, 1),
-        item_weights=column(places.item, 2, torch.float32),
+        item_nodes=column(places.item, 2),
+        item_owners=torch.tensor(places.item_owners, dtype=torch.int64),
+        item_weights=torch.tensor(places.item_weights, dtype=torch.float32),
         word_ids=torch.tensor(places.word_ids, dtype=torch.int64),
         word_owners=torch.tensor(places.word_owners, dtype=torch.int64),
         word_places=column(places.words, 0),

@@ -1,0 +1,92 @@
+"""One door to the three kinds of item codes: make them for a catalog, add new items, keep them in files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instructrec.errors import ConfigError
+from instructrec.generation.codebooks import Codebook, Encode, TitleBook, semantic, title
+from instructrec.generation.codes import CodeKind, CodeTable, atomic
+from instructrec.tables import FloatArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeConfig:
+    """How items are written."""
+
+    codes: CodeKind = field(
+        default="atomic", metadata={"help": "item codes: atomic (one token), semantic (levels of clusters) or title (its words)"}
+    )
+    code_levels: tuple[int, ...] = field(default=(256, 256, 256), metadata={"help": "clusters in each level of semantic codes"})
+    code_text: float = field(default=0.3, metadata={"help": "share of the text in the vectors that semantic codes cluster"})
+    code_words: int = field(default=16, metadata={"help": "longest title code, in words of the tokenizer"})
+
+    def __post_init__(self) -> None:
+        if not self.code_levels or min(self.code_levels) < 1 or self.code_words < 1 or not 0 <= self.code_text <= 1:
+            raise ConfigError(
+                f"code_levels are {self.code_levels}, code_words {self.code_words} and code_text {self.code_text}; wanted are "
+                "cluster counts of at least 1, at least one word, and a share from 0 to 1."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtomicBook:
+    """One token an item."""
+
+    codes: CodeTable
+
+
+Book: TypeAlias = AtomicBook | Codebook | TitleBook
+
+
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """Items as codes are made from them: titles, and `text` and `factors` float32 [num_items, ...]."""
+
+    titles: Sequence[str]
+    text: FloatArray
+    factors: FloatArray
+
+    def vectors(self, share: float) -> FloatArray:
+        """Text and factors side by side, the text with `share` of the squared length; float32 [num_items, width]."""
+        parts = [(share, self.text), (1 - share, self.factors)]
+        scaled = [np.sqrt(part) * rows / max(float(np.sqrt(np.square(rows).sum(axis=1).mean())), 1e-6) for part, rows in parts]
+        return np.concatenate(scaled, axis=1).astype(np.float32)
+
+
+def make_book(config: CodeConfig, items: Described, encode: Encode, *, seed: int = 0) -> Book:
+    """New codes for a catalog."""
+    if config.codes == "semantic":
+        return semantic(items.vectors(config.code_text), sizes=config.code_levels, seed=seed)
+    if config.codes == "title":
+        return title(items.titles, encode, longest=config.code_words)
+    return AtomicBook(codes=atomic(len(items.titles)))
+
+
+def grow(book: Book, new: Described, encode: Encode, *, vectors: FloatArray) -> Book:
+    """Codes for new items behind the old ones, whose codes stay; `vectors` are those of the new items, for semantic codes."""
+    if isinstance(book, Codebook):
+        return book.add(vectors)
+    if isinstance(book, TitleBook):
+        return book.add(new.titles, encode)
+    return AtomicBook(codes=atomic(len(book.codes) + len(new.titles)))
+
+
+def arrays_of(book: Book) -> dict[str, NDArray[Any]]:
+    """What has to be kept beside the codes."""
+    if isinstance(book, Codebook):
+        return {f"centroids.{level}": rows for level, rows in enumerate(book.centroids)}
+    return {"title_words": book.words} if isinstance(book, TitleBook) else {}
+
+
+def read_book(codes: CodeTable, arrays: Mapping[str, NDArray[Any]]) -> Book:
+    """The book that these codes and `arrays_of` belong to."""
+    if codes.kind == "semantic":
+        levels = sum(name.startswith("centroids.") for name in arrays)
+        return Codebook(centroids=tuple(arrays[f"centroids.{level}"] for level in range(levels)), codes=codes)
+    return TitleBook(words=arrays["title_words"], codes=codes) if codes.kind == "title" else AtomicBook(codes=codes)
