@@ -1,6 +1,9 @@
 """Accuracy of every model under one protocol, and what the language model and the words add.
 
     python -m benchmarks.accuracy --data ml-100k --json
+    python -m benchmarks.accuracy --data beauty --models tiger,sasrec,ridge --seeds 1 --json
+
+With --models any data and any models are compared (benchmarks/generative.py); without, this is what one table of MovieLens needs.
 
 Splits: leave-one-out (keys without prefix: seen items hidden; `seen_shown.`: not hidden) and global time (`time.`), full ranking
 over the catalog, models fitted on train only, fusion weights on validation only, metrics on test, mean over the seeds. Each
@@ -11,12 +14,10 @@ seed and settings, so remove --work after a change of the code.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
-import sys
 import time
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import generative
 from benchmarks.calibration import add_json_option, finish
+from benchmarks.cells import Cells, Lines, cell
 from instructrec.config import RunConfig, build_model, preset
 from instructrec.core import FitContext, Instruction, Query, allowed
 from instructrec.data import load
@@ -45,40 +48,6 @@ CONTROL_SHRINK = 1.0
 """What the random weights are multiplied by; by validation loss, like the factor of the pretrained ones."""
 NUM_LIMITS = 200
 SYNONYMS = tomllib.loads((Path(__file__).parent / "synonyms.toml").read_text(encoding="utf-8"))
-
-Cells = Mapping[str, FloatArray]
-
-
-class Lines:
-    """Progress as plain lines on standard error, at most one in ten seconds."""
-
-    def __init__(self, label: str) -> None:
-        self.label, self.name, self.total, self.last = label, "", 1, 0.0
-
-    def stage(self, name: str, *, total: int) -> None:
-        """Begin a stage."""
-        self.name, self.total = name, total
-
-    def step(self, done: int, *, loss: float | None = None) -> None:
-        """Say how far the stage is, now and then."""
-        if time.monotonic() - self.last > 10:
-            self.last = time.monotonic()
-            extra = "" if loss is None else f" loss {loss:.3f}"
-            print(f"[{self.label}] {self.name} {done}/{self.total}{extra}", file=sys.stderr, flush=True)
-
-
-def cell(work: Path, key: Mapping[str, Any], make: Callable[[], Cells]) -> Cells:
-    """Arrays by name, computed once and then read from `work`."""
-    name = f"{key['split']}-{key['model']}-{key['seed']}-{hashlib.sha256(repr(sorted(key.items())).encode()).hexdigest()[:10]}.npz"
-    path = work / name
-    if not path.is_file():
-        arrays = make()
-        work.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.stem}.partial.npz")
-        np.savez(partial, **arrays)  # type: ignore[arg-type]
-        partial.rename(path)
-    with np.load(path, allow_pickle=False) as stored:
-        return {key: stored[key] for key in stored.files}
 
 
 def memory_scores(parts: Split, name: str, config: RunConfig) -> Cells:
@@ -287,6 +256,8 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--controls", type=int, default=None, help="seeds of the language model with random weights; default: --seeds"
     )
+    parser.add_argument("--models", help="compare these models and variants (see benchmarks/generative.py) instead")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting for all of --models")
     parser.add_argument("--no-time", action="store_true", help="leave out the global-time split")
     parser.add_argument("--work", type=Path, default=Path("runs/accuracy-work"), help="where finished cells are kept")
     add_json_option(parser)
@@ -296,6 +267,10 @@ def options() -> argparse.Namespace:
 def main() -> None:
     """Run what is missing, print the tables and one line of JSON."""
     given = options()
+    if given.models:
+        numbers = generative.table(given.data, given.models.split(","), given.set, seeds=given.seeds, work=given.work)
+        finish(numbers, given.json)
+        return
     config = preset(given.preset)
     dataset = load(given.data).dataset
     parts = split(dataset, SplitConfig(kind="leave-one-out"))

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.calibration import add_json_option, finish
+from benchmarks.decoding_requests import whole_requests
 from instructrec.generation.beam import BeamOptions, beam_search
 from instructrec.generation.codes import CodeTable, distinct
 from instructrec.generation.trie import Trie
@@ -76,7 +77,7 @@ class Step:
         for depth in range(self.depth):
             branches = self.trie.branches(nodes, self.allowed, depth=depth)
             place = (branches.tokens == self.prefixes[..., depth : depth + 1]) & branches.open
-            nodes = branches.nodes.gather(2, place.int().argmax(dim=2, keepdim=True)).squeeze(2)
+            nodes = branches.first + place.int().argmax(dim=2)
         return nodes
 
     def theirs(self) -> Tensor:
@@ -87,7 +88,7 @@ class Step:
     def ours(self) -> tuple[Tensor, Tensor]:
         """Scores of the branches [batch, beams, most_children], -inf for closed ones, and their tokens."""
         branches = self.trie.branches(self.nodes, self.allowed, depth=self.depth)
-        return self.scores.gather(2, branches.tokens).masked_fill(~branches.open, -torch.inf), branches.tokens
+        return torch.where(branches.open, self.scores.gather(2, branches.tokens), -torch.inf), branches.tokens
 
     def same(self) -> bool:
         """Whether the best BEAMS continuations of every request are the same pairs of beam and token, in the same order."""
@@ -171,9 +172,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--generated", type=int, default=1_000_000, help="items to generate under random limits")
+    parser.add_argument("--no-requests", action="store_true", help="leave out whole requests, with the model and Hugging Face's")
+    parser.add_argument("--smoke", action="store_true", help="whole requests of a tiny model: only to see that they run")
     add_json_option(parser)
     given = parser.parse_args()
     numbers = constraint_steps(given.repeats) | growth(given.repeats) | invalid_items(given.generated)
+    if not given.no_requests:
+        numbers |= whole_requests(random_codes(12_000), dictionary, repeats=given.repeats, smoke=given.smoke)
     for name, value in numbers.items():
         print(f"{name:<36}{value:>14,.3f}" if isinstance(value, float) else f"{name:<36}{value!s:>14}")
     finish(numbers, given.json)

@@ -14,7 +14,7 @@ class Body(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.first = nn.Linear(12, 20, bias=False)
+        self.first = nn.Linear(12, 20)
         self.second = nn.Linear(20, 6, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -30,7 +30,7 @@ def bodies() -> tuple[nn.Module, nn.Module]:
     for wrapped in (ours, theirs):
         for name in ("first", "second"):
             layer = getattr(wrapped.base_model.model, name)
-            layer.base_layer.weight.data.copy_(getattr(plain, name).weight)
+            layer.base_layer.load_state_dict(getattr(plain, name).state_dict())
             generator = torch.Generator().manual_seed(len(name))
             for factor in (layer.lora_A["default"].weight, layer.lora_B["default"].weight):
                 factor.data.copy_(torch.randn(factor.shape, generator=generator))
@@ -89,7 +89,7 @@ def test_a_shrunk_base_weight_counts_less_and_the_adapter_as_before() -> None:
     layer = wrapped.base_model.model.first
     b, a = layer.lora_B["default"].weight, layer.lora_A["default"].weight
     b.data.normal_()
-    expected = x @ (0.3 * first + 2.0 * b @ a).T
+    expected = x @ (0.3 * first + 2.0 * b @ a).T + body.first.bias
     torch.testing.assert_close(layer(x), expected)
     layer.freeze()
     torch.testing.assert_close(layer(x), expected)

@@ -106,7 +106,7 @@ def test_codes_stay_when_items_are_added_and_new_items_have_one(tiger: Tiger, tm
     tiger.save(tmp_path)
     old = read_codes(tmp_path / "codes.json", WORLD.catalog.item_ids)
     grown = Tiger.load(tmp_path, WORLD.catalog.add(NEW_ITEMS))
-    codes = grown._book.codes
+    codes = grown.book.codes
     assert [codes.encode(item) for item in range(len(old))] == [old.encode(item) for item in range(len(old))]
     (answer,) = grown.recommend([Query(history=history_of(0), n=len(WORLD.catalog) + 2)])
     assert {"new-0", "new-1"} <= {item.item for item in answer.items}

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from instructrec.cli import answers, demo, doctor, learning, options
+from instructrec.cli import answers, demo, doctor, exporting, learning, options
 from instructrec.cli.output import DEBUG_VARIABLE, guarded
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ COMMANDS = (
     learning.compare,
     answers.recommend,
     answers.explain,
+    exporting.export,
     doctor.doctor,
 )
 """The verbs, in the order in which somebody meets them."""

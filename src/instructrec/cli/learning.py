@@ -59,6 +59,7 @@ def train(
     data: options.Data = None,
     model: options.Model = None,
     base: options.Base = None,
+    codes: options.Codes = None,
     config: options.ConfigFile = None,
     sets: options.Sets = None,
     seed: options.Seed = None,
@@ -70,7 +71,10 @@ def train(
     from instructrec.pipeline import train as train_run
 
     output = Output(json)
-    chosen = _configured(config, sets, flags={"data.source": data, "model": model, "lm.base": base, "seed": seed})
+    # The two options of the language model go to the one that is trained: `lm`, alone or in a fusion, or `tiger`.
+    name = model if model == "tiger" else "lm"
+    flags = {"data.source": data, "model": model, f"{name}.base": base, f"{name}.codes": codes, "seed": seed}
+    chosen = _configured(config, sets, flags=flags)
     with LiveProgress() as progress:
         prepared = prepare(chosen, progress=progress)
         show_data(output.words, data_facts(prepared.loaded.dataset), prepared.loaded.report.lines())

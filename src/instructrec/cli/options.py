@@ -15,7 +15,9 @@ Data = Annotated[
 ]
 Model = Annotated[
     str | None,
-    typer.Option("--model", metavar="M", help="Name of the model: popular, item_knn, ease, recency_ease, ridge, lm, fusion."),
+    typer.Option(
+        "--model", metavar="M", help="Name of the model: popular, item_knn, ease, recency_ease, ridge, sasrec, lm, tiger, fusion."
+    ),
 ]
 Models = Annotated[str, typer.Option("--models", metavar="A,B,C", help="Names of models, separated by commas.")]
 ConfigFile = Annotated[
@@ -29,7 +31,16 @@ Base = Annotated[
     typer.Option(
         "--base",
         metavar="B",
-        help="Base language model: smollm2-135m, gemma3-270m, a Hugging Face id, or a folder.",
+        help="Base language model: smollm2-135m, gemma3-270m, scratch, a Hugging Face id, or a folder.",
+        show_default=False,
+    ),
+]
+Codes = Annotated[
+    str | None,
+    typer.Option(
+        "--codes",
+        metavar="KIND",
+        help="How the language model writes items: atomic (one token each), semantic or title.",
         show_default=False,
     ),
 ]

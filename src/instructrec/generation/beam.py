@@ -31,8 +31,9 @@ class BeamOptions:
     `normalise`: "allowed" makes each step a distribution over the tokens that lead to an allowed item (log-probabilities of the
     constrained model), "catalog" one over the tokens that lead to any item (scores do not depend on what is allowed: two
     requests rank two items alike), "vocabulary" one over all code tokens (what the model says; sums to less than one over
-    allowed items), "none" adds scores as they are. `temperature` above 0 draws items without replacement (stochastic beam search, Kool et al.
-    2019, arXiv 1903.06059) from the model at that temperature instead of taking the best; `seed` is what it draws with.
+    allowed items), "none" adds scores as they are. `temperature` above 0 draws items without replacement (stochastic beam search,
+    Kool et al. 2019, arXiv 1903.06059) from the model at that temperature instead of taking the best; `seed` is what it draws
+    with.
     """
 
     width: int = 20
@@ -66,12 +67,12 @@ class _Beams:
 def beam_search(next_scores: NextScores, trie: Trie, allowed: Tensor, options: BeamOptions = BeamOptions()) -> Found:
     """The `options.width` best allowed items of every request, sorted, none twice; all of them where fewer are allowed.
 
-    `allowed` int32 [batch, num_items + 1] is `trie.allow(masks)`. A beam as wide as the number of allowed items finds the same
+    `allowed` is `trie.allow(masks)`. A beam as wide as the number of allowed items finds the same
     items and scores as scoring each of them. At any width, as many items come out as are allowed, up to the width: every beam
     that is kept leads to at least one, and no two to the same.
     """
     batch, device = len(allowed), allowed.device
-    start = torch.zeros(batch, 1, device=device).masked_fill(allowed[:, -1:] == 0, -torch.inf)
+    start = torch.zeros(batch, 1, device=device).masked_fill(~allowed[:, :1], -torch.inf)
     beams = _Beams(torch.full((batch, 1), ROOT, device=device), start, start)
     noise = torch.Generator(device=device).manual_seed(options.seed)
     parents = tokens = torch.zeros(batch, 0, dtype=torch.int64, device=device)
@@ -98,10 +99,10 @@ def _advance(
     choices = scores.shape[2]
     kept, places = order_by.flatten(1).topk(min(options.width, order_by.shape[1] * choices), dim=1)
     parents, branch = places // choices, places % choices
-    nodes = torch.cat([branches.nodes, beams.nodes[..., None]], dim=2).flatten(1).gather(1, places)
-    tokens = torch.cat([branches.tokens, torch.zeros_like(beams.nodes)[..., None]], dim=2).flatten(1).gather(1, places)
-    new = _Beams(nodes, scores.flatten(1).gather(1, places), kept)
-    return parents, torch.where(branch == choices - 1, 0, tokens), new
+    stays = branch == choices - 1
+    nodes = torch.where(stays, beams.nodes.gather(1, parents), branches.first.gather(1, parents) + branch)
+    tokens = branches.tokens.flatten(1).gather(1, parents * (choices - 1) + branch.clamp(max=choices - 2)).masked_fill(stays, 0)
+    return parents, tokens, _Beams(nodes, scores.flatten(1).gather(1, places), kept)
 
 
 def _log_probabilities(steps: Tensor, branches: Branches, options: BeamOptions) -> Tensor:
@@ -109,10 +110,10 @@ def _log_probabilities(steps: Tensor, branches: Branches, options: BeamOptions) 
     if options.temperature > 0:
         steps = steps / options.temperature
     found = steps.gather(2, branches.tokens)
-    chosen = found.masked_fill(~branches.open, -torch.inf)
+    chosen = torch.where(branches.open, found, -torch.inf)
     if options.normalise == "none":
         return chosen
-    over = {"allowed": chosen, "catalog": found.masked_fill(~branches.exist, -torch.inf), "vocabulary": steps}[options.normalise]
+    over = {"allowed": chosen, "catalog": torch.where(branches.exist, found, -torch.inf), "vocabulary": steps}[options.normalise]
     return torch.where(branches.open, chosen - over.logsumexp(dim=2, keepdim=True), -torch.inf)
 
 

@@ -69,9 +69,8 @@ class ItemGenerator:
         for row, prompt in zip(rows, prompts, strict=True):
             row[: len(prompt.tokens)] = prompt.tokens
         context = self.decoder.read(self.model.vectors(torch.from_numpy(rows), self.items), lengths)
-        return CodeScores(
-            self.decoder, context, inputs=self._inputs, outputs=_Answers(self.model, self.items, self._pooled(prompts))
-        )
+        answers = _Answers(self.model, self.items, context.hidden, self._pooled(prompts))
+        return CodeScores(self.decoder, context, inputs=self._inputs, outputs=answers)
 
     def _pooled(self, prompts: Sequence[Prompt]) -> Tensor | None:
         """Words of the questions, float32 [num_prompts, width]; none where nobody asks in words."""
@@ -87,13 +86,19 @@ BEHIND = 1.0
 
 
 class _Answers:
-    """The output layer of an item-token model for beams, the words of each request beside them."""
+    """The output layer of an item-token model for beams; `start` [batch, width] are the states where their answers begin, `pooled`
+    the words of each request.
+    """
 
-    def __init__(self, model: ItemTokenModel, items: ItemTable, pooled: Tensor | None) -> None:
-        self.model, self.items, self.pooled = model, items, pooled
+    def __init__(self, model: ItemTokenModel, items: ItemTable, start: Tensor, pooled: Tensor | None) -> None:
+        self.model, self.items, self.start, self.pooled = model, items, start, pooled
+        self._begun = False
 
     def __call__(self, hidden: Tensor) -> Tensor:
-        """Scores float32 [batch, beams, num_tokens] from hidden states [batch, beams, width]."""
+        """Scores float32 [batch, beams, num_tokens] from hidden states [batch, beams, width]; the first call begins the answers."""
         batch, beams = hidden.shape[:2]
         words = None if self.pooled is None else self.pooled.repeat_interleave(beams, dim=0)
-        return self.model.logits(hidden.flatten(0, 1), self.items, words).view(batch, beams, -1)
+        start = self.start.repeat_interleave(beams, dim=0)
+        written = hidden.flatten(0, 1) if self._begun else None
+        self._begun = True
+        return self.model.logits(start, self.items, words, written=written).view(batch, beams, -1)

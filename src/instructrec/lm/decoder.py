@@ -32,7 +32,8 @@ class HubTokenizer:
     def __init__(self, folder: str) -> None:
         from transformers import AutoTokenizer
 
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        # A text that spells a special token ("<|im_end|>" in a title) is read as the characters it is made of.
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, split_special_tokens=True)
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text, without special tokens."""

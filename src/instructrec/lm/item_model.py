@@ -96,7 +96,9 @@ class ItemTokenModel(nn.Module):
             self.register_buffer("written_text", written.text)
             self.register_buffer("written_factors", written.factors)
             self.written = nn.Embedding(len(written.text), width)
+            self.refine = nn.Linear(width, width, bias=False)
             nn.init.normal_(self.written.weight, std=0.8 * ITEM_SCALE)
+            nn.init.zeros_(self.refine.weight)
 
     def _initialise(self) -> None:
         spread = ITEM_SCALE / FEATURE_SCALE
@@ -135,12 +137,18 @@ class ItemTokenModel(nn.Module):
         chosen = self.dropout(functional.embedding(tokens[table] - self.vocabulary, items.inputs)) * self.input_scale
         return vectors.masked_scatter(table[..., None], chosen)
 
-    def logits(self, hidden: Tensor, items: ItemTable, words: Tensor | None = None) -> Tensor:
+    def logits(self, hidden: Tensor, items: ItemTable, words: Tensor | None = None, *, written: Tensor | None = None) -> Tensor:
         """Scores of all code tokens, float32 [num_answers, num_tokens].
 
-        `hidden` [num_answers, width]; `words` float32 [num_answers, width] from `pool`, where the answers have words of their own.
+        `hidden` [num_answers, width]: states where answers begin; `written` [num_answers, width]: states behind what is written of
+        them, zeros where nothing is. `words` float32 [num_answers, width] from `pool`, where answers have words of their own.
+
+        What is asked for is known where an answer begins, so every token of a code is compared with that state, which the state
+        behind the tokens before refines; an item's tokens sum to about its own vector, so this begins as the dot product with it.
         """
         query = self.out(self.dropout(hidden.float()))
+        if written is not None:
+            query = query + self.refine(self.dropout(written.float()))
         query = query * torch.rsqrt(query.square().mean(dim=-1, keepdim=True) + 1e-6) * self.sharpness
         if words is None:
             return self._product(query, items.outputs)

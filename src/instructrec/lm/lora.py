@@ -68,9 +68,11 @@ class FusedLora(PeftLinear):
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """Map x [..., in_features] to [..., out_features]."""
+        bias = cast("Tensor | None", self.base_layer.bias)
         if self.frozen is not None:
-            return functional.linear(x, self.frozen)
-        return cast(Tensor, _EffectiveLinear.apply(x, *self._parts()))  # type: ignore[no-untyped-call]
+            return functional.linear(x, self.frozen, bias)
+        mapped = cast(Tensor, _EffectiveLinear.apply(x, *self._parts()))  # type: ignore[no-untyped-call]
+        return mapped if bias is None else mapped + bias
 
 
 def add_lora(body: nn.Module, *, rank: int, alpha: float, shrink: float = 1.0) -> Any:

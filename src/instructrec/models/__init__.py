@@ -13,6 +13,7 @@ MODELS: dict[str, str] = {
     "ease": "instructrec.models.ease:Ease",
     "recency_ease": "instructrec.models.ease:RecencyEase",
     "ridge": "instructrec.models.ridge:Ridge",
+    "sasrec": "instructrec.models.sasrec:Sasrec",
     "lm": "instructrec.models.lm:LanguageModelRecommender",
     "tiger": "instructrec.models.tiger:Tiger",
     "fusion": "instructrec.models.fusion:Fusion",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -12,65 +13,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from instructrec.core import Example, FitContext, Query, Recommender, allowed
+from instructrec.core import Example, FitContext, ItemRef, Query, Recommender, allowed
 from instructrec.errors import ModelError
 from instructrec.generation.beam import BeamOptions
-from instructrec.generation.books import CodeConfig, Described, arrays_of, grow, make_book, read_book
+from instructrec.generation.books import Described, arrays_of, grow, make_book, read_book
 from instructrec.generation.codebooks import token_means
 from instructrec.generation.codes import ItemTokens, read_codes, write_codes
 from instructrec.generation.generator import ItemGenerator, Prompt
 from instructrec.instructions.render import ItemWords, instruction_words, query_example
-from instructrec.instructions.tasks import TaskConfig, TaskMixture, chunks
+from instructrec.instructions.tasks import TaskMixture, chunks
 from instructrec.lm.bases import prepare
-from instructrec.lm.decoder import Decoder, DecoderShape, load_decoder
+from instructrec.lm.decoder import Decoder, load_decoder
 from instructrec.lm.features import collaborative_factors, factors_from_text, standardise, text_features
 from instructrec.lm.item_model import Features, ItemTable, ItemTokenModel
+from instructrec.models.lm_config import LmConfig
 from instructrec.models.storage import read_model, write_model
 from instructrec.tables import Catalog, Dataset, FloatArray, IntArray
-from instructrec.tuning.loop import TuningConfig, TuningLoop
+from instructrec.tuning.loop import TuningLoop, losses
 from instructrec.tuning.packing import Encoded, Encoder, PackedBatch, fill_rows, pack
+
+__all__ = ["LanguageModelRecommender", "LmConfig"]
 
 SERVING_TOKENS = 4800
 """Tokens in one forward pass when scoring: bounds memory, and is long enough to keep the cores busy."""
 CHECK_USERS = 200
 """Validation queries behind each point of the learning curve."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LmConfig(TuningConfig, TaskConfig, CodeConfig):
-    """Everything that shapes and tunes the language model."""
-
-    base: str = field(
-        default="smollm2-135m", metadata={"help": "embedded base, Hugging Face id, folder, or 'scratch': a small one trained whole"}
-    )
-    width: int = field(default=128, metadata={"help": "width of a base from scratch"})
-    beam: int = field(default=50, metadata={"help": "beams of a search, for codes of several tokens"})
-    layers: int = field(default=8, metadata={"help": "decoder layers used, from the bottom; 0 for all"})
-    lora_rank: int = field(default=16, metadata={"help": "rank of the LoRA adapters on all linear maps"})
-    lora_alpha: float = field(default=64.0, metadata={"help": "LoRA scale is alpha / rank"})
-    shrink: float = field(
-        default=0.3,
-        metadata={
-            "help": "factor on the frozen weights; below 1 the adapters have the larger say (by validation loss, MovieLens-100K)"
-        },
-    )
-    random_weights: bool = field(default=False, metadata={"help": "same shape without pretrained weights (ablation)"})
-    language: str = field(default="en", metadata={"help": "language of the instruction wording"})
-    max_history: int = field(default=100, metadata={"help": "history items the model reads"})
-    factor_width: int = field(default=128, metadata={"help": "width of the collaborative factors"})
-    factor_window: int = field(default=5, metadata={"help": "items on either side that count as neighbours"})
-
-    @property
-    def shape(self) -> DecoderShape:
-        """The part of the base that is used."""
-        return DecoderShape(
-            layers=self.layers,
-            rank=self.lora_rank,
-            alpha=self.lora_alpha,
-            shrink=self.shrink,
-            random_weights=self.random_weights,
-            width=self.width,
-        )
 
 
 class LanguageModelRecommender(Recommender):
@@ -97,7 +64,7 @@ class LanguageModelRecommender(Recommender):
         self._statistics: dict[str, Tensor] = {}
         self._trained = np.unique(dataset.interactions.items)
         items = self._features(histories, decoder)
-        self._book = make_book(self.config, self._described(items), decoder.tokenizer.encode, seed=context.seed)
+        self.book = make_book(self.config, self._described(items), decoder.tokenizer.encode, seed=context.seed)
         self._adopt(ItemTokenModel(decoder, items, self._written(items), dropout=self.config.dropout))
         if histories:
             self._tune(histories, context)
@@ -121,7 +88,7 @@ class LanguageModelRecommender(Recommender):
 
     def _written(self, items: Features) -> Features | None:
         """Features of the code tokens; none where an item is its own token."""
-        codes = self._book.codes
+        codes = self.book.codes
         if codes.kind == "atomic":
             return None
         text, factors = (token_means(codes, part.numpy()) for part in (items.text, items.factors))
@@ -138,7 +105,7 @@ class LanguageModelRecommender(Recommender):
 
     def _adopt(self, model: ItemTokenModel) -> None:
         self._model = model
-        codes = ItemTokens(vocabulary=model.vocabulary, codes=self._book.codes.distinguishing())
+        codes = ItemTokens(vocabulary=model.vocabulary, codes=self.book.codes.distinguishing())
         self._encoder = Encoder(model.decoder.tokenizer, codes)
 
     def _tune(self, histories: Sequence[IntArray], context: FitContext) -> None:
@@ -177,6 +144,8 @@ class LanguageModelRecommender(Recommender):
         queries = list(context.validation[0])[::stride]
         targets = list(context.validation[1])[::stride]
         masks = np.stack([allowed(query, self.catalog) for query in queries])
+        if self.book.codes.kind != "atomic":
+            return partial(self._written_loss, queries, targets)
 
         def check() -> float:
             self._serve()
@@ -188,17 +157,42 @@ class LanguageModelRecommender(Recommender):
 
         return check
 
+    def _written_loss(self, queries: Sequence[Query], targets: Sequence[int]) -> float:
+        """Mean negative log-likelihood (nats, among all items) of writing each target after its history."""
+        model = self._ready()
+        model.serve()
+        total = 0.0
+        for query, target in zip(queries, targets, strict=True):
+            example = replace(self._example(query), branches=(), next_item=True)
+            encoded = self._encoder.encode(replace(example, trunk=(*example.trunk, ItemRef(target))))
+            last = replace(encoded, next_items=encoded.next_items[-1:])
+            with torch.inference_mode():
+                total += losses(model, pack([last], [[0]], padding=self._encoder.codes.answer), self._encoder.trie)[1]
+        return total / len(queries)
+
     def _ready(self) -> ItemTokenModel:
         if self._model is None:
             raise ModelError("Model 'lm' has not been tuned yet. Call fit(dataset) or load(folder, catalog) first.")
         return self._model
+
+    @property
+    def tuned(self) -> tuple[ItemTokenModel, ItemTable, Encoder]:
+        """The model as it serves, its tables, and what turns requests into its tokens."""
+        model = self._ready()
+        if self._items is None:
+            raise ModelError("Model 'lm' is being tuned; it can be read after fit has returned.")
+        return model, self._items, self._encoder
+
+    def encoded(self, queries: Sequence[Query]) -> list[Encoded]:
+        """Requests as the tokens that `score` reads."""
+        return [self._encoder.encode(self._example(query)) for query in queries]
 
     def _serve(self) -> None:
         model = self._ready()
         model.serve()
         with torch.inference_mode():
             self._items = model.table()
-        if self._book.codes.kind != "atomic":
+        if self.book.codes.kind != "atomic":
             self._generator = ItemGenerator(model, self._items, self._encoder.codes)
 
     def is_personal(self, query: Query) -> bool:
@@ -266,11 +260,11 @@ class LanguageModelRecommender(Recommender):
         model = self._ready()
         model.save(folder)
         arrays: dict[str, Any] = {f"statistics.{name}": value.numpy() for name, value in self._statistics.items()}
-        arrays |= arrays_of(self._book) | {"trained": self._trained}
+        arrays |= arrays_of(self.book) | {"trained": self._trained}
         write_model(folder, self.name, config=self.config, catalog=self.catalog, arrays=arrays)
         base = {"name": self.config.base, "sha256": self.base_sha256, "seed": self.seed}
         (folder / "base.json").write_text(json.dumps(base), encoding="utf-8")
-        write_codes(folder / "codes.json", self._book.codes, self.catalog.item_ids)
+        write_codes(folder / "codes.json", self.book.codes, self.catalog.item_ids)
         (folder / "curve.json").write_text(json.dumps(self.curve), encoding="utf-8")
 
     @classmethod
@@ -285,7 +279,7 @@ class LanguageModelRecommender(Recommender):
                 f"{folder} was tuned on base '{saved['name']}' with sha256 {saved['sha256'][:12]}..., but this machine has "
                 f"{self.base_sha256[:12]}.... Fetch the same base, or train again."
             )
-        self._book = read_book(read_codes(folder / "codes.json", catalog.item_ids[:num_items]), arrays)
+        self.book = read_book(read_codes(folder / "codes.json", catalog.item_ids[:num_items]), arrays)
         self.curve = json.loads((folder / "curve.json").read_text(encoding="utf-8"))
         self._statistics = {name: torch.from_numpy(arrays[f"statistics.{name}"]) for name in ("title", "attributes")}
         self._trained = arrays["trained"]
@@ -307,7 +301,7 @@ class LanguageModelRecommender(Recommender):
         model.grow(Features(text=text[num_items:], factors=torch.from_numpy(factors)))
         everything = Features(text=text, factors=model.factors)
         vectors = self._described(everything).vectors(self.config.code_text)[num_items:]
-        self._book = grow(self._book, self._described(everything, num_items), model.decoder.tokenizer.encode, vectors=vectors)
+        self.book = grow(self.book, self._described(everything, num_items), model.decoder.tokenizer.encode, vectors=vectors)
 
 
 def _prompt(example: Encoded) -> Prompt:

@@ -6,6 +6,7 @@ load -> clean -> split -> fit -> evaluate -> report -> save, then recommend and 
 from __future__ import annotations
 
 from instructrec.pipeline.answering import Request, answer, explain_item, write_all
+from instructrec.pipeline.exporting import export
 from instructrec.pipeline.measuring import compare, evaluate
 from instructrec.pipeline.reporting import data_facts
 from instructrec.pipeline.training import Prepared, finished_run, first_place, fit, prepare, train, validate_data
@@ -18,6 +19,7 @@ __all__ = [
     "data_facts",
     "evaluate",
     "explain_item",
+    "export",
     "finished_run",
     "first_place",
     "fit",

@@ -20,9 +20,9 @@ from torch.nn import functional
 from instructrec.core import Progress
 from instructrec.files import write_atomic
 from instructrec.generation.trie import Trie
-from instructrec.lm.item_model import ItemTokenModel
+from instructrec.lm.item_model import ItemTable, ItemTokenModel
 from instructrec.lm.memory import STEPS_BETWEEN_RELEASES, release_freed
-from instructrec.tuning.packing import PackedBatch
+from instructrec.tuning.packing import Choices, PackedBatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,17 +177,16 @@ def losses(model: ItemTokenModel, batch: PackedBatch, trie: Trie) -> tuple[Tenso
     """Weighted mean cross-entropy over all answers, and the mean over next items alone (nats an item)."""
     items = model.table()
     hidden = model.hidden(batch.batch, items).flatten(0, 1)
-    logits = model.logits(hidden[batch.next_places], items)
+    logits = _logits(model, hidden, batch.next_items, items)
     if _is_flat(trie, logits):
-        next_item = functional.cross_entropy(logits, batch.next_targets)
+        next_item = functional.cross_entropy(logits, batch.next_items.targets)
     else:
-        next_item = _choices(logits, batch.next_targets, batch.next_nodes, trie).sum() / max(batch.num_next, 1)
+        next_item = _losses(logits, batch.next_items, trie).sum() / max(batch.num_next, 1)
     total, weight = next_item * batch.num_next, float(batch.num_next)
-    if len(batch.item_places):
+    if len(batch.items):
         # A tensor as large as the choices, not an indexed one: gradients of plain indexing add in the order of threads.
         pooled = functional.embedding(batch.item_owners, model.pool(batch.word_ids, batch.word_owners, len(batch.item_weights)))
-        logits = model.logits(hidden[batch.item_places], items, pooled)
-        asked = _choices(logits, batch.item_targets, batch.item_nodes, trie)
+        asked = _losses(_logits(model, hidden, batch.items, items, pooled), batch.items, trie)
         total, weight = total + (asked * batch.item_weights[batch.item_owners]).sum(), weight + float(batch.item_weights.sum())
     if len(batch.word_places):
         told = functional.cross_entropy(model.word_logits(hidden[batch.word_places]), batch.word_targets, reduction="none")
@@ -195,15 +194,22 @@ def losses(model: ItemTokenModel, batch: PackedBatch, trie: Trie) -> tuple[Tenso
     return total / max(weight, 1.0), float(next_item.detach())
 
 
-def _choices(logits: Tensor, targets: Tensor, nodes: Tensor, trie: Trie) -> Tensor:
+def _logits(model: ItemTokenModel, hidden: Tensor, choices: Choices, items: ItemTable, words: Tensor | None = None) -> Tensor:
+    if model.written is None:
+        return model.logits(hidden[choices.places], items, words)
+    written = hidden[choices.places] * (choices.places != choices.starts)[:, None]
+    return model.logits(hidden[choices.starts], items, words, written=written)
+
+
+def _losses(logits: Tensor, choices: Choices, trie: Trie) -> Tensor:
     """Cross-entropy (nats) of each chosen token among the branches of its node, float32 [num_choices].
 
     A distribution over what exists: the sum over the tokens of a code is the log-probability of its item among all items.
     """
     if _is_flat(trie, logits):
-        return functional.cross_entropy(logits, targets, reduction="none")
-    tokens, exist = trie.children(nodes)
-    place = ((tokens == targets[:, None]) & exist).int().argmax(dim=1)
+        return functional.cross_entropy(logits, choices.targets, reduction="none")
+    tokens, exist = trie.children(choices.nodes)
+    place = ((tokens == choices.targets[:, None]) & exist).int().argmax(dim=1)
     return functional.cross_entropy(logits.gather(1, tokens).masked_fill(~exist, -torch.inf), place, reduction="none")
 
 

@@ -29,8 +29,12 @@ MAX_QUESTION_TOKENS = 96
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One token of an answer: chosen at `place` (in an example, later in a batch) among the branches of the trie node `node`."""
+    """One token of an answer that begins at `start`: chosen at `place` among the branches of the trie node `node`.
 
+    Places count from the start of an example.
+    """
+
+    start: int
     place: int
     token: int
     node: int
@@ -120,7 +124,7 @@ class Encoder:
 
     def _choices(self, item: int, places: Sequence[int]) -> tuple[Choice, ...]:
         code, nodes = self.codes.codes.encode(item), self._nodes[item].tolist()
-        return tuple(Choice(place, token, node) for place, token, node in zip(places, code, nodes, strict=False))
+        return tuple(Choice(places[0], place, token, node) for place, token, node in zip(places, code, nodes, strict=False))
 
     def _branch(self, columns: _Columns, branch: Branch, sees: int) -> Question:
         tokens = [token for piece in branch.pieces for token in self._tokens(piece)]
@@ -152,23 +156,39 @@ class _Columns:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """Choices of many answers, int64 [num_choices]: flat indices of where their answer starts and where they are made, the code
+    token chosen, and the trie node whose branches compete.
+    """
+
+    starts: Tensor
+    places: Tensor
+    targets: Tensor
+    nodes: Tensor
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @staticmethod
+    def of(rows: Sequence[tuple[int, int, int, int]]) -> Choices:
+        """From one row a choice."""
+        starts, places, targets, nodes = torch.tensor(rows, dtype=torch.int64).reshape(-1, 4).T.contiguous()
+        return Choices(starts=starts, places=places, targets=targets, nodes=nodes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PackedBatch:
     """Rows with the places where answers are read, as flat indices into batch * length.
 
-    Choices of next items: `next_places`, `next_targets` (code tokens), `next_nodes` int64 [num_choices], of `num_next` items.
-    Choices of items that were asked for: `item_places`, `item_targets`, `item_nodes`, `item_owners` (the question) [num_choices];
-    `item_weights` [num_questions], and the questions' words `word_ids`, `word_owners` [num_words]. Answers in words:
-    `word_places`, `word_targets`, `word_weights` [num_completion_tokens]. `answers`: place of each example's live answer, in order.
+    `next_items`: the choices that write `num_next` next items. `items`: those of items that were asked for, by `item_owners` (the
+    question) [num_choices]; `item_weights` [num_questions]; the questions' words: `word_ids`, `word_owners` [num_words]. Answers in
+    words: `word_places`, `word_targets`, `word_weights` [num_completion_tokens]. `answers`: place of each example's live answer.
     """
 
     batch: TokenBatch
     num_next: int
-    next_places: Tensor
-    next_targets: Tensor
-    next_nodes: Tensor
-    item_places: Tensor
-    item_targets: Tensor
-    item_nodes: Tensor
+    next_items: Choices
+    items: Choices
     item_owners: Tensor
     item_weights: Tensor
     word_ids: Tensor
@@ -198,8 +218,8 @@ def fill_rows(lengths: Sequence[int], row_length: int) -> list[list[int]]:
 @dataclass(slots=True)
 class _Places:
     num_next: int = 0
-    next_items: list[tuple[int, int, int]] = field(default_factory=list)
-    item: list[tuple[int, int, int]] = field(default_factory=list)
+    next_items: list[tuple[int, int, int, int]] = field(default_factory=list)
+    items: list[tuple[int, int, int, int]] = field(default_factory=list)
     item_owners: list[int] = field(default_factory=list)
     item_weights: list[float] = field(default_factory=list)
     word_ids: list[int] = field(default_factory=list)
@@ -209,7 +229,7 @@ class _Places:
 
     def add(self, example: Encoded, number: int, start: int) -> None:
         self.num_next += len(example.next_items)
-        self.next_items.extend((start + one.place, one.token, one.node) for item in example.next_items for one in item)
+        self.next_items.extend(_row(one, start) for item in example.next_items for one in item)
         for question in example.questions:
             if question.completion:
                 weight = question.weight / len(question.completion)
@@ -218,10 +238,15 @@ class _Places:
             owner = len(self.item_weights)
             self.word_ids.extend(question.words)
             self.word_owners.extend([owner] * len(question.words))
-            self.item.extend((start + one.place, one.token, one.node) for one in question.choices)
+            self.items.extend(_row(one, start) for one in question.choices)
             self.item_owners.extend([owner] * len(question.choices))
             self.item_weights.append(question.weight)
         self.answers[number] = start + example.answer_place
+
+
+def _row(choice: Choice, start: int) -> tuple[int, int, int, int]:
+    """A choice of an example that stands at `start` of a batch."""
+    return start + choice.start, start + choice.place, choice.token, choice.node
 
 
 def pack(examples: Sequence[Encoded], rows: Sequence[Sequence[int]], *, padding: int, length: int = 0) -> PackedBatch:
@@ -263,12 +288,8 @@ def _tensors(tokens: IntArray, positions: IntArray, visible: Tensor, places: _Pl
     return PackedBatch(
         batch=TokenBatch(tokens=torch.from_numpy(tokens), positions=torch.from_numpy(positions), visible=visible),
         num_next=places.num_next,
-        next_places=column(places.next_items, 0),
-        next_targets=column(places.next_items, 1),
-        next_nodes=column(places.next_items, 2),
-        item_places=column(places.item, 0),
-        item_targets=column(places.item, 1),
-        item_nodes=column(places.item, 2),
+        next_items=Choices.of(places.next_items),
+        items=Choices.of(places.items),
         item_owners=torch.tensor(places.item_owners, dtype=torch.int64),
         item_weights=torch.tensor(places.item_weights, dtype=torch.float32),
         word_ids=torch.tensor(places.word_ids, dtype=torch.int64),

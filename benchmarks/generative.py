@@ -1,0 +1,132 @@
+"""Accuracy of models that write item codes, beside models that do not, on any data: the `--models` part of benchmarks.accuracy.
+
+Leave-one-out (Industrial: MiniOneRec's rows), full ranking over the catalog, models fitted on train only, chosen on validation,
+measured on test; `seen_shown.`: items of the history compete, too. `one_of_ten.`: InstructRec's protocol, the target among nine
+random unseen items; `hard.`: among the nine wrong items that `item_knn` puts first. CPU-minutes are those of all threads, fit only.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.cells import Cells, Lines, cell
+from instructrec.config import build_model, from_toml
+from instructrec.core import FitContext, Recommender
+from instructrec.data import load
+from instructrec.data.amazon import industrial_split
+from instructrec.data.cleaning import CleaningConfig
+from instructrec.data.split import Holdout, Split, split
+from instructrec.evaluation.intervals import paired_test
+from instructrec.evaluation.negatives import hard_negatives, random_negatives
+from instructrec.evaluation.protocol import evaluate, score_holdout
+
+VARIANTS: Mapping[str, Sequence[str]] = {
+    "tiger_title": ("model=tiger", "tiger.codes=title"),
+    "tiger_atomic": ("model=tiger", "tiger.codes=atomic"),
+    "lm_semantic": ("model=lm", "lm.codes=semantic", "lm.epochs=2", "lm.max_history=50", "lm.questions=0"),
+    "lm_title": ("model=lm", "lm.codes=title", "lm.epochs=2", "lm.max_history=50", "lm.questions=0"),
+    "lm_atomic": ("model=lm", "lm.epochs=2", "lm.max_history=50", "lm.questions=0"),
+}
+"""Name in the table -> settings; other names are models of the model table with their defaults."""
+HARD = "item_knn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What one cell of the table needs."""
+
+    data: str
+    parts: Split
+    sets: Sequence[str]
+    seed: int
+    folder: Path
+
+
+def parts_of(data: str) -> Split:
+    """The split of a data set: leave-one-out, or the rows that come with it."""
+    if data == "industrial":
+        folder = Path(os.environ.get("INSTRUCTREC_DATA", ".")) / "amazon2018-industrial"
+        return industrial_split(folder, load(data, cleaning=CleaningConfig(repeated="keep")).dataset)
+    return split(load(data).dataset)
+
+
+def sets_of(name: str, more: Sequence[str]) -> list[str]:
+    """Settings of a row of the table; `more` are put over them."""
+    return [*VARIANTS.get(name, (f"model={name}",)), *more]
+
+
+def measured(task: Task) -> Cells:
+    """Fit a model, and what it did for every test query under each protocol, by metric."""
+    config = from_toml("", [*task.sets, f"seed={task.seed}"])
+    began, cpu = time.monotonic(), time.process_time()
+    context = FitContext(validation=single(task.parts.valid), seed=task.seed, progress=Lines(config.model), folder=task.folder)
+    model = build_model(config.model, config).fit(task.parts.train, context)
+    out = {"fit_s": np.array(time.monotonic() - began), "fit_cpu_min": np.array((time.process_time() - cpu) / 60)}
+    for prefix, holdout, hide in protocols(task.parts):
+        found = evaluate(model, holdout, k=10, hide_seen=hide)
+        metrics = ("hr@1",) if prefix in ("one_of_ten.", "hard.") else ("ndcg@10", "hr@10")
+        out |= {f"{prefix}{metric}": found.per_user(metric).astype(np.float32) for metric in metrics}
+    checked = evaluate(model, task.parts.valid, k=10)
+    out |= {f"valid.{metric}": checked.per_user(metric).astype(np.float32) for metric in ("ndcg@10", "hr@10")}
+    return out | collisions(model)
+
+
+def protocols(parts: Split) -> list[tuple[str, Holdout, bool]]:
+    """Prefix of the keys, queries, and whether seen items are hidden."""
+    catalog = parts.train.catalog
+    other = build_model(HARD, from_toml("", [f"model={HARD}"])).fit(parts.train)
+    return [
+        ("", parts.test, True),
+        ("seen_shown.", parts.test, False),
+        ("one_of_ten.", random_negatives(parts.test, catalog, seed=0), True),
+        ("hard.", hard_negatives(parts.test, catalog, score_holdout(other, parts.test)), True),
+    ]
+
+
+def single(holdout: Holdout) -> tuple[Sequence[Any], Sequence[int]]:
+    """Queries and the first target of each."""
+    return holdout.queries, [int(target[0]) for target in holdout.targets]
+
+
+def collisions(model: Recommender) -> Cells:
+    """How many items share their code with another: 0 by construction, counted all the same."""
+    book = getattr(model, "book", None)
+    if book is None:
+        return {}
+    codes = [book.codes.encode(item) for item in range(len(book.codes))]
+    return {"collisions": np.array(len(codes) - len(set(codes)))}
+
+
+def table(data: str, names: Sequence[str], more: Sequence[str], *, seeds: int, work: Path) -> dict[str, Any]:
+    """Every model on one data set; finished cells are read from `work`."""
+    parts = parts_of(data)
+    print(f"{data}: {parts.protocol}; {len(parts.train.catalog):,} items, {len(parts.test.queries):,} test queries")
+    numbers: dict[str, Any] = {"data": data, "seeds": seeds}
+    per_user: dict[str, Any] = {}
+    for name in names:
+        cells = []
+        for seed in range(seeds):
+            sets = sets_of(name, more)
+            key = {"split": data, "model": name, "seed": seed, "sets": " ".join(sets)}
+            task = Task(data=data, parts=parts, sets=sets, seed=seed, folder=work / f"fit-{data}-{name}-{seed}")
+            cells.append(cell(work, key, partial(measured, task)))
+        numbers |= {f"{metric}.{name}": float(np.mean([one[metric].mean() for one in cells])) for metric in cells[0]}
+        per_user[name] = np.mean([one["ndcg@10"] for one in cells], axis=0)
+        show(name, numbers)
+    best = names[0]
+    numbers |= {f"p.{best}_vs_{name}": paired_test(per_user[best], per_user[name]).p for name in names[1:]}
+    return numbers
+
+
+def show(name: str, numbers: Mapping[str, Any]) -> None:
+    """One line of the table."""
+    columns = ("ndcg@10", "hr@10", "seen_shown.ndcg@10", "one_of_ten.hr@1", "hard.hr@1", "fit_cpu_min")
+    print(f"{name:<16}" + "".join(f"{column} {numbers[f'{column}.{name}']:.4f}  " for column in columns), flush=True)

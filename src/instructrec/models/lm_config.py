@@ -1,0 +1,47 @@
+"""The settings of the language model: one definition gives defaults, checks, --help and docs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from instructrec.generation.books import CodeConfig
+from instructrec.instructions.tasks import TaskConfig
+from instructrec.lm.decoder import DecoderShape
+from instructrec.tuning.loop import TuningConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class LmConfig(TuningConfig, TaskConfig, CodeConfig):
+    """Everything that shapes and tunes the language model."""
+
+    base: str = field(
+        default="smollm2-135m", metadata={"help": "embedded base, Hugging Face id, folder, or 'scratch': a small one trained whole"}
+    )
+    width: int = field(default=128, metadata={"help": "width of a base from scratch"})
+    beam: int = field(default=50, metadata={"help": "beams of a search, for codes of several tokens"})
+    layers: int = field(default=8, metadata={"help": "decoder layers used, from the bottom; 0 for all"})
+    lora_rank: int = field(default=16, metadata={"help": "rank of the LoRA adapters on all linear maps"})
+    lora_alpha: float = field(default=64.0, metadata={"help": "LoRA scale is alpha / rank"})
+    shrink: float = field(
+        default=0.3,
+        metadata={
+            "help": "factor on the frozen weights; below 1 the adapters have the larger say (by validation loss, MovieLens-100K)"
+        },
+    )
+    random_weights: bool = field(default=False, metadata={"help": "same shape without pretrained weights (ablation)"})
+    language: str = field(default="en", metadata={"help": "language of the instruction wording"})
+    max_history: int = field(default=100, metadata={"help": "history items the model reads"})
+    factor_width: int = field(default=128, metadata={"help": "width of the collaborative factors"})
+    factor_window: int = field(default=5, metadata={"help": "items on either side that count as neighbours"})
+
+    @property
+    def shape(self) -> DecoderShape:
+        """The part of the base that is used."""
+        return DecoderShape(
+            layers=self.layers,
+            rank=self.lora_rank,
+            alpha=self.lora_alpha,
+            shrink=self.shrink,
+            random_weights=self.random_weights,
+            width=self.width,
+        )
