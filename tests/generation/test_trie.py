@@ -198,6 +198,33 @@ def test_a_code_file_of_another_catalog_is_refused(tmp_path: Path) -> None:
         read_codes(tmp_path / "codes.json", ["x", "y"])
 
 
+def test_diverse_beams_spread_over_first_tokens_and_lose_nothing() -> None:
+    rng = np.random.default_rng(0)
+    codes = CodeTable(kind="semantic", tokens=np.array([[a, 10 + b] for a in range(6) for b in range(9)]), num_tokens=19)
+    first = torch.zeros(19)
+    first[0] = 2.0
+    later = torch.from_numpy(rng.standard_normal(19).astype(np.float32)) * 0.1
+
+    def model(parents: Tensor, tokens: Tensor) -> Tensor:
+        return (later if parents.shape[1] else first).expand(1, max(parents.shape[1], 1), 19)
+
+    trie = Trie.build(codes)
+    mask = np.ones((1, 54), dtype=np.bool_)
+    plain, spread = (
+        beam_search(model, trie, trie.allow(mask), BeamOptions(width=8, diversity=diversity)) for diversity in (0.0, 1.5)
+    )
+    groups = [len({int(item) // 9 for item in found.items[0]}) for found in (plain, spread)]
+    assert groups[1] > groups[0]
+    assert len(set(spread.items[0].tolist())) == 8
+    whole = beam_search(model, trie, trie.allow(mask), BeamOptions(width=54))
+    scores = dict(zip(whole.items[0].tolist(), whole.scores[0].tolist(), strict=True))
+    np.testing.assert_allclose(spread.scores[0], [scores[int(item)] for item in spread.items[0]], atol=1e-5)
+    everything = beam_search(model, trie, trie.allow(mask), BeamOptions(width=54, diversity=3.0))
+    assert sorted(everything.items[0].tolist()) == list(range(54))
+    with pytest.raises(QueryError, match="Set one of the two"):
+        BeamOptions(diversity=1.0, temperature=1.0)
+
+
 def test_a_beam_without_width_and_a_mask_of_another_catalog_say_what_was_wanted() -> None:
     with pytest.raises(QueryError, match="at least one"):
         BeamOptions(width=0)

@@ -33,19 +33,26 @@ class BeamOptions:
     requests rank two items alike), "vocabulary" one over all code tokens (what the model says; sums to less than one over
     allowed items), "none" adds scores as they are. `temperature` above 0 draws items without replacement (stochastic beam search,
     Kool et al. 2019, arXiv 1903.06059) from the model at that temperature instead of taking the best; `seed` is what it draws
-    with.
+    with. `diversity` above 0 keeps beams by their score less that many nats for each better branch of the same beam (Li et al.
+    2016, arXiv 1611.08562), so that one beam's branches do not fill the list; scores themselves stay what they are.
     """
 
     width: int = 20
     normalise: Literal["allowed", "catalog", "vocabulary", "none"] = "allowed"
     temperature: float = 0.0
     seed: int = 0
+    diversity: float = 0.0
 
     def __post_init__(self) -> None:
         if self.width < 1:
             raise QueryError(f"The beam is {self.width} wide, but must hold at least one item. Use a width of n or more.")
         if self.temperature < 0:
             raise QueryError(f"The temperature is {self.temperature}, but must be 0 (best items) or more (drawn items).")
+        if self.diversity < 0 or (self.diversity and self.temperature):
+            raise QueryError(
+                f"Diversity is {self.diversity} at temperature {self.temperature}, but must be 0 or more, and 0 where items are "
+                "drawn. Set one of the two."
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +68,7 @@ class _Beams:
     nodes: Tensor
     scores: Tensor
     order_by: Tensor
-    """What beams are kept by: the score, or the score perturbed once when items are drawn."""
+    """What beams are kept by: the score, perturbed once when items are drawn, or less the penalties of diverse beams."""
 
 
 def beam_search(next_scores: NextScores, trie: Trie, allowed: Tensor, options: BeamOptions = BeamOptions()) -> Found:
@@ -96,6 +103,10 @@ def _advance(
     if options.temperature > 0:
         drawn = _drawn(scores[..., :-1], beams, noise)
         order_by = torch.cat([drawn, beams.order_by.masked_fill(~ended, -torch.inf)[..., None]], dim=2)
+    elif options.diversity > 0:
+        better = gains.argsort(dim=2, descending=True, stable=True).argsort(dim=2)
+        spread = beams.order_by[..., None] + gains - options.diversity * better
+        order_by = torch.cat([spread, beams.order_by.masked_fill(~ended, -torch.inf)[..., None]], dim=2)
     choices = scores.shape[2]
     kept, places = order_by.flatten(1).topk(min(options.width, order_by.shape[1] * choices), dim=1)
     parents, branch = places // choices, places % choices

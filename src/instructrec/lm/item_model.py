@@ -99,6 +99,7 @@ class ItemTokenModel(nn.Module):
             self.refine = nn.Linear(width, width, bias=False)
             nn.init.normal_(self.written.weight, std=0.8 * ITEM_SCALE)
             nn.init.zeros_(self.refine.weight)
+            self.later_sharpness = nn.Parameter(torch.tensor(2.0))
 
     def _initialise(self) -> None:
         spread = ITEM_SCALE / FEATURE_SCALE
@@ -150,6 +151,9 @@ class ItemTokenModel(nn.Module):
         if written is not None:
             query = query + self.refine(self.dropout(written.float()))
         query = query * torch.rsqrt(query.square().mean(dim=-1, keepdim=True) + 1e-6) * self.sharpness
+        if written is not None:
+            # Vectors of later tokens are what earlier ones leave over, and so are shorter.
+            query = torch.where((written != 0).any(dim=-1, keepdim=True), query * self.later_sharpness, query)
         if words is None:
             return self._product(query, items.outputs)
         words = self.dropout(words)
