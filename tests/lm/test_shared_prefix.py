@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM, Gemma3TextConfig, LlamaConfig, Qw
 from instructrec.errors import ModelError
 from instructrec.lm import shared_prefix
 from instructrec.lm.lora import add_lora, set_frozen
+from instructrec.lm.precision import Precision, linear, stored
 from instructrec.lm.shared_prefix import Continuations, SharedPrefixDecoder
 
 SMALL = {
@@ -115,3 +116,27 @@ def test_a_body_of_another_make_is_refused() -> None:
     body = AutoModelForCausalLM.from_config(Gemma3TextConfig(**SMALL)).get_decoder()
     with pytest.raises(ModelError, match="Llama-shaped"):
         SharedPrefixDecoder(body)
+
+
+def test_int8_products_are_near_those_of_the_whole_weight() -> None:
+    torch.manual_seed(0)
+    weight, x = torch.randn(48, 64), torch.randn(2, 5, 64)
+    found, wanted = linear(x, stored(weight, "int8")), x @ weight.T
+    assert found.shape == wanted.shape
+    assert float((found - wanted).abs().max() / wanted.abs().max()) < 0.02
+    assert torch.equal(linear(x, stored(weight, "float32")), torch.nn.functional.linear(x, weight))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
+def test_a_decoder_in_each_precision_reads_and_steps_nearly_alike(precision: Precision) -> None:
+    body = body_of("qwen2")
+    exact, rounded = SharedPrefixDecoder(body, precision="float32"), SharedPrefixDecoder(body, precision=precision)
+    prompts, tokens = torch.randn(2, 6, 32), torch.randn(2, 3, 32)
+    states = []
+    for decoder in (exact, rounded):
+        context = decoder.read(prompts)
+        hidden, _ = decoder.step(context, Continuations(), torch.zeros(2, 0, dtype=torch.int64), tokens)
+        states.append((context.hidden.float(), hidden.float()))
+    for wanted, found in zip(*states, strict=True):
+        cosine = torch.nn.functional.cosine_similarity(wanted, found, dim=-1)
+        assert float(cosine.min()) > 0.99

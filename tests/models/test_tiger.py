@@ -143,3 +143,13 @@ def test_settings_that_make_no_codes_say_what_was_wanted() -> None:
     train, _, _ = leave_last_out(WORLD)
     with pytest.raises(ModelError, match="multiple of 32"):
         Tiger(replace(SMALL, width=50)).fit(train)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_fewer_bits_give_nearly_the_same_lists(tiger: Tiger, precision: str) -> None:
+    rounded = Tiger(replace(SMALL, precision=precision))  # type: ignore[arg-type]
+    rounded.__dict__ |= {key: value for key, value in tiger.__dict__.items() if key != "config"}
+    rounded._serve()
+    queries = [Query(history=history_of(user), n=5) for user in range(8)]
+    for whole, other in zip(tiger.recommend(queries), rounded.recommend(queries), strict=True):
+        assert len({item.item for item in whole.items} & {item.item for item in other.items}) >= 3

@@ -14,6 +14,7 @@ from instructrec.generation.codes import ItemTokens
 from instructrec.generation.scoring import CodeScores
 from instructrec.generation.trie import Trie
 from instructrec.lm.item_model import ItemTable, ItemTokenModel
+from instructrec.lm.precision import Precision
 from instructrec.lm.shared_prefix import SharedPrefixDecoder
 from instructrec.tables import BoolArray, FloatArray, IntArray
 
@@ -29,16 +30,17 @@ class Prompt:
 class ItemGenerator:
     """A tuned model, ready to generate: make a new one after tuning or when items were added.
 
-    `items`: the model's tables; `tokens`: the codes that it writes (cut by `CodeTable.distinguishing`).
+    `items`: the model's tables; `tokens`: the codes that it writes (cut by `CodeTable.distinguishing`); `precision`: of the
+    decoder's products (none: as it was tuned).
     """
 
     @torch.inference_mode()
-    def __init__(self, model: ItemTokenModel, items: ItemTable, tokens: ItemTokens) -> None:
+    def __init__(self, model: ItemTokenModel, items: ItemTable, tokens: ItemTokens, *, precision: Precision | None = None) -> None:
         self.model = model
         self.items = items
         self.tokens = tokens
         self.trie = Trie.build(tokens.codes)
-        self.decoder = SharedPrefixDecoder(model.body)
+        self.decoder = SharedPrefixDecoder(model.body, precision=precision)
         self._inputs = items.inputs[tokens.first_written - tokens.vocabulary :] * model.input_scale
 
     @torch.inference_mode()

@@ -8,6 +8,7 @@ tokens. A `Context` may be kept and continued as often as wanted: nothing writes
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from torch.nn import functional
 
 from instructrec.errors import ModelError
 from instructrec.lm.lora import FusedLora
+from instructrec.lm.precision import Precision, Weight, linear, stored
 
 _BLOCK = 1 << 20
 """Attention scores over prompts that are held at a time (4 MB as float32): bounds the memory of long lists of candidates."""
@@ -83,27 +85,27 @@ class _Packing:
 class _Layer:
     """One block with its maps joined: fewer and larger products."""
 
-    read: Tensor
+    read: Weight
     read_bias: Tensor | None
-    write: Tensor
-    gate_up: Tensor
-    down: Tensor
+    write: Weight
+    gate_up: Weight
+    down: Weight
     norms: tuple[nn.Module, nn.Module]
-    head_norms: tuple[nn.Module | None, nn.Module | None]
+    head_norms: tuple[nn.Module | None, ...]
     activation: Any
 
 
 class SharedPrefixDecoder:
     """The body of a Llama-shaped decoder (Llama, Mistral, Qwen 2 and 3, SmolLM), with or without adapters, for inference.
 
-    Adapters are folded in when it is made; make a new one after tuning. Raises ModelError for bodies of another make.
+    Adapters are folded in when it is made; make a new one after tuning. `precision` is that of its products (none: the body's);
+    int8 keeps everything but the linear maps as the body has it. Raises ModelError for bodies of another make.
     """
 
-    def __init__(self, body: Any) -> None:
+    def __init__(self, body: Any, *, precision: Precision | None = None) -> None:
         inner: Any = getattr(getattr(body, "base_model", None), "model", body)
         config: Any = inner.config
         self._rotary: Any = getattr(inner, "rotary_emb", None)
-        self._last_norm: nn.Module = inner.norm
         blocks = list(inner.layers)
         if self._rotary is None or any(
             hasattr(block, "pre_feedforward_layernorm") or not hasattr(block, "mlp") for block in blocks
@@ -116,8 +118,11 @@ class SharedPrefixDecoder:
         self.kv_heads = int(config.num_key_value_heads)
         self.head_width = int(getattr(config, "head_dim", None) or config.hidden_size // self.heads)
         with torch.no_grad():
-            self._layers = [_joined(block) for block in blocks]
-        self.dtype = self._layers[0].read.dtype
+            own: torch.dtype = next(iter(blocks[0].parameters())).dtype
+            self.dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(str(precision), own)
+            kept: Precision = precision or ("float32" if own == torch.float32 else "bfloat16")
+            self._layers = [_joined(block, kept, self.dtype) for block in blocks]
+            self._last_norm = _norm_in(inner.norm, self.dtype)
 
     @torch.inference_mode()
     def read(self, vectors: Tensor, lengths: Tensor | None = None) -> Context:
@@ -183,16 +188,16 @@ class SharedPrefixDecoder:
 
     def _read(self, layer: _Layer, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values [batch, length, heads, head_width], the first two turned by their position."""
-        joined = functional.linear(layer.norms[0](x), layer.read, layer.read_bias)
+        joined = linear(layer.norms[0](x), layer.read, layer.read_bias)
         sizes = [count * self.head_width for count in (self.heads, self.kv_heads, self.kv_heads)]
         q, k, v = (part.view(*part.shape[:-1], -1, self.head_width) for part in torch.split(joined, sizes, dim=-1))
         q, k = (part if norm is None else norm(part) for norm, part in zip(layer.head_norms, (q, k), strict=True))
         return _turned(q, cos, sin), _turned(k, cos, sin), v
 
     def _write(self, layer: _Layer, x: Tensor, mixed: Tensor) -> Tensor:
-        x = x + functional.linear(mixed, layer.write)
-        gate, up = functional.linear(layer.norms[1](x), layer.gate_up).chunk(2, dim=-1)
-        return x + functional.linear(layer.activation(gate) * up, layer.down)
+        x = x + linear(mixed, layer.write)
+        gate, up = linear(layer.norms[1](x), layer.gate_up).chunk(2, dim=-1)
+        return x + linear(layer.activation(gate) * up, layer.down)
 
     def _attend(
         self, q: Tensor, context: Context, number: int, own_keys: Tensor, own_values: Tensor, packing: _Packing | None = None
@@ -247,31 +252,38 @@ def _own_mixed(weights: Tensor, own_values: Tensor, packing: _Packing) -> Tensor
     return packing.pack(torch.einsum("bcqhgk,bchkd->bcqhgd", packing.spread(weights), own_values))
 
 
-def _joined(block: Any) -> _Layer:
+def _joined(block: Any, precision: Precision, dtype: torch.dtype) -> _Layer:
     attention, mlp = block.self_attn, block.mlp
     readers = (attention.q_proj, attention.k_proj, attention.v_proj)
     biases = [_bias(reader) for reader in readers]
+    head_norms = (getattr(attention, "q_norm", None), getattr(attention, "k_norm", None))
     return _Layer(
-        read=torch.cat([_weight(reader) for reader in readers]),
-        read_bias=None if biases[0] is None else torch.cat([bias for bias in biases if bias is not None]),
-        write=_weight(attention.o_proj),
-        gate_up=torch.cat([_weight(mlp.gate_proj), _weight(mlp.up_proj)]),
-        down=_weight(mlp.down_proj),
-        norms=(block.input_layernorm, block.post_attention_layernorm),
-        head_norms=(getattr(attention, "q_norm", None), getattr(attention, "k_norm", None)),
+        read=stored(torch.cat([_weight(reader) for reader in readers]), precision),
+        read_bias=None if biases[0] is None else torch.cat([bias for bias in biases if bias is not None]).to(dtype),
+        write=stored(_weight(attention.o_proj), precision),
+        gate_up=stored(torch.cat([_weight(mlp.gate_proj), _weight(mlp.up_proj)]), precision),
+        down=stored(_weight(mlp.down_proj), precision),
+        norms=(_norm_in(block.input_layernorm, dtype), _norm_in(block.post_attention_layernorm, dtype)),
+        head_norms=tuple(norm if norm is None else _norm_in(norm, dtype) for norm in head_norms),
         activation=mlp.act_fn,
     )
 
 
-def _weight(linear: nn.Module) -> Tensor:
+def _norm_in(norm: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """The norm itself, or a copy of it in another dtype: one that is wider than its input would widen its output."""
+    weight = next(iter(norm.parameters()), None)
+    return norm if weight is None or weight.dtype == dtype else copy.deepcopy(norm).to(dtype)
+
+
+def _weight(mapping: nn.Module) -> Tensor:
     """The matrix of a linear map, with its adapter where it has one."""
-    if isinstance(linear, FusedLora):
-        return linear.effective()
-    return cast(Tensor, linear.weight).detach()
+    if isinstance(mapping, FusedLora):
+        return mapping.effective()
+    return cast(Tensor, mapping.weight).detach()
 
 
-def _bias(linear: Any) -> Tensor | None:
-    inner = linear.base_layer if isinstance(linear, FusedLora) else linear
+def _bias(mapping: Any) -> Tensor | None:
+    inner = mapping.base_layer if isinstance(mapping, FusedLora) else mapping
     return cast("Tensor | None", inner.bias)
 
 

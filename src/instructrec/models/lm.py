@@ -193,7 +193,8 @@ class LanguageModelRecommender(Recommender):
         with torch.inference_mode():
             self._items = model.table()
         if self.book.codes.kind != "atomic":
-            self._generator = ItemGenerator(model, self._items, self._encoder.codes)
+            precision = None if self.config.precision == "own" else self.config.precision
+            self._generator = ItemGenerator(model, self._items, self._encoder.codes, precision=precision)
 
     def is_personal(self, query: Query) -> bool:
         """A history or words are enough."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from instructrec.generation.books import CodeConfig
 from instructrec.instructions.tasks import TaskConfig
@@ -18,6 +19,9 @@ class LmConfig(TuningConfig, TaskConfig, CodeConfig):
         default="smollm2-135m", metadata={"help": "embedded base, Hugging Face id, folder, or 'scratch': a small one trained whole"}
     )
     width: int = field(default=128, metadata={"help": "width of a base from scratch"})
+    precision: Literal["own", "float32", "bfloat16", "int8"] = field(
+        default="own", metadata={"help": "numbers of a search for codes of several tokens: as tuned, or these"}
+    )
     beam: int = field(default=50, metadata={"help": "beams of a search, for codes of several tokens"})
     layers: int = field(default=8, metadata={"help": "decoder layers used, from the bottom; 0 for all"})
     lora_rank: int = field(default=16, metadata={"help": "rank of the LoRA adapters on all linear maps"})

@@ -1,0 +1,61 @@
+"""Numbers of fewer bits for serving: bfloat16, or int8 products with a scale a row (of weights) and a token (of inputs)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Precision: TypeAlias = Literal["float32", "bfloat16", "int8"]
+
+
+@dataclass(frozen=True, slots=True)
+class Int8Weight:
+    """A weight [outputs, inputs] rounded to int8: `codes` int8 [inputs, outputs], `scales` float32 [outputs].
+
+    Rounding is symmetric, to the largest value of a row; inputs are rounded the same way, token by token, when a product is made
+    (dynamic quantisation: nothing has to be calibrated). A product counts in int32 and is exact from there on.
+    """
+
+    codes: Tensor
+    scales: Tensor
+
+    @staticmethod
+    def of(weight: Tensor) -> Int8Weight:
+        """Round a weight."""
+        codes, scales = _rounded(weight.float())
+        # The product wants the second matrix by columns, which is how the rows of a weight lie in memory.
+        return Int8Weight(codes.T, scales.squeeze(-1))
+
+    def product(self, x: Tensor) -> Tensor:
+        """X [..., inputs] to [..., outputs] in the dtype of x."""
+        codes, scales = _rounded(x.flatten(0, -2).float())
+        whole = torch._int_mm(codes, self.codes)
+        return (whole * scales * self.scales).to(x.dtype).view(*x.shape[:-1], -1)
+
+
+Weight: TypeAlias = Tensor | Int8Weight
+
+
+def stored(weight: Tensor, precision: Precision) -> Weight:
+    """A weight in the precision it is served in."""
+    if precision == "int8":
+        return Int8Weight.of(weight)
+    return weight.to(torch.float32 if precision == "float32" else torch.bfloat16)
+
+
+def linear(x: Tensor, weight: Weight, bias: Tensor | None = None) -> Tensor:
+    """The linear map of a weight in any precision."""
+    if isinstance(weight, Tensor):
+        return functional.linear(x, weight, bias)
+    mapped = weight.product(x)
+    return mapped if bias is None else mapped + bias
+
+
+def _rounded(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows float32 as int8 codes, and the scale of each row, float32 [..., 1]."""
+    scales = rows.abs().amax(dim=-1, keepdim=True).clamp_min(1e-12) / 127
+    return (rows / scales).round_().to(torch.int8), scales
