@@ -257,6 +257,7 @@ def options() -> argparse.Namespace:
         "--controls", type=int, default=None, help="seeds of the language model with random weights; default: --seeds"
     )
     parser.add_argument("--models", help="compare these models and variants (see benchmarks/generative.py) instead")
+    parser.add_argument("--negatives", action="store_true", help="with --models: also the target among nine others")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting for all of --models")
     parser.add_argument("--no-time", action="store_true", help="leave out the global-time split")
     parser.add_argument("--work", type=Path, default=Path("runs/accuracy-work"), help="where finished cells are kept")
@@ -268,7 +269,9 @@ def main() -> None:
     """Run what is missing, print the tables and one line of JSON."""
     given = options()
     if given.models:
-        numbers = generative.table(given.data, given.models.split(","), given.set, seeds=given.seeds, work=given.work)
+        numbers = generative.table(
+            given.data, given.models.split(","), given.set, seeds=given.seeds, work=given.work, negatives=given.negatives
+        )
         finish(numbers, given.json)
         return
     config = preset(given.preset)

@@ -1,8 +1,9 @@
 """Accuracy of models that write item codes, beside models that do not, on any data: the `--models` part of benchmarks.accuracy.
 
 Leave-one-out (Industrial: MiniOneRec's rows), full ranking over the catalog, models fitted on train only, chosen on validation,
-measured on test; `seen_shown.`: items of the history compete, too. `one_of_ten.`: InstructRec's protocol, the target among nine
-random unseen items; `hard.`: among the nine wrong items that `item_knn` puts first. CPU-minutes are those of all threads, fit only.
+measured on test; `seen_shown.`: items of the history compete, too. With --negatives also `one_of_ten.`: InstructRec's protocol, the
+target among nine random unseen items, and `hard.`: among the nine wrong items that `item_knn` puts first. CPU-minutes are those of
+all threads, fit only.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Task:
     sets: Sequence[str]
     seed: int
     folder: Path
+    negatives: bool
 
 
 def parts_of(data: str) -> Split:
@@ -70,22 +72,22 @@ def measured(task: Task) -> Cells:
     context = FitContext(validation=single(task.parts.valid), seed=task.seed, progress=Lines(config.model), folder=task.folder)
     model = build_model(config.model, config).fit(task.parts.train, context)
     out = {"fit_s": np.array(time.monotonic() - began), "fit_cpu_min": np.array((time.process_time() - cpu) / 60)}
-    for prefix, holdout, hide in protocols(task.parts):
+    for prefix, holdout, hide in protocols(task.parts, negatives=task.negatives):
         found = evaluate(model, holdout, k=10, hide_seen=hide)
         metrics = ("hr@1",) if prefix in ("one_of_ten.", "hard.") else ("ndcg@10", "hr@10")
         out |= {f"{prefix}{metric}": found.per_user(metric).astype(np.float32) for metric in metrics}
-    checked = evaluate(model, task.parts.valid, k=10)
-    out |= {f"valid.{metric}": checked.per_user(metric).astype(np.float32) for metric in ("ndcg@10", "hr@10")}
     return out | collisions(model)
 
 
-def protocols(parts: Split) -> list[tuple[str, Holdout, bool]]:
+def protocols(parts: Split, *, negatives: bool) -> list[tuple[str, Holdout, bool]]:
     """Prefix of the keys, queries, and whether seen items are hidden."""
     catalog = parts.train.catalog
+    full = [("", parts.test, True), ("seen_shown.", parts.test, False)]
+    if not negatives:
+        return full
     other = build_model(HARD, from_toml("", [f"model={HARD}"])).fit(parts.train)
     return [
-        ("", parts.test, True),
-        ("seen_shown.", parts.test, False),
+        *full,
         ("one_of_ten.", random_negatives(parts.test, catalog, seed=0), True),
         ("hard.", hard_negatives(parts.test, catalog, score_holdout(other, parts.test)), True),
     ]
@@ -105,7 +107,9 @@ def collisions(model: Recommender) -> Cells:
     return {"collisions": np.array(len(codes) - len(set(codes)))}
 
 
-def table(data: str, names: Sequence[str], more: Sequence[str], *, seeds: int, work: Path) -> dict[str, Any]:
+def table(
+    data: str, names: Sequence[str], more: Sequence[str], *, seeds: int, work: Path, negatives: bool = False
+) -> dict[str, Any]:
     """Every model on one data set; finished cells are read from `work`."""
     parts = parts_of(data)
     print(f"{data}: {parts.protocol}; {len(parts.train.catalog):,} items, {len(parts.test.queries):,} test queries")
@@ -115,8 +119,9 @@ def table(data: str, names: Sequence[str], more: Sequence[str], *, seeds: int, w
         cells = []
         for seed in range(seeds):
             sets = sets_of(name, more)
-            key = {"split": data, "model": name, "seed": seed, "sets": " ".join(sets)}
-            task = Task(data=data, parts=parts, sets=sets, seed=seed, folder=work / f"fit-{data}-{name}-{seed}")
+            key = {"split": data, "model": name, "seed": seed, "sets": " ".join(sets), "negatives": negatives}
+            folder = work / f"fit-{data}-{name}-{seed}"
+            task = Task(data=data, parts=parts, sets=sets, seed=seed, folder=folder, negatives=negatives)
             cells.append(cell(work, key, partial(measured, task)))
         numbers |= {f"{metric}.{name}": float(np.mean([one[metric].mean() for one in cells])) for metric in cells[0]}
         per_user[name] = np.mean([one["ndcg@10"] for one in cells], axis=0)
@@ -129,4 +134,5 @@ def table(data: str, names: Sequence[str], more: Sequence[str], *, seeds: int, w
 def show(name: str, numbers: Mapping[str, Any]) -> None:
     """One line of the table."""
     columns = ("ndcg@10", "hr@10", "seen_shown.ndcg@10", "one_of_ten.hr@1", "hard.hr@1", "fit_cpu_min")
-    print(f"{name:<16}" + "".join(f"{column} {numbers[f'{column}.{name}']:.4f}  " for column in columns), flush=True)
+    found = {column: numbers[f"{column}.{name}"] for column in columns if f"{column}.{name}" in numbers}
+    print(f"{name:<16}" + "".join(f"{column} {value:.4f}  " for column, value in found.items()), flush=True)

@@ -149,7 +149,7 @@ def test_settings_that_make_no_codes_say_what_was_wanted() -> None:
 def test_fewer_bits_give_nearly_the_same_lists(tiger: Tiger, precision: str) -> None:
     rounded = Tiger(replace(SMALL, precision=precision))  # type: ignore[arg-type]
     rounded.__dict__ |= {key: value for key, value in tiger.__dict__.items() if key != "config"}
-    rounded._serve()
+    rounded.warm()
     queries = [Query(history=history_of(user), n=5) for user in range(8)]
     for whole, other in zip(tiger.recommend(queries), rounded.recommend(queries), strict=True):
         assert len({item.item for item in whole.items} & {item.item for item in other.items}) >= 3

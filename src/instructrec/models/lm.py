@@ -187,6 +187,10 @@ class LanguageModelRecommender(Recommender):
         """Requests as the tokens that `score` reads."""
         return [self._encoder.encode(self._example(query)) for query in queries]
 
+    def warm(self) -> None:
+        """Make ready to serve with the present settings; `fit` and `load` do so themselves."""
+        self._serve()
+
     def _serve(self) -> None:
         model = self._ready()
         model.serve()

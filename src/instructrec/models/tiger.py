@@ -19,8 +19,8 @@ class TigerConfig(LmConfig):
 
     base: str = field(default="scratch", metadata={"help": "a base from scratch, or any that `lm` takes"})
     codes: CodeKind = field(default="semantic", metadata={"help": "item codes: semantic, title or atomic"})
-    layers: int = field(default=4, metadata={"help": "decoder layers"})
-    epochs: int = field(default=30, metadata={"help": "passes over all histories"})
+    layers: int = field(default=2, metadata={"help": "decoder layers"})
+    epochs: int = field(default=8, metadata={"help": "passes over all histories"})
     learning_rate: float = field(default=2e-3, metadata={"help": "peak of the one-cycle schedule"})
     max_history: int = field(default=50, metadata={"help": "history items the model reads"})
     questions: float = field(default=0.0, metadata={"help": "questions a 100 history items"})
