@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from instructrec.errors import ModelError
 from instructrec.generation.beam import BeamOptions, NextScores, beam_search
-from instructrec.generation.codes import ItemTokens
+from instructrec.generation.codes import CodeTable, ItemTokens
 from instructrec.generation.scoring import CodeScores
 from instructrec.generation.trie import Trie
 from instructrec.lm.item_model import ItemTable, ItemTokenModel
@@ -53,12 +53,12 @@ def token_names(tokens: ItemTokens) -> list[str]:
     return [*(f"<item:{item}>" for item in range(len(tokens.codes))), *codes, "<answer>"]
 
 
-def plain_model(model: ItemTokenModel, items: ItemTable) -> Any:
+def plain_model(model: ItemTokenModel, items: ItemTable, codes: CodeTable) -> Any:
     """The same function as a causal language model of transformers, float32, output rows not yet scaled.
 
     Vocabulary: words [0, V), then `ItemTable.inputs`, then the answer token. Output rows of words are the word table, those of
-    codes `outputs` behind the map `out`; rows of tokens that are only read are zero and must never be generated. Raises ModelError
-    for a body that is neither Llama nor Qwen 2 or 3.
+    codes `outputs` behind the map `out`, those that never begin a code as much sharper as the product compares them; rows of tokens
+    that are only read are zero and must never be generated. Raises ModelError for a body that is neither Llama nor Qwen 2 or 3.
     """
     from transformers import AutoModelForCausalLM
 
@@ -78,6 +78,9 @@ def plain_model(model: ItemTokenModel, items: ItemTable) -> Any:
         plain.lm_head.weight[: model.vocabulary] = model.decoder.words
         first = model.vocabulary + len(items.inputs) - len(items.outputs)
         plain.lm_head.weight[first:-1] = items.outputs @ model.out.weight
+        if model.written is not None:
+            later = np.setdiff1d(np.arange(codes.num_tokens), codes.tokens[:, 0])
+            plain.lm_head.weight[first + torch.from_numpy(later)] *= model.later_sharpness
     return plain.eval()
 
 

@@ -150,7 +150,7 @@ def _refuse_existing(file: Path) -> None:
 def _prepare(model: LanguageModelRecommender, queries: Sequence[Query], precision: Precision) -> tuple[Any, Fidelity]:
     """The plain model as its file will hold it, and how near it is to the product."""
     tuned, tables, encoder = model.tuned
-    plain = plain_model(tuned, tables)
+    plain = plain_model(tuned, tables, encoder.codes.codes)
     if not queries:
         round_weights(plain, precision)
         return plain, Fidelity(queries=0)
