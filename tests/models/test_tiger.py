@@ -153,3 +153,24 @@ def test_fewer_bits_give_nearly_the_same_lists(tiger: Tiger, precision: str) -> 
     queries = [Query(history=history_of(user), n=5) for user in range(8)]
     for whole, other in zip(tiger.recommend(queries), rounded.recommend(queries), strict=True):
         assert len({item.item for item in whole.items} & {item.item for item in other.items}) >= 3
+
+
+def test_a_body_that_cannot_be_searched_is_refused_before_tuning(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Steps:
+        seen = 0
+
+        def stage(self, name: str, *, total: int) -> None:
+            pass
+
+        def step(self, done: int, *, loss: float | None = None) -> None:
+            self.seen += loss is not None
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ModelError("Continuations cannot be decoded with a body of type 'odd'.")
+
+    monkeypatch.setattr("instructrec.generation.generator.SharedPrefixDecoder", refuse)
+    train, _, _ = leave_last_out(WORLD)
+    steps = Steps()
+    with pytest.raises(ModelError, match="of type 'odd'"):
+        Tiger(SMALL).fit(train, FitContext(progress=steps))
+    assert steps.seen == 0

@@ -66,6 +66,9 @@ class LanguageModelRecommender(Recommender):
         items = self._features(histories, decoder)
         self.book = make_book(self.config, self._described(items), decoder.tokenizer.encode, seed=context.seed)
         self._adopt(ItemTokenModel(decoder, items, self._written(items), dropout=self.config.dropout))
+        if self.book.codes.kind != "atomic":
+            # A body that cannot be searched is refused now, not after minutes of tuning.
+            self._serve()
         if histories:
             self._tune(histories, context)
         self._serve()
