@@ -167,6 +167,18 @@ def invalid_items(wanted: int) -> dict[str, int]:
     return {"generated": made, "invalid": bad}
 
 
+def latency_growth(numbers: dict[str, Any]) -> float:
+    """Time of a whole request at the slowest of the catalog sizes over that at the fastest.
+
+    What the model does does not depend on the catalog, so it is measured once; limits and search are measured at every size.
+    """
+    sizes = [int(name.rpartition(".")[2]) for name in numbers if name.startswith("search_ms.all.")]
+    own = {size: numbers[f"compile_ms.all.{size}"] + numbers[f"search_ms.all.{size}"] for size in sizes}
+    model = numbers["request_ms"] - own[10_000]
+    times = [model + spent for spent in own.values()]
+    return float(max(times) / min(times))
+
+
 def main() -> None:
     """Measure, and print a table and one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -179,6 +191,7 @@ def main() -> None:
     numbers = constraint_steps(given.repeats) | growth(given.repeats) | invalid_items(given.generated)
     if not given.no_requests:
         numbers |= whole_requests(random_codes(12_000), dictionary, repeats=given.repeats, smoke=given.smoke)
+        numbers["latency_growth"] = latency_growth(numbers)
     for name, value in numbers.items():
         print(f"{name:<36}{value:>14,.3f}" if isinstance(value, float) else f"{name:<36}{value!s:>14}")
     finish(numbers, given.json)
