@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
-import json
 import math
 import os
 import re
 import time
-import urllib.request
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from instructrec.errors import ConfigError, ModelError, nearest
+from instructrec.errors import ConfigError, ModelError
+from instructrec.lm.server import CHAT, FINE, LONGEST_WAIT_S, PLAIN, Server, as_list
 
-LONGEST_WAIT_S = 60.0
-"""Cap on the wait before a retry. A server that asks for a longer one is not asked again."""
+__all__ = ["LONGEST_WAIT_S", "TOP_TOKENS", "Endpoint", "EndpointConfig", "LanguageModel"]
+
 TOP_TOKENS = 20
 """Likeliest first tokens asked for in a yes-or-no question: the most that vLLM gives by default."""
-_PLAIN, _CHAT, _MODELS = "/v1/completions", "/v1/chat/completions", "/v1/models"
 _ADDRESS = re.compile(r"https?://([\w.-]+|\[[\da-fA-F:.]+\])(:\d+)?(/[^\s?#@]*)?")
-_LOCAL = re.compile(r"https?://(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|/|$)")
-_FINE, _REFUSED, _PASSING = range(200, 300), (400, 422), (0, 408, 429, *range(500, 600))
-_WRONG_API = "Set url to an OpenAI-compatible API, without what follows /v1."
+_REFUSED = (400, 422)
 _NO_ECHO = "A score needs 'echo' with 'logprobs' in /v1/completions: vLLM and SGLang have it, the llama.cpp server does not."
 _Question = TypeVar("_Question")
 _Reply = TypeVar("_Reply")
@@ -81,18 +76,18 @@ class Endpoint(LanguageModel):
 
     def __init__(self, config: EndpointConfig, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self.config = config
-        self._server = _Server(config, sleep)
+        self._server = Server(config, sleep)
         self._fewest_tokens = 0
 
     def models(self) -> list[str]:
         """Names of the models that the server offers."""
-        return _names(self._server.read(self._server.send(_MODELS), _MODELS))
+        return self._server.models()
 
     def generate(
         self, prompts: Sequence[str], *, max_tokens: int, temperature: float = 0.0, seed: int = 0, stop: Sequence[str] = ()
     ) -> list[str]:
         """One text for each prompt, in their order, cut before the first of the `stop` texts."""
-        path = _CHAT if self.config.chat else _PLAIN
+        path = CHAT if self.config.chat else PLAIN
         options = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed} | ({"stop": list(stop)} if stop else {})
 
         def one(prompt: str) -> str:
@@ -124,10 +119,10 @@ class Endpoint(LanguageModel):
             return list(pool.map(ask, questions))
 
     def _first_token(self, prompt: str, yes: str, no: str) -> float | None:
-        answer = self._server.send(_PLAIN, {"prompt": prompt, "max_tokens": 1, "temperature": 0.0, "logprobs": TOP_TOKENS})
+        answer = self._server.send(PLAIN, {"prompt": prompt, "max_tokens": 1, "temperature": 0.0, "logprobs": TOP_TOKENS})
         if answer.status in _REFUSED:  # some servers list fewer
             return None
-        top = _top_tokens(self._server.choice(answer, _PLAIN)[0].get("logprobs"))
+        top = _top_tokens(self._server.choice(answer, PLAIN)[0].get("logprobs"))
         return _share(top[yes], top[no]) if yes in top and no in top else None
 
     def _score_one(self, prompt: str, end: str, alone: dict[str, list[str]]) -> float:
@@ -149,148 +144,19 @@ class Endpoint(LanguageModel):
     def _echo(self, text: str) -> tuple[list[str], list[Any]]:
         """The tokens of a text, and their log-probabilities as the server gives them."""
         body = {"prompt": text, "echo": True, "logprobs": 1, "temperature": 0.0, "max_tokens": self._fewest_tokens}
-        answer = self._server.send(_PLAIN, body)
+        answer = self._server.send(PLAIN, body)
         if answer.status in _REFUSED and body["max_tokens"] == 0:
-            answer = self._server.send(_PLAIN, {**body, "max_tokens": 1})
-            if answer.status in _FINE:
+            answer = self._server.send(PLAIN, {**body, "max_tokens": 1})
+            if answer.status in FINE:
                 self._fewest_tokens = 1
-        choice, usage = self._server.choice(answer, _PLAIN, advice=_NO_ECHO)
+        choice, usage = self._server.choice(answer, PLAIN, advice=_NO_ECHO)
         listed = choice["logprobs"] if isinstance(choice.get("logprobs"), dict) else {}
-        tokens, logprobs = (_list(listed.get(name)) for name in ("tokens", "token_logprobs"))
+        tokens, logprobs = (as_list(listed.get(name)) for name in ("tokens", "token_logprobs"))
         if not tokens or len(tokens) != len(logprobs) or text not in str(choice["text"]):
             raise ModelError(f"{self._server.address} answered without log-probabilities of the prompt. {_NO_ECHO}")
         tokens = [str(token) for token in tokens]
         sent = _count_sent(text, tokens, listed.get("text_offset"), usage)
         return tokens[:sent], logprobs[:sent]
-
-
-class _Answer(NamedTuple):
-    """What came back: `status` 0 when nothing did, and then `text` is the reason. `wait_s` is what the server asks to wait."""
-
-    status: int
-    text: str
-    wait_s: float = 0.0
-
-
-class _Server:
-    """Requests and their answers: retries, JSON, and words for everything that can go wrong."""
-
-    def __init__(self, config: EndpointConfig, sleep: Callable[[float], None]) -> None:
-        self.config = config
-        self.address = config.url.rstrip("/").removesuffix("/v1")
-        self._sleep = sleep
-        # Without urllib's own handling of statuses: a key must not follow a redirection. No proxy reaches this machine.
-        proxy = urllib.request.ProxyHandler({} if _LOCAL.match(config.url) else None)
-        self._opener = urllib.request.OpenerDirector()
-        for handler in (proxy, urllib.request.HTTPHandler(), urllib.request.HTTPSHandler()):
-            self._opener.add_handler(handler)
-
-    def send(self, path: str, body: dict[str, Any] | None = None) -> _Answer:
-        """The answer to a request, or the last one when trying again does not help."""
-        answer, wait_s = self._try(path, body), self.config.first_wait_s
-        for _ in range(self.config.retries):
-            if answer.status not in _PASSING or answer.wait_s > LONGEST_WAIT_S:
-                break
-            self._sleep(max(min(wait_s, LONGEST_WAIT_S), answer.wait_s))
-            answer, wait_s = self._try(path, body), 2 * wait_s
-        return answer
-
-    def _try(self, path: str, body: dict[str, Any] | None) -> _Answer:
-        key = self._key()
-        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
-        data = None if body is None else json.dumps({"model": self.config.model, **body}).encode()
-        request = urllib.request.Request(self.address + path, data, headers)
-        try:
-            with self._opener.open(request, timeout=self.config.timeout_s) as response:
-                wait = response.headers.get("Retry-After", "").strip()
-                text = response.read().decode(errors="replace")
-                return _Answer(response.status, text, float(wait) if wait.isdecimal() else 0.0)
-        except (OSError, http.client.HTTPException, UnicodeError, OverflowError) as error:
-            reason = getattr(error, "reason", None) or error
-            timeout = f"timeout after {self.config.timeout_s:g} s" if isinstance(reason, TimeoutError) else ""
-            return _Answer(0, timeout or str(reason) or type(reason).__name__)
-
-    def choice(self, answer: _Answer, path: str, *, advice: str = "") -> tuple[dict[str, Any], Any]:
-        """The first choice of an answer, with its `text` or its `message`, and the `usage` beside it. Raises ModelError."""
-        found = self.read(answer, path, advice=advice)
-        choice = next(iter(_list(found.get("choices"))), None)
-        if not isinstance(choice, dict) or not (isinstance(choice.get("message"), dict) if path == _CHAT else "text" in choice):
-            raise self._error(f"answered {path} without choices", answer.text, _WRONG_API)
-        return choice, found.get("usage")
-
-    def read(self, answer: _Answer, path: str, *, advice: str = "") -> dict[str, Any]:
-        """The JSON object of an answer. Raises ModelError for every other answer, with `advice` where a request is refused."""
-        found = _object(answer.text)
-        if answer.status in _FINE and found:
-            return found
-        if answer.status in _FINE:
-            raise self._error(f"answered {path} with something that is not a JSON object", answer.text, _WRONG_API)
-        retried = self.config.retries and answer.status in _PASSING and answer.wait_s <= LONGEST_WAIT_S
-        tries = f" after {self.config.retries + 1} tries" if retried else ""
-        happened = f"answered {path} with status {answer.status}" if answer.status else f"gave no answer to {path}"
-        otherwise = "Look into the log of the server." if answer.status in _PASSING else "Change what the server names."
-        raise self._error(happened + tries, _words(answer.text), self._advice(answer) or advice or otherwise)
-
-    def _advice(self, answer: _Answer) -> str:
-        """What to do about an answer; empty where the request itself is at fault."""
-        if answer.wait_s > LONGEST_WAIT_S:
-            return f"It asks to wait {answer.wait_s:.0f} s: try again then."
-        if answer.status == 404:
-            return self._offer()
-        if answer.status in (401, 403):
-            variable = self.config.api_key_variable
-            if not variable:
-                return "Put the key into an environment variable and name it in api_key_variable."
-            return f"The environment variable {variable} {'holds another key' if self._key() else 'is not set'}."
-        if 300 <= answer.status < 400:
-            return "It redirects: set url to the address that it redirects to."
-        if answer.status in (0, 408, 502, 503, 504):
-            return "Check that the server runs at this url and is ready; for a slow one raise timeout_s or lower at_once."
-        return "Lower at_once, or raise retries or first_wait_s." if answer.status == 429 else ""
-
-    def _offer(self) -> str:
-        """What is offered instead of a model that is not known."""
-        answer = self._try(_MODELS, None)
-        names = _names(_object(answer.text)) if answer.status in _FINE else []
-        model = self.config.model
-        if not names or model in names:
-            return _WRONG_API
-        return f"The model asked for is '{model}'; the server offers: {', '.join(names[:20])}.{nearest(model, names)}"
-
-    def _key(self) -> str:
-        key = os.environ.get(self.config.api_key_variable, "").strip()
-        if not (key.isascii() and key.isprintable()):
-            raise ModelError(f"The variable {self.config.api_key_variable} holds characters that no API key can have. Set it anew.")
-        return key
-
-    def _error(self, happened: str, detail: str, advice: str) -> ModelError:
-        key = self._key()
-        # Some servers repeat the key that they refuse.
-        words = " ".join((detail.replace(key, "[key]") if key else detail).split())
-        return ModelError(f"The server {self.address} {happened} ({words[:300] or 'no reason given'}). {advice}")
-
-
-def _object(text: str) -> dict[str, Any]:
-    """The JSON object that a text holds, with None for NaN; an empty one for anything else."""
-    with contextlib.suppress(ValueError, RecursionError):
-        found = json.loads(text, parse_constant={"-Infinity": -math.inf}.get)
-        return found if isinstance(found, dict) else {}
-    return {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _words(text: str) -> str:
-    """The message in the body of an error, in whichever of the usual places it is, else the body."""
-    found: Any = _object(text)
-    inner = found.get("error", found)
-    return str((inner.get("message") or inner.get("detail") if isinstance(inner, dict) else inner) or text)
-
-
-def _names(found: dict[str, Any]) -> list[str]:
-    return [str(entry["id"]) for entry in _list(found.get("data")) if isinstance(entry, dict) and "id" in entry]
 
 
 def _start_of(end: str, tokens: Sequence[str]) -> int | None:
@@ -308,7 +174,7 @@ def _start_of(end: str, tokens: Sequence[str]) -> int | None:
 
 def _count_sent(text: str, tokens: Sequence[str], offsets: Any, usage: Any) -> int:
     """How many of the tokens are of the text that was sent; the server generated the others."""
-    by_offset = sum(isinstance(offset, int) and offset < len(text) for offset in _list(offsets))
+    by_offset = sum(isinstance(offset, int) and offset < len(text) for offset in as_list(offsets))
     if "".join(tokens[:by_offset]) == text:
         return by_offset
     told = usage.get("prompt_tokens") if isinstance(usage, dict) else None
