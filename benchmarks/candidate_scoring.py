@@ -15,7 +15,6 @@ two orders. Medians over --repeats, the sides in turns.
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -27,8 +26,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.calibration import add_json_option, finish
+from benchmarks.sides import in_turns, smollm2
 from instructrec.generation.candidates import CandidateScorer
-from instructrec.lm.bases import prepare
 from instructrec.lm.shared_prefix import Context, SharedPrefixDecoder
 
 FORMS = ("yes_no", "title", "code")
@@ -52,14 +51,7 @@ class Sides:
     """Both ways to score the same random candidates with the same weights."""
 
     def __init__(self, shape: Shape, dtype: torch.dtype) -> None:
-        from transformers import AutoModelForCausalLM
-        from transformers.utils import logging
-
-        logging.disable_progress_bar()
-        folder = prepare("smollm2-135m").folder
-        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="sdpa").eval()
-        model.model.layers = model.model.layers[: shape.layers]
-        model.config.num_hidden_layers = len(model.model.layers)
+        model = smollm2(shape.layers, dtype)
         self.body, self.outputs = model.model, model.lm_head.weight.detach()
         self.words = model.get_input_embeddings().weight.detach().float()
         self.decoder = SharedPrefixDecoder(model.get_decoder())
@@ -136,23 +128,17 @@ def compare(sides: Sides, form: str, *, size: int, repeats: int) -> dict[str, An
     """Times (s) of both sides and of ours with the prompt read before, their ratios, and how far their scores are apart."""
     context = sides.read()
     works: dict[str, Callable[[], Tensor]] = {
-        "baseline_s": lambda: sides.theirs(form, size),
-        "ours_s": lambda: sides.ours(form),
-        "cached_s": lambda: sides.ours(form, context),
+        "baseline": lambda: sides.theirs(form, size),
+        "ours": lambda: sides.ours(form),
+        "cached": lambda: sides.ours(form, context),
     }
-    # The runs that warm up give the scores that are compared.
-    scores = {name: work() for name, work in works.items()}
-    times: dict[str, list[float]] = {name: [] for name in works}
-    for _ in range(repeats):
-        for name, work in works.items():
-            times[name].append(seconds(work))
+    times, scores = in_turns(works, repeats)
     end = "" if form == "yes_no" else f"_{form}"
-    medians = {name: statistics.median(some) for name, some in times.items()}
-    theirs, ours = scores["baseline_s"], scores["ours_s"]
+    theirs, ours = scores["baseline"], scores["ours"]
     return {
-        f"speedup{end}": medians["baseline_s"] / medians["ours_s"],
-        f"speedup{end}_cached": medians["baseline_s"] / medians["cached_s"],
-        **{name.replace("_s", f"{end}_s"): median for name, median in medians.items()},
+        f"speedup{end}": times["baseline"] / times["ours"],
+        f"speedup{end}_cached": times["baseline"] / times["cached"],
+        **{f"{name}{end}_s": median / 1000 for name, median in times.items()},
         f"max_score_difference{end}": float((theirs - ours).abs().max()),
         f"bf16_tau{end}": round(float(kendalltau(theirs.numpy(), ours.numpy()).statistic), 6),
     }

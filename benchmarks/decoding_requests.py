@@ -13,8 +13,6 @@ Medians over `repeats`, the sides in turns, after one run of each that warms up.
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import cycle
@@ -25,11 +23,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from benchmarks.sides import in_turns, smollm2
 from instructrec.generation.beam import BeamOptions, Found, NextScores, beam_search
 from instructrec.generation.codes import CodeTable
 from instructrec.generation.scoring import CodeScores
 from instructrec.generation.trie import Trie
-from instructrec.lm.bases import prepare
 from instructrec.lm.shared_prefix import Context, SharedPrefixDecoder
 from instructrec.tables import BoolArray
 
@@ -114,15 +112,7 @@ class Sides:
 
 def _model(layers: int, dtype: torch.dtype, num_tokens: int) -> Any:
     """The base cut to its first layers, with a random row for each code token behind its words; embeddings and outputs are tied."""
-    from transformers import AutoModelForCausalLM
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    folder = prepare("smollm2-135m").folder
-    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="sdpa").eval()
-    model.model.layers = model.model.layers[:layers]
-    model.config.num_hidden_layers = len(model.model.layers)
+    model = smollm2(layers, dtype)
     words = model.get_input_embeddings().weight.detach()
     model.resize_token_embeddings(len(words) + num_tokens, mean_resizing=False)
     rows = torch.randn(num_tokens, words.shape[1], generator=torch.Generator().manual_seed(0)) * words.float().std()
@@ -162,21 +152,10 @@ def linear_maps(sides: Sides) -> Callable[[], None]:
     return run
 
 
-def medians_ms(works: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median time of one call of each, ms, in turns, so that a slow minute of the machine meets all; after one that warms up."""
-    times: dict[str, list[float]] = {name: [] for name in works}
-    for repeat in range(repeats + 1):
-        for name, work in works.items():
-            began = time.perf_counter()
-            work()
-            if repeat:
-                times[name].append((time.perf_counter() - began) * 1000)
-    return {name: statistics.median(some) for name, some in times.items()}
-
-
 def one_request(sides: Sides, repeats: int) -> dict[str, float]:
     """One request by each side, and the linear maps alone: times (ms) and ratios."""
-    found = medians_ms({"ours": sides.ours, "floor": linear_maps(sides), "theirs": sides.theirs}, repeats)
+    works: dict[str, Callable[[], object]] = {"ours": sides.ours, "floor": linear_maps(sides), "theirs": sides.theirs}
+    found, _ = in_turns(works, repeats)
     plain, dtype = ("", "_bf16") if sides.decoder.dtype == torch.bfloat16 else ("_fp32", "_fp32")
     return {
         f"request_ms{plain}": found["ours"],
@@ -196,7 +175,7 @@ def batches(sides: Sides, repeats: int) -> dict[str, float]:
         "batch": lambda: sides.ours(everything),
         "batch_cached": lambda: sides.search(sides.scores(contexts), everything),
     }
-    found = medians_ms(works, repeats)
+    found, _ = in_turns(works, repeats)
     return {f"batch_speedup{end}": found["one_by_one"] / found[f"batch{end}"] for end in ("", "_cached")}
 
 
@@ -217,7 +196,7 @@ def constraint_share(sides: Sides, repeats: int) -> dict[str, float]:
         "constraint": lambda: sides.search(lambda _, __: next(replayed), slice(1)),
         "steps": lambda: sides.search(sides.scores(context), slice(1)),
     }
-    found = medians_ms(works, repeats * 4)
+    found, _ = in_turns(works, repeats * 4)
     return {"constraint_share": found["constraint"] / found["steps"]}
 
 

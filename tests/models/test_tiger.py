@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 import torch
 from tests.contracts import NEW_ITEMS, WORLD, RecommenderContract, history_of, leave_last_out
+from tests.models.test_lm import TINY
 
 from instructrec.core import FitContext, Instruction, Query, Recommendation
 from instructrec.errors import ModelError
 from instructrec.generation.beam import BeamOptions
 from instructrec.generation.codes import read_codes
+from instructrec.generation.generator import Prompt
 from instructrec.instructions.render import query_example
-from instructrec.models.lm import LanguageModelRecommender, LmConfig
+from instructrec.models.lm import LanguageModelRecommender
 from instructrec.models.tiger import Tiger, TigerConfig
 from instructrec.tuning.loop import losses
 from instructrec.tuning.packing import pack
@@ -21,18 +23,7 @@ from instructrec.tuning.packing import pack
 SMALL = TigerConfig(
     layers=2, width=32, code_levels=(5, 4), epochs=40, learning_rate=5e-3, batch_tokens=640, factor_width=16, dropout=0.1
 )
-TITLES = LmConfig(
-    base="tiny",
-    codes="title",
-    layers=2,
-    lora_rank=4,
-    lora_alpha=8.0,
-    epochs=40,
-    learning_rate=5e-3,
-    batch_tokens=640,
-    factor_width=16,
-    dropout=0.1,
-)
+TITLES = replace(TINY, codes="title")
 
 
 class TestTiger(RecommenderContract):
@@ -115,7 +106,8 @@ def test_codes_stay_when_items_are_added_and_new_items_have_one(tiger: Tiger, tm
 def test_items_are_drawn_at_a_temperature_without_repeats(tiger: Tiger) -> None:
     generator = tiger._generator
     assert generator is not None
-    prompts, masks = tiger._prompts([seen_too(0)]), np.ones((1, len(WORLD.catalog)), dtype=np.bool_)
+    prompts = [Prompt(tokens=example.tokens) for example in tiger.encoded([seen_too(0)])]
+    masks = np.ones((1, len(WORLD.catalog)), dtype=np.bool_)
     best = generator.search(prompts, masks, BeamOptions(width=8)).items[0].tolist()
     drawn = [generator.search(prompts, masks, BeamOptions(width=8, temperature=2.0, seed=k)).items[0].tolist() for k in range(5)]
     assert all(len(set(items)) == 8 for items in drawn)

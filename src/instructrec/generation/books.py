@@ -82,13 +82,13 @@ def make_book(config: CodeConfig, items: Described, encode: Encode, *, seed: int
     return AtomicBook(codes=atomic(len(items.titles)))
 
 
-def grow(book: Book, new: Described, encode: Encode, *, vectors: FloatArray) -> Book:
-    """Codes for new items behind the old ones, whose codes stay; `vectors` are those of the new items, for semantic codes."""
+def grow(book: Book, titles: Sequence[str], encode: Encode, *, vectors: FloatArray) -> Book:
+    """Codes for new items behind the old ones, whose codes stay; `titles` and `vectors` are those of the new items."""
     if isinstance(book, Codebook):
         return book.add(vectors)
     if isinstance(book, TitleBook):
-        return book.add(new.titles, encode)
-    return AtomicBook(codes=atomic(len(book.codes) + len(new.titles)))
+        return book.add(titles, encode)
+    return AtomicBook(codes=atomic(len(book.codes) + len(titles)))
 
 
 def arrays_of(book: Book) -> dict[str, NDArray[Any]]:

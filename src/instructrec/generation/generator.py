@@ -30,16 +30,18 @@ class Prompt:
 class ItemGenerator:
     """A tuned model, ready to generate: make a new one after tuning or when items were added.
 
-    `items`: the model's tables; `tokens`: the codes that it writes (cut by `CodeTable.distinguishing`); `precision`: of the
-    decoder's products (none: as it was tuned).
+    `items`: the model's tables; `tokens`: the codes that it writes (cut by `CodeTable.distinguishing`) and `trie`, theirs;
+    `precision`: of the decoder's products (none: as it was tuned).
     """
 
     @torch.inference_mode()
-    def __init__(self, model: ItemTokenModel, items: ItemTable, tokens: ItemTokens, *, precision: Precision | None = None) -> None:
+    def __init__(
+        self, model: ItemTokenModel, items: ItemTable, tokens: ItemTokens, trie: Trie, *, precision: Precision | None = None
+    ) -> None:
         self.model = model
         self.items = items
         self.tokens = tokens
-        self.trie = Trie.build(tokens.codes)
+        self.trie = trie
         self.decoder = SharedPrefixDecoder(model.body, precision=precision)
         self._inputs = items.inputs[tokens.first_written - tokens.vocabulary :] * model.input_scale
 
@@ -71,16 +73,10 @@ class ItemGenerator:
         for row, prompt in zip(rows, prompts, strict=True):
             row[: len(prompt.tokens)] = prompt.tokens
         context = self.decoder.read(self.model.vectors(torch.from_numpy(rows), self.items), lengths)
-        answers = _Answers(self.model, self.items, context.hidden, self._pooled(prompts))
+        words = [prompt.words for prompt in prompts]
+        pooled = self.model.pool_lists(words) if any(words) else None
+        answers = _Answers(self.model, self.items, context.hidden, pooled)
         return CodeScores(self.decoder, context, inputs=self._inputs, outputs=answers)
-
-    def _pooled(self, prompts: Sequence[Prompt]) -> Tensor | None:
-        """Words of the questions, float32 [num_prompts, width]; none where nobody asks in words."""
-        ids = [word for prompt in prompts for word in prompt.words]
-        if not ids:
-            return None
-        owners = [owner for owner, prompt in enumerate(prompts) for _ in prompt.words]
-        return self.model.pool(torch.tensor(ids), torch.tensor(owners), len(prompts))
 
 
 BEHIND = 1.0

@@ -7,6 +7,7 @@ a pooled word vector next to the hidden state, so that a few thousand questions 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -173,6 +174,12 @@ class ItemTokenModel(nn.Module):
         total = torch.zeros(num_answers, words.shape[1]).index_add(0, owner, words * gate[:, None])
         weight = torch.zeros(num_answers).index_add(0, owner, gate)
         return total / weight.clamp_min(1e-6)[:, None] * self.word_scale
+
+    def pool_lists(self, words: Sequence[Sequence[int]]) -> Tensor:
+        """`pool` of the word ids of each answer, float32 [num_answers, width]."""
+        ids = [word for each in words for word in each]
+        owners = [owner for owner, each in enumerate(words) for _ in each]
+        return self.pool(torch.tensor(ids, dtype=torch.int64), torch.tensor(owners, dtype=torch.int64), len(words))
 
     def word_logits(self, hidden: Tensor) -> Tensor:
         """Scores of the vocabulary for tasks that answer in words, float32 [num_tokens, vocabulary]."""

@@ -68,10 +68,10 @@ class LanguageModelRecommender(Recommender):
         self._adopt(ItemTokenModel(decoder, items, self._written(items), dropout=self.config.dropout))
         if self.book.codes.kind != "atomic":
             # A body that cannot be searched is refused now, not after minutes of tuning.
-            self._serve()
+            self.warm()
         if histories:
             self._tune(histories, context)
-        self._serve()
+        self.warm()
         return self
 
     def _decoder(self, context: FitContext) -> Decoder:
@@ -85,9 +85,9 @@ class LanguageModelRecommender(Recommender):
         )
         return Features(text=self._text(self.catalog, decoder), factors=torch.from_numpy(factors))
 
-    def _described(self, items: Features, start: int = 0) -> Described:
-        """Items from `start` on, as codes are made from them."""
-        return Described(titles=self.catalog.titles[start:], text=items.text[start:].numpy(), factors=items.factors[start:].numpy())
+    def _described(self, items: Features) -> Described:
+        """The catalog as codes are made from it."""
+        return Described(titles=self.catalog.titles, text=items.text.numpy(), factors=items.factors.numpy())
 
     def _written(self, items: Features) -> Features | None:
         """Features of the code tokens; none where an item is its own token."""
@@ -146,12 +146,12 @@ class LanguageModelRecommender(Recommender):
         stride = max(1, len(context.validation[0]) // CHECK_USERS)
         queries = list(context.validation[0])[::stride]
         targets = list(context.validation[1])[::stride]
-        masks = np.stack([allowed(query, self.catalog) for query in queries])
         if self.book.codes.kind != "atomic":
             return partial(self._written_loss, queries, targets)
+        masks = np.stack([allowed(query, self.catalog) for query in queries])
 
         def check() -> float:
-            self._serve()
+            self.warm()
             scores = np.where(masks, self.score(queries), -np.inf)
             top = scores.max(axis=1)
             norm = top + np.log(np.exp(scores - top[:, None]).sum(axis=1))
@@ -164,14 +164,16 @@ class LanguageModelRecommender(Recommender):
         """Mean negative log-likelihood (nats, among all items) of writing each target after its history."""
         model = self._ready()
         model.serve()
-        total = 0.0
-        for query, target in zip(queries, targets, strict=True):
-            example = replace(self._example(query), branches=(), next_item=True)
-            encoded = self._encoder.encode(replace(example, trunk=(*example.trunk, ItemRef(target))))
-            last = replace(encoded, next_items=encoded.next_items[-1:])
-            with torch.inference_mode():
-                total += losses(model, pack([last], [[0]], padding=self._encoder.codes.answer), self._encoder.trie)[1]
-        return total / len(queries)
+        encoded = [self._followed(query, target) for query, target in zip(queries, targets, strict=True)]
+        batches = self._batches(encoded, np.random.default_rng(0))
+        with torch.inference_mode():
+            return sum(losses(model, batch, self._encoder.trie)[1] * batch.num_next for batch in batches) / len(queries)
+
+    def _followed(self, query: Query, target: int) -> Encoded:
+        """A history and the item that followed it, which alone is to be predicted."""
+        example = self._example(query)
+        encoded = self._encoder.encode(replace(example, trunk=(*example.trunk, ItemRef(target)), branches=(), next_item=True))
+        return replace(encoded, next_items=encoded.next_items[-1:])
 
     def _ready(self) -> ItemTokenModel:
         if self._model is None:
@@ -191,17 +193,14 @@ class LanguageModelRecommender(Recommender):
         return [self._encoder.encode(self._example(query)) for query in queries]
 
     def warm(self) -> None:
-        """Make ready to serve with the present settings; `fit` and `load` do so themselves."""
-        self._serve()
-
-    def _serve(self) -> None:
+        """Make ready to serve with the present weights and settings; `fit` and `load` do so themselves."""
         model = self._ready()
         model.serve()
         with torch.inference_mode():
             self._items = model.table()
         if self.book.codes.kind != "atomic":
             precision = None if self.config.precision == "own" else self.config.precision
-            self._generator = ItemGenerator(model, self._items, self._encoder.codes, precision=precision)
+            self._generator = ItemGenerator(model, self._items, self._encoder.codes, self._encoder.trie, precision=precision)
 
     def is_personal(self, query: Query) -> bool:
         """A history or words are enough."""
@@ -213,7 +212,7 @@ class LanguageModelRecommender(Recommender):
         Codes of several tokens are searched under what the query allows: items that the beam did not reach stand behind it.
         """
         self._ready()
-        encoded = [self._encoder.encode(self._example(query)) for query in queries]
+        encoded = self.encoded(queries)
         out = np.empty((len(queries), len(self.catalog)), dtype=np.float32)
         order = sorted(range(len(encoded)), key=lambda k: len(encoded[k].tokens))
         start = 0
@@ -223,7 +222,8 @@ class LanguageModelRecommender(Recommender):
                 size -= 1
             block = order[start : start + size]
             part = [encoded[k] for k in block]
-            out[block] = self._forward(part) if self._generator is None else self._search(part, [queries[k] for k in block])
+            asked = [queries[k] for k in block]
+            out[block] = self._forward(part) if self._generator is None else self._search(self._generator, part, asked)
             start += size
         return out
 
@@ -239,29 +239,22 @@ class LanguageModelRecommender(Recommender):
             for asked in (False, True):
                 rows = [k for k, example in enumerate(encoded) if bool(example.questions) == asked]
                 if rows:
-                    scores[rows] = model.logits(hidden[rows], items, self._pooled([encoded[k] for k in rows]) if asked else None)
+                    words = model.pool_lists([encoded[k].questions[0].words for k in rows]) if asked else None
+                    scores[rows] = model.logits(hidden[rows], items, words)
         return scores.numpy()
 
-    def _search(self, encoded: Sequence[Encoded], queries: Sequence[Query]) -> FloatArray:
-        if self._generator is None:
-            raise ModelError("Model 'lm' has codes of one token; there is nothing to search.")
-        prompts = [_prompt(example) for example in encoded]
+    def _search(self, generator: ItemGenerator, encoded: Sequence[Encoded], queries: Sequence[Query]) -> FloatArray:
+        prompts = [
+            Prompt(tokens=example.tokens, words=example.questions[0].words if example.questions else ()) for example in encoded
+        ]
         masks = np.stack([allowed(query, self.catalog) for query in queries])
         width = max(self.config.beam, *(query.n for query in queries))
-        return self._generator.rank(prompts, masks, BeamOptions(width=width, normalise="catalog"))
-
-    def _prompts(self, queries: Sequence[Query]) -> list[Prompt]:
-        return [_prompt(self._encoder.encode(self._example(query))) for query in queries]
+        return generator.rank(prompts, masks, BeamOptions(width=width, normalise="catalog"))
 
     def _example(self, query: Query) -> Example:
         """The prompt of a query; nothing is to be predicted inside it."""
         example = query_example(query, self.catalog, language=self.config.language, max_history=self.config.max_history)
         return replace(example, next_item=False)
-
-    def _pooled(self, encoded: Sequence[Encoded]) -> Tensor:
-        ids = [word for example in encoded for word in example.questions[0].words]
-        owners = [owner for owner, example in enumerate(encoded) for _ in example.questions[0].words]
-        return self._ready().pool(torch.tensor(ids, dtype=torch.int64), torch.tensor(owners, dtype=torch.int64), len(encoded))
 
     def save(self, folder: Path) -> None:
         """Write adapters, item table and heads, item codes, the curve, and which base they belong to."""
@@ -299,7 +292,7 @@ class LanguageModelRecommender(Recommender):
         if len(catalog) > num_items:
             self._grow(model, text, num_items)
         self._adopt(model)
-        self._serve()
+        self.warm()
         return self
 
     def _grow(self, model: ItemTokenModel, text: Tensor, num_items: int) -> None:
@@ -307,11 +300,5 @@ class LanguageModelRecommender(Recommender):
         known = text[:num_items].numpy()
         factors = factors_from_text(known, model.factors.numpy(), self._trained, text[num_items:].numpy())
         model.grow(Features(text=text[num_items:], factors=torch.from_numpy(factors)))
-        everything = Features(text=text, factors=model.factors)
-        vectors = self._described(everything).vectors(self.config.code_text)[num_items:]
-        self.book = grow(self.book, self._described(everything, num_items), model.decoder.tokenizer.encode, vectors=vectors)
-
-
-def _prompt(example: Encoded) -> Prompt:
-    """A request without its answer, as the generator reads it."""
-    return Prompt(tokens=example.tokens, words=example.questions[0].words if example.questions else ())
+        vectors = self._described(Features(text=text, factors=model.factors)).vectors(self.config.code_text)[num_items:]
+        self.book = grow(self.book, self.catalog.titles[num_items:], model.decoder.tokenizer.encode, vectors=vectors)

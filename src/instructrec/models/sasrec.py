@@ -29,6 +29,7 @@ from instructrec.models.memory import check_positive
 from instructrec.models.sasrec_network import Network
 from instructrec.models.storage import read_model, write_model
 from instructrec.tables import Catalog, Dataset, FloatArray, IntArray
+from instructrec.tuning.loop import one_cycle
 
 CHECK_USERS = 1000
 """Validation queries behind each check."""
@@ -113,7 +114,7 @@ class Training:
         num_targets = sum(int((batch >= 0).sum()) for batch in batches)
         for number, batch in enumerate(batches):
             done = (epoch + number / len(batches)) / self.config.epochs
-            self.optimizer.param_groups[0]["lr"] = self.config.learning_rate * _schedule(done)
+            self.optimizer.param_groups[0]["lr"] = self.config.learning_rate * one_cycle(done, warmup=WARMUP)
             nats = self._step(batch, num_targets / len(batches))
             total += nats
             # Cuts are drawn anew, so epochs may differ by a batch; the bar counts the steps of the first one.
@@ -261,10 +262,3 @@ def _padded(rows: Sequence[IntArray]) -> Tensor:
     for place, row in enumerate(rows):
         out[place, : len(row)] = row
     return torch.from_numpy(out)
-
-
-def _schedule(done: float) -> float:
-    """Learning rate as a share of its peak: straight up during warm-up, cosine down to zero after."""
-    if done < WARMUP:
-        return 0.02 + 0.98 * done / WARMUP
-    return 0.5 * (1 + float(np.cos(np.pi * (done - WARMUP) / (1 - WARMUP))))

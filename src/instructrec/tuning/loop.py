@@ -127,20 +127,13 @@ class TuningLoop:
         # Dropout follows from seed and step alone: a resumed run draws what an uninterrupted one would have drawn.
         torch.manual_seed(self.seed * 1_000_003 + self.state.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * self._schedule(self.state.step / self.steps)
+            group["lr"] = self.config.learning_rate * one_cycle(self.state.step / self.steps, warmup=self.config.warmup)
         loss, next_item = losses(self.model, batch, self.trie)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.named.values(), self.config.clip)
         self.optimizer.step()
         return next_item
-
-    def _schedule(self, done: float) -> float:
-        """Learning rate as a share of its peak: cosine up during warm-up, cosine down to zero after."""
-        warmup = max(self.config.warmup, 1e-9)
-        phase = 1 - done / warmup if done < warmup else (done - warmup) / max(1 - warmup, 1e-9)
-        low = 0.04 if done < warmup else 0.0
-        return low + (1 - low) * 0.5 * (1 + float(np.cos(np.pi * min(max(phase, 0.0), 1.0))))
 
     def _save(self, folder: Path) -> None:
         """Keep weights, optimiser moments and the curve; the small JSON is written last and names the step it belongs to."""
@@ -173,15 +166,20 @@ class TuningLoop:
         self.state = TuningState(step=int(facts["step"]), curve=list(facts["curve"]))
 
 
+def one_cycle(done: float, *, warmup: float) -> float:
+    """Learning rate as a share of its peak when the share `done` of the steps is: cosine up during warm-up, down to zero after."""
+    warmup = max(warmup, 1e-9)
+    phase = 1 - done / warmup if done < warmup else (done - warmup) / max(1 - warmup, 1e-9)
+    low = 0.04 if done < warmup else 0.0
+    return low + (1 - low) * 0.5 * (1 + float(np.cos(np.pi * min(max(phase, 0.0), 1.0))))
+
+
 def losses(model: ItemTokenModel, batch: PackedBatch, trie: Trie) -> tuple[Tensor, float]:
     """Weighted mean cross-entropy over all answers, and the mean over next items alone (nats an item)."""
     items = model.table()
     hidden = model.hidden(batch.batch, items).flatten(0, 1)
-    logits = _logits(model, hidden, batch.next_items, items)
-    if _is_flat(trie, logits):
-        next_item = functional.cross_entropy(logits, batch.next_items.targets)
-    else:
-        next_item = _losses(logits, batch.next_items, trie).sum() / max(batch.num_next, 1)
+    chosen = _losses(_logits(model, hidden, batch.next_items, items), batch.next_items, trie)
+    next_item = chosen.sum() / max(batch.num_next, 1)
     total, weight = next_item * batch.num_next, float(batch.num_next)
     if len(batch.items):
         # A tensor as large as the choices, not an indexed one: gradients of plain indexing add in the order of threads.
@@ -206,13 +204,9 @@ def _losses(logits: Tensor, choices: Choices, trie: Trie) -> Tensor:
 
     A distribution over what exists: the sum over the tokens of a code is the log-probability of its item among all items.
     """
-    if _is_flat(trie, logits):
+    if len(trie.most_children) == 2 and trie.most_children[0] == logits.shape[1]:
+        # Every token is an item, and all of them compete: nothing has to be picked out.
         return functional.cross_entropy(logits, choices.targets, reduction="none")
     tokens, exist = trie.children(choices.nodes)
     place = ((tokens == choices.targets[:, None]) & exist).int().argmax(dim=1)
     return functional.cross_entropy(logits.gather(1, tokens).masked_fill(~exist, -torch.inf), place, reduction="none")
-
-
-def _is_flat(trie: Trie, logits: Tensor) -> bool:
-    """Whether every code is one token, and every token is one item."""
-    return len(trie.most_children) == 2 and trie.most_children[0] == logits.shape[1]
