@@ -130,14 +130,15 @@ class LanguageModelRecommender(Recommender):
         self.curve = loop.state.curve
 
     def _batches(self, encoded: Sequence[Encoded], rng: np.random.Generator) -> list[PackedBatch]:
-        """Rows of similar length together, in random order."""
+        """Rows in random order, as long as the longest example needs: one written token by token outgrows `row_length`."""
         lengths = [len(example.tokens) for example in encoded]
-        rows = fill_rows(lengths, self.config.row_length)
+        length = max(self.config.row_length, *lengths)
+        rows = fill_rows(lengths, length)
         rows = [rows[int(place)] for place in rng.permutation(len(rows))]
-        size = max(1, self.config.batch_tokens // self.config.row_length)
+        size = max(1, self.config.batch_tokens // length)
         padding = self._encoder.codes.answer
         groups = [rows[start : start + size] for start in range(0, len(rows), size)]
-        return [pack(encoded, group, padding=padding, length=self.config.row_length) for group in groups]
+        return [pack(encoded, group, padding=padding, length=length) for group in groups]
 
     def _validation_loss(self, context: FitContext) -> Any:
         """A function that gives the mean negative log-likelihood (nats) of some validation targets among the allowed items."""

@@ -31,7 +31,7 @@ class TuningConfig:
 
     epochs: int = field(default=6, metadata={"help": "passes over all histories"})
     batch_tokens: int = field(default=2400, metadata={"help": "tokens an optimiser step"})
-    row_length: int = field(default=160, metadata={"help": "tokens a packed row"})
+    row_length: int = field(default=160, metadata={"help": "tokens a packed row; longer where one example needs it"})
     learning_rate: float = field(default=1e-3, metadata={"help": "peak of the one-cycle schedule"})
     weight_decay: float = field(default=0.01, metadata={"help": "AdamW weight decay"})
     warmup: float = field(default=0.1, metadata={"help": "share of the steps in which the learning rate rises"})
