@@ -7,7 +7,8 @@ words as the prompt, and half of the catalog allowed. Compiling the limits count
 
 Theirs takes log_softmax over the whole vocabulary and masks behind it, so that a beam also pays for what it gives to words. That
 the items are the same is therefore checked, in float32, with our scores normalised like theirs. Timed is what ours computes in use:
-code tokens only. `floor_ms` is the time of the linear maps of all layers alone, on the prompt once and on the beams three times.
+code tokens only. `floor_ms` is the time of the linear maps of all layers alone, as plain products, on the prompt once and on the beams
+three times.
 Medians over `repeats`, the sides in turns, after one run of each that warms up.
 """
 
@@ -137,8 +138,12 @@ def same_items(sides: Sides) -> dict[str, Any]:
 
 
 def linear_maps(sides: Sides) -> Callable[[], None]:
-    """What no request can do without: the matrices of all layers on the prompt once, and on the beams for each later token."""
-    weights = [weight for layer in sides.decoder._layers for weight in (layer.read, layer.write, layer.gate_up, layer.down)]
+    """What no request can do without: the matrices of all layers on the prompt once, and on the beams for each later token.
+
+    Plain products: the matrix rate that torch gives anyone. Ours are packed beforehand (`lm/precision.py`), so it is no lower bound.
+    """
+    layers = sides.model.get_decoder().layers
+    weights = [matrix for layer in layers for matrix in _joined(layer)]
     heights = [sides.shape.prompt] + [sides.shape.beams] * (sides.codes.tokens.shape[1] - 1)
     widths = {weight.shape[1] for weight in weights}
     inputs = {(rows, width): torch.randn(rows, width).to(sides.decoder.dtype) for rows in set(heights) for width in widths}
@@ -150,6 +155,14 @@ def linear_maps(sides: Sides) -> Callable[[], None]:
                 functional.linear(inputs[rows, weight.shape[1]], weight)
 
     return run
+
+
+def _joined(layer: Any) -> list[Tensor]:
+    """The matrices of a layer; those that read the same input are one."""
+    attention, mlp = layer.self_attn, layer.mlp
+    read = torch.cat([attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight])
+    gate_up = torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight])
+    return [weight.detach() for weight in (read, attention.o_proj.weight, gate_up, mlp.down_proj.weight)]
 
 
 def one_request(sides: Sides, repeats: int) -> dict[str, float]:

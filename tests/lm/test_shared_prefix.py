@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, Gemma3TextConfig, LlamaConfig, Qw
 from instructrec.errors import ModelError
 from instructrec.lm import shared_prefix
 from instructrec.lm.lora import add_lora, set_frozen
-from instructrec.lm.precision import Precision, linear, stored
+from instructrec.lm.precision import PackedWeight, Precision, linear, stored
 from instructrec.lm.shared_prefix import Continuations, SharedPrefixDecoder
 
 SMALL = {
@@ -124,7 +124,23 @@ def test_int8_products_are_near_those_of_the_whole_weight() -> None:
     found, wanted = linear(x, stored(weight, "int8")), x @ weight.T
     assert found.shape == wanted.shape
     assert float((found - wanted).abs().max() / wanted.abs().max()) < 0.02
-    assert torch.equal(linear(x, stored(weight, "float32")), torch.nn.functional.linear(x, weight))
+
+
+@pytest.mark.parametrize("with_bias", [True, False])
+@pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_packed_products_are_those_of_the_weight(precision: Precision, dtype: torch.dtype, *, with_bias: bool) -> None:
+    torch.manual_seed(0)
+    weight, x = torch.randn(48, 64).to(dtype), torch.randn(2, 5, 64).to(dtype)
+    bias = torch.randn(48).to(dtype) if with_bias else None
+    found = linear(x, stored(weight, precision), bias)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found, torch.nn.functional.linear(x, weight, bias))
+
+
+def test_without_packed_products_a_weight_stays_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PackedWeight, "of", staticmethod(lambda weight: None))
+    weight = torch.randn(48, 64)
+    assert stored(weight, "float32") is weight
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])

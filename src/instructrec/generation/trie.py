@@ -10,6 +10,7 @@ arXiv 2602.22647).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -85,13 +86,17 @@ class Trie:
     def branches(self, nodes: Tensor, allowed: Tensor, *, depth: int) -> Branches:
         """The children of `nodes` int64 [batch, beams], all at `depth` or ended, and which of them lead to an allowed item."""
         most = self.most_children[depth]
-        first = self.first_child[nodes]
+        flat = nodes.flatten()
+        first, shape = self.first_child.index_select(0, flat), (*nodes.shape, most)
         # Branches of a node are neighbours: a window is copied as one run, several times faster than picking its elements.
-        tokens = self.tokens.unfold(0, most, 1).index_select(0, first.flatten())
-        rows = first + torch.arange(len(nodes), device=nodes.device)[:, None] * allowed.shape[1]
-        flags = allowed.flatten().unfold(0, most, 1).index_select(0, rows.flatten())
-        exist = torch.arange(most, device=nodes.device) < self.num_children[nodes][..., None]
-        return Branches(first=first, tokens=tokens.view_as(exist), exist=exist, open=flags.view_as(exist) & exist)
+        tokens = self.tokens.unfold(0, most, 1).index_select(0, first)
+        counts = self.num_children.index_select(0, flat)
+        exist = _leading(max(self.most_children), most, nodes.device).index_select(0, counts)
+        starts = _row_starts(*allowed.shape, nodes.shape[1], nodes.device)
+        flags = allowed.flatten().unfold(0, most, 1).index_select(0, first + starts)
+        return Branches(
+            first=first.view_as(nodes), tokens=tokens.view(shape), exist=exist.view(shape), open=(flags & exist).view(shape)
+        )
 
     def children(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens int64 [num_nodes, most] of the branches of nodes of any depth, and which of the places hold one, bool."""
@@ -117,6 +122,18 @@ class Trie:
     def items(self, nodes: Tensor) -> Tensor:
         """Item codes of nodes that are whole codes, int64, the shape of `nodes`."""
         return self.order[self.low[nodes].clamp(max=max(len(self.order) - 1, 0))]
+
+
+@lru_cache(maxsize=32)
+def _leading(rows: int, width: int, device: torch.device) -> Tensor:
+    """Row n of [rows + 1, width] says yes n times, then no. The same for every step, so it is made once."""
+    return torch.ones(rows + 1, width, dtype=torch.bool, device=device).tril_(-1)
+
+
+@lru_cache(maxsize=32)
+def _row_starts(batch: int, width: int, beams: int, device: torch.device) -> Tensor:
+    """Where the row of each beam begins in a flat [batch, width], int64 [batch * beams]."""
+    return torch.arange(0, batch * width, width, device=device).repeat_interleave(beams)
 
 
 @dataclass(frozen=True, slots=True)
