@@ -6,9 +6,9 @@ of words and code tokens (random rows stand in for trained ones; tied, so that t
 words as the prompt, and half of the catalog allowed. Compiling the limits counts for ours; their dictionary is made beforehand.
 
 Theirs takes log_softmax over the whole vocabulary and masks behind it, so that a beam also pays for what it gives to words. That
-the items are the same is therefore checked, in float32, with our scores normalised like theirs. Timed is what ours computes in use:
-code tokens only. `floor_ms` is the time of the linear maps of all layers alone, as plain products, on the prompt once and on the beams
-three times.
+the items are the same is therefore checked, in float32, with our scores normalised like theirs. Timed is what ours computes in
+use: code tokens only. `floor_ms` is the time of the linear maps of all layers alone, as plain products, on the prompt once and on
+the beams three times.
 Medians over `repeats`, the sides in turns, after one run of each that warms up.
 """
 
@@ -140,7 +140,7 @@ def same_items(sides: Sides) -> dict[str, Any]:
 def linear_maps(sides: Sides) -> Callable[[], None]:
     """What no request can do without: the matrices of all layers on the prompt once, and on the beams for each later token.
 
-    Plain products: the matrix rate that torch gives anyone. Ours are packed beforehand (`lm/precision.py`), so it is no lower bound.
+    Plain products, at the rate that torch gives anyone; ours are packed beforehand (`lm/precision.py`), so this is no lower bound.
     """
     layers = sides.model.get_decoder().layers
     weights = [matrix for layer in layers for matrix in _joined(layer)]

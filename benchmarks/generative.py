@@ -28,6 +28,8 @@ from instructrec.data.split import Holdout, Split, split
 from instructrec.evaluation.intervals import paired_test
 from instructrec.evaluation.negatives import hard_negatives, random_negatives
 from instructrec.evaluation.protocol import evaluate, score_holdout
+from instructrec.models.lm import LanguageModelRecommender
+from instructrec.tables import Catalog, Labels
 
 VARIANTS: Mapping[str, Sequence[str]] = {
     "tiger_title": ("model=tiger", "tiger.codes=title"),
@@ -76,7 +78,7 @@ def measured(task: Task) -> Cells:
         found = evaluate(model, holdout, k=10, hide_seen=hide)
         metrics = ("hr@1",) if prefix in ("one_of_ten.", "hard.") else ("ndcg@10", "hr@10")
         out |= {f"{prefix}{metric}": found.per_user(metric).astype(np.float32) for metric in metrics}
-    return out | collisions(model)
+    return out | code_facts(model, task.parts.train.catalog)
 
 
 def protocols(parts: Split, *, negatives: bool) -> list[tuple[str, Holdout, bool]]:
@@ -98,13 +100,27 @@ def single(holdout: Holdout) -> tuple[Sequence[Any], Sequence[int]]:
     return holdout.queries, [int(target[0]) for target in holdout.targets]
 
 
-def collisions(model: Recommender) -> Cells:
-    """How many items share their code with another: 0 by construction, counted all the same."""
+def code_facts(model: Recommender, catalog: Catalog) -> Cells:
+    """How many items share their code with another (0 by construction, counted all the same), and the median time, ms, in which an
+    item that the model has not seen gets a code from its title and attributes.
+    """
     book = getattr(model, "book", None)
-    if book is None:
+    if book is None or not isinstance(model, LanguageModelRecommender):
         return {}
     codes = [book.codes.encode(item) for item in range(len(book.codes))]
-    return {"collisions": np.array(len(codes) - len(set(codes)))}
+    times = []
+    for item in range(0, len(catalog), max(1, len(catalog) // 50)):
+        new = Catalog(
+            item_ids=("new",),
+            titles=(f"New {catalog.titles[item]}",),
+            texts=(catalog.texts[item],) if catalog.texts else (),
+            labels={name: Labels.build([labels.of(item)]) for name, labels in catalog.labels.items()},
+            numbers={name: values[item : item + 1] for name, values in catalog.numbers.items()},
+        )
+        began = time.perf_counter()
+        model.codes_of(new)
+        times.append((time.perf_counter() - began) * 1000)
+    return {"collisions": np.array(len(codes) - len(set(codes))), "new_code_ms": np.array(np.median(times))}
 
 
 def table(
@@ -133,6 +149,6 @@ def table(
 
 def show(name: str, numbers: Mapping[str, Any]) -> None:
     """One line of the table."""
-    columns = ("ndcg@10", "hr@10", "seen_shown.ndcg@10", "one_of_ten.hr@1", "hard.hr@1", "fit_cpu_min")
+    columns = ("ndcg@10", "hr@10", "seen_shown.ndcg@10", "one_of_ten.hr@1", "hard.hr@1", "fit_cpu_min", "collisions", "new_code_ms")
     found = {column: numbers[f"{column}.{name}"] for column in columns if f"{column}.{name}" in numbers}
     print(f"{name:<16}" + "".join(f"{column} {value:.4f}  " for column, value in found.items()), flush=True)

@@ -99,6 +99,7 @@ def test_codes_stay_when_items_are_added_and_new_items_have_one(tiger: Tiger, tm
     grown = Tiger.load(tmp_path, WORLD.catalog.add(NEW_ITEMS))
     codes = grown.book.codes
     assert [codes.encode(item) for item in range(len(old))] == [old.encode(item) for item in range(len(old))]
+    assert tiger.codes_of(NEW_ITEMS).tolist() == codes.tokens[len(old) :].tolist()
     (answer,) = grown.recommend([Query(history=history_of(0), n=len(WORLD.catalog) + 2)])
     assert {"new-0", "new-1"} <= {item.item for item in answer.items}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from instructrec.errors import ConfigError
 from instructrec.generation.codebooks import Codebook, Encode, TitleBook, semantic, title
 from instructrec.generation.codes import CodeKind, CodeTable, atomic
-from instructrec.tables import FloatArray
+from instructrec.tables import FloatArray, IntArray
 
 ITEMS_A_CLUSTER = 12
 """A first level this fine was better on validation (Amazon Beauty) than one of 256 clusters: it decides most of the score."""
@@ -58,11 +58,14 @@ class Described:
     text: FloatArray
     factors: FloatArray
 
-    def vectors(self, share: float) -> FloatArray:
-        """Text and factors side by side, the text with `share` of the squared length; float32 [num_items, width]."""
-        parts = [(share, self.text), (1 - share, self.factors)]
-        scaled = [np.sqrt(part) * rows / max(float(np.sqrt(np.square(rows).sum(axis=1).mean())), 1e-6) for part, rows in parts]
-        return np.concatenate(scaled, axis=1).astype(np.float32)
+    def scales(self, share: float) -> tuple[float, float]:
+        """What to multiply text and factors by, so that the text has `share` of the mean squared length, and both together one."""
+        text, factors = (max(float(np.sqrt(np.square(rows).sum(axis=1).mean())), 1e-6) for rows in (self.text, self.factors))
+        return np.sqrt(share).item() / text, np.sqrt(1 - share).item() / factors
+
+    def vectors(self, scales: tuple[float, float]) -> FloatArray:
+        """Text and factors side by side, float32 [num_items, width]."""
+        return np.concatenate([scales[0] * self.text, scales[1] * self.factors], axis=1).astype(np.float32)
 
 
 def levels_for(num_items: int) -> tuple[int, int, int]:
@@ -76,25 +79,35 @@ def make_book(config: CodeConfig, items: Described, encode: Encode, *, seed: int
     """New codes for a catalog."""
     if config.codes == "semantic":
         sizes = config.code_levels or levels_for(len(items.titles))
-        return semantic(items.vectors(config.code_text), sizes=sizes, seed=seed)
+        scales = items.scales(config.code_text)
+        return replace(semantic(items.vectors(scales), sizes=sizes, seed=seed), scales=scales)
     if config.codes == "title":
         return title(items.titles, encode, longest=config.code_words)
     return AtomicBook(codes=atomic(len(items.titles)))
 
 
-def grow(book: Book, titles: Sequence[str], encode: Encode, *, vectors: FloatArray) -> Book:
-    """Codes for new items behind the old ones, whose codes stay; `titles` and `vectors` are those of the new items."""
+def codes_of(book: Book, items: Described, encode: Encode) -> IntArray:
+    """The codes that new items would get, int64 [num_new, longest]: milliseconds, whatever the size of the catalog."""
     if isinstance(book, Codebook):
-        return book.add(vectors)
+        return book.codes_of(items.vectors(book.scales))
     if isinstance(book, TitleBook):
-        return book.add(titles, encode)
-    return AtomicBook(codes=atomic(len(book.codes) + len(titles)))
+        return book.codes_of(items.titles, encode)
+    return len(book.codes) + np.arange(len(items.titles))[:, None]
+
+
+def grow(book: Book, items: Described, encode: Encode) -> Book:
+    """Codes for new items behind the old ones, whose codes stay."""
+    if isinstance(book, Codebook):
+        return book.add(items.vectors(book.scales))
+    if isinstance(book, TitleBook):
+        return book.add(items.titles, encode)
+    return AtomicBook(codes=atomic(len(book.codes) + len(items.titles)))
 
 
 def arrays_of(book: Book) -> dict[str, NDArray[Any]]:
     """What has to be kept beside the codes."""
     if isinstance(book, Codebook):
-        return {f"centroids.{level}": rows for level, rows in enumerate(book.centroids)}
+        return {f"centroids.{level}": rows for level, rows in enumerate(book.centroids)} | {"code_scales": np.array(book.scales)}
     return {"title_words": book.words} if isinstance(book, TitleBook) else {}
 
 
@@ -102,5 +115,7 @@ def read_book(codes: CodeTable, arrays: Mapping[str, NDArray[Any]]) -> Book:
     """The book that these codes and `arrays_of` belong to."""
     if codes.kind == "semantic":
         levels = sum(name.startswith("centroids.") for name in arrays)
-        return Codebook(centroids=tuple(arrays[f"centroids.{level}"] for level in range(levels)), codes=codes)
+        text, factors = arrays["code_scales"].tolist()
+        centroids = tuple(arrays[f"centroids.{level}"] for level in range(levels))
+        return Codebook(centroids=centroids, codes=codes, scales=(text, factors))
     return TitleBook(words=arrays["title_words"], codes=codes) if codes.kind == "title" else AtomicBook(codes=codes)

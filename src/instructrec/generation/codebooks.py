@@ -7,7 +7,7 @@ whose code is equal up to there, so no two items collide whatever the vectors or
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -28,20 +28,27 @@ _AT_ONCE = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class Codebook:
-    """`centroids`: one float32 [size, width] a level; a code is the nearest centroid of what the levels before left over."""
+    """`centroids`: one float32 [size, width] a level; a code is the nearest centroid of what the levels before left over.
+
+    `scales`: what text and factors are multiplied by before they are joined to the vectors that are clustered.
+    """
 
     centroids: tuple[FloatArray, ...]
     codes: CodeTable
+    scales: tuple[float, float] = (1.0, 1.0)
 
-    def add(self, vectors: FloatArray) -> Codebook:
-        """Codes for new items after the old ones, whose codes stay. Raises ModelError when too many share the levels of one."""
+    def codes_of(self, vectors: FloatArray) -> IntArray:
+        """Codes that new items would get, int64 [num_new, longest]. Raises ModelError when too many share the levels of one."""
         levels = _levels(vectors, self.centroids)
         last = distinct(levels, first_token=_size(self.centroids), before=self.codes.tokens[:, :-1])
         if len(last) and last.max() >= self.codes.num_tokens:
             most = self.codes.num_tokens - _size(self.centroids)
             raise ModelError(f"More than {most} items have equal levels in this codebook. Rebuild it from all items.")
-        tokens = np.concatenate([self.codes.tokens, np.column_stack([levels, last])])
-        return Codebook(centroids=self.centroids, codes=CodeTable(kind="semantic", tokens=tokens, num_tokens=self.codes.num_tokens))
+        return np.column_stack([levels, last])
+
+    def add(self, vectors: FloatArray) -> Codebook:
+        """Codes for new items after the old ones, whose codes stay."""
+        return replace(self, codes=_with(self.codes, self.codes_of(vectors)))
 
 
 def semantic(vectors: FloatArray, *, sizes: Sequence[int] = (256, 256, 256), seed: int = 0, rounds: int = 25) -> Codebook:
@@ -67,8 +74,8 @@ class TitleBook:
     words: IntArray
     codes: CodeTable
 
-    def add(self, titles: Sequence[str], encode: Encode) -> TitleBook:
-        """Codes for new items after the old ones, whose codes stay; words that no old title has are left out of a code.
+    def codes_of(self, titles: Sequence[str], encode: Encode) -> IntArray:
+        """Codes that new items would get, int64 [num_new, longest]; words that no old title has are left out of a code.
 
         Raises ModelError when too many share their words with others.
         """
@@ -79,8 +86,11 @@ class TitleBook:
         if len(last) and last.max() >= self.codes.num_tokens:
             most = self.codes.num_tokens - len(self.words)
             raise ModelError(f"More than {most} items have equal titles in these codes. Make new codes from all items.")
-        tokens = np.concatenate([self.codes.tokens, _closed(rows, last)])
-        return TitleBook(words=self.words, codes=CodeTable(kind="title", tokens=tokens, num_tokens=self.codes.num_tokens))
+        return _closed(rows, last)
+
+    def add(self, titles: Sequence[str], encode: Encode) -> TitleBook:
+        """Codes for new items after the old ones, whose codes stay."""
+        return replace(self, codes=_with(self.codes, self.codes_of(titles, encode)))
 
 
 def title(titles: Sequence[str], encode: Encode, *, longest: int = 16) -> TitleBook:
@@ -118,6 +128,11 @@ def churn(old: CodeTable, new: CodeTable) -> float:
     """Share of the items of `old` whose code is another in `new`."""
     pairs = [old.encode(item) != new.encode(item) for item in range(min(len(old), len(new)))]
     return float(np.mean(pairs)) if pairs else 0.0
+
+
+def _with(codes: CodeTable, more: IntArray) -> CodeTable:
+    """A code table with new codes behind the old ones."""
+    return replace(codes, tokens=np.concatenate([codes.tokens, more]))
 
 
 def _word_rows(titles: Sequence[str], encode: Encode, longest: int) -> IntArray:

@@ -129,6 +129,8 @@ def distinct(prefixes: IntArray, *, first_token: int, before: IntArray | None = 
     `before`: prefixes that are taken already, in the order in which they came; they count first, so their codes do not change.
     """
     taken = prefixes[:0] if before is None else before
+    # Only equal rows count together: of a large catalog, those that begin like a new one are few.
+    taken = taken[np.isin(taken[:, 0], prefixes[:, 0])] if taken.shape[1] else taken
     rows = np.concatenate([taken, prefixes])
     _, group = np.unique(rows, axis=0, return_inverse=True)
     order = np.argsort(group.ravel(), kind="stable")

@@ -87,13 +87,11 @@ def standardise(features: Tensor, reference: Tensor | None = None) -> tuple[Tens
     return (features - reference[:-1]) / reference[-1] * FEATURE_SCALE, reference
 
 
-def factors_from_text(
-    text: FloatArray, factors: FloatArray, seen: IntArray, new: FloatArray, *, penalty: float = 1.0
-) -> FloatArray:
-    """Ridge estimate of collaborative factors of new items from their text, float32 [num_new, width].
+def text_to_factors(text: FloatArray, factors: FloatArray, seen: IntArray, *, penalty: float = 1.0) -> FloatArray:
+    """The ridge map from text features to collaborative factors, float32 [text_width, factor_width], for items without clicks.
 
     Fitted on the `seen` item codes; `penalty` is multiplied by the number of rows.
     """
     x, y = text[seen].astype(np.float64), factors[seen].astype(np.float64)
     gram = x.T @ x + penalty * FEATURE_SCALE**2 * max(len(seen), 1) * np.eye(x.shape[1])
-    return np.asarray(new.astype(np.float64) @ np.linalg.solve(gram, x.T @ y), dtype=np.float32)
+    return np.asarray(np.linalg.solve(gram, x.T @ y), dtype=np.float32)

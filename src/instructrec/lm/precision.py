@@ -50,7 +50,7 @@ class PackedWeight:
     def of(weight: Tensor) -> PackedWeight | None:
         """Pack a weight; none where this build of torch, or the device, has no such product."""
         reorder = getattr(torch.ops.mkldnn, "_reorder_linear_weight", None)
-        if reorder is None or weight.device.type != "cpu" or not torch.backends.mkldnn.is_available():
+        if reorder is None or weight.device.type != "cpu" or not torch._C._has_mkldnn:
             return None
         if weight.dtype == torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
             return None

@@ -17,15 +17,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from instructrec.errors import ModelError
+from instructrec.lm.attention import Packing, causal, of_parents, own_mixed, own_scores, turned
 from instructrec.lm.lora import FusedLora
 from instructrec.lm.memory import keep_freed
 from instructrec.lm.precision import Precision, Weight, linear, stored
 
 _BLOCK = 1 << 20
 """Attention scores over prompts that are held at a time (4 MB as float32): bounds the memory of long lists of candidates."""
-
-_ROWS = 128
-"""Tokens of a prompt whose attention is computed at a time: their scores stay in the cache, and keys behind them cost nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,35 +51,6 @@ class Continuations:
     values: tuple[Tensor, ...] = ()
     own: Tensor | None = None
     steps: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Packing:
-    """Tokens of candidates as the rows of one matrix a prompt: none is spent on what fills up a candidate behind its end.
-
-    `tokens` int64 [batch, rows]: which of the candidates * longest tokens each row is. `rows` int64 [batch, candidates, longest]:
-    the row of each token, of any other token where it only fills up. A prompt with fewer tokens than another has rows of filling.
-    """
-
-    tokens: Tensor
-    rows: Tensor
-
-    @staticmethod
-    def of(lengths: Tensor, longest: int) -> _Packing:
-        """For candidates of `lengths` int64 [batch, candidates]."""
-        real = torch.arange(longest, device=lengths.device) < lengths[..., None]
-        flat = real.flatten(1)
-        most = max(1, int(flat.sum(dim=1).max()))
-        tokens = (~flat).int().argsort(dim=1, stable=True)[:, :most]
-        return _Packing(tokens, (flat.cumsum(dim=1) - 1).clamp(min=0).view_as(real))
-
-    def pack(self, x: Tensor) -> Tensor:
-        """[batch, candidates, longest, ...] -> [batch, rows, ...]."""
-        return _of_parents(x.flatten(1, 2), self.tokens)
-
-    def spread(self, x: Tensor) -> Tensor:
-        """[batch, rows, ...] -> [batch, candidates, longest, ...]."""
-        return _of_parents(x, self.rows.flatten(1)).view(*self.rows.shape, *x.shape[2:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +118,7 @@ class SharedPrefixDecoder:
                 mask = None if filling is None else ~filling
                 mixed = functional.scaled_dot_product_attention(q, k, v, mask, enable_gqa=self.heads != self.kv_heads)
             else:
-                mixed = _causal(q, k, v)
+                mixed = causal(q, k, v)
             x = self._write(layer, x, mixed.transpose(1, 2).flatten(2))
         hidden = self._last_norm(x[:, 0])
         return Context(keys=tuple(keys), values=tuple(values), lengths=lengths, filling=filling, hidden=hidden)
@@ -166,7 +135,7 @@ class SharedPrefixDecoder:
         cos, sin = self._angles(x, (context.lengths + beams.steps)[:, None].expand(batch, count))
         own = torch.eye(count, dtype=torch.bool, device=x.device).expand(batch, -1, -1)
         if beams.own is not None:
-            own = torch.cat([_of_parents(beams.own, parents), own], dim=2)
+            own = torch.cat([of_parents(beams.own, parents), own], dim=2)
         others = ~own.repeat_interleave(self.heads // self.kv_heads, dim=1)[:, None]
         keys, values = [], []
         for number, layer in enumerate(self._layers):
@@ -179,8 +148,8 @@ class SharedPrefixDecoder:
             rows = self._by_group(q).permute(0, 2, 1, 3, 4).flatten(2, 3)
             scores = (rows @ own_keys.transpose(-1, -2)).masked_fill_(others, torch.finfo(x.dtype).min)
             mixed, weights = self._mix(rows, scores, context, number)
-            mixed = (mixed + weights @ own_values).unflatten(2, (count, -1)).permute(0, 2, 1, 3, 4)
-            x = self._write(layer, x, mixed.flatten(2))
+            mixed = (mixed + weights @ own_values).view(batch, self.kv_heads, count, -1, self.head_width)
+            x = self._write(layer, x, mixed.permute(0, 2, 1, 3, 4).flatten(2))
             keys.append(own_keys)
             values.append(own_values)
         found = Continuations(keys=tuple(keys), values=tuple(values), own=own, steps=beams.steps + 1)
@@ -194,7 +163,7 @@ class SharedPrefixDecoder:
         int64 [batch, candidates], 0 for a candidate that is not there. A candidate sees its prompt and its own tokens, no other
         candidate. States behind its end mean nothing.
         """
-        packing = _Packing.of(lengths, vectors.shape[2])
+        packing = Packing.of(lengths, vectors.shape[2])
         x = packing.pack(vectors.to(self.dtype))
         cos, sin = self._angles(x, context.lengths[:, None] + packing.tokens % vectors.shape[2])
         for number, layer in enumerate(self._layers):
@@ -212,7 +181,7 @@ class SharedPrefixDecoder:
         sizes = [count * self.head_width for count in (self.heads, self.kv_heads, self.kv_heads)]
         q, k, v = (part.view(*part.shape[:-1], -1, self.head_width) for part in torch.split(joined, sizes, dim=-1))
         q, k = (part if norm is None else norm(part) for norm, part in zip(layer.head_norms, (q, k), strict=True))
-        q, k = torch.split(_turned(torch.cat([q, k], dim=-2), cos, sin), [self.heads, self.kv_heads], dim=-2)
+        q, k = torch.split(turned(torch.cat([q, k], dim=-2), cos, sin), [self.heads, self.kv_heads], dim=-2)
         return q, k, v
 
     def _write(self, layer: _Layer, x: Tensor, mixed: Tensor) -> Tensor:
@@ -222,23 +191,21 @@ class SharedPrefixDecoder:
 
     def _by_group(self, q: Tensor) -> Tensor:
         """Queries as [batch, rows, kv_heads, group, head_width], scaled; a group shares keys and values."""
-        return (q * self.head_width**-0.5).unflatten(2, (self.kv_heads, -1))
+        rows: Tensor = (q * self.head_width**-0.5).view(*q.shape[:2], self.kv_heads, -1, self.head_width)
+        return rows
 
-    def _attend(
-        self, q: Tensor, context: Context, number: int, own_keys: Tensor, own_values: Tensor, packing: _Packing
-    ) -> Tensor:
+    def _attend(self, q: Tensor, context: Context, number: int, own_keys: Tensor, own_values: Tensor, packing: Packing) -> Tensor:
         """Attention of tokens of candidates over their request's prompt and their own, [batch, rows, heads * head_width].
 
         A token sees its own candidate up to itself. Own keys and values are [batch, candidates, kv_heads, longest, head_width];
         `number` is the layer's.
         """
         rows = self._by_group(q)
-        shared, own = (part.permute(0, 2, 1, 3, 4).flatten(2, 3) for part in (rows, _own_scores(rows, own_keys, packing)))
+        shared, own = (part.permute(0, 2, 1, 3, 4).flatten(2, 3) for part in (rows, own_scores(rows, own_keys, packing)))
         from_prompt, own_weights = self._mix(shared, own, context, number)
-        from_prompt, weights = (
-            part.unflatten(2, (q.shape[1], -1)).permute(0, 2, 1, 3, 4) for part in (from_prompt, own_weights)
-        )
-        mixed: Tensor = from_prompt + _own_mixed(weights, own_values, packing)
+        apart = (len(q), self.kv_heads, q.shape[1], q.shape[2] // self.kv_heads, -1)
+        from_prompt, weights = (part.view(apart).permute(0, 2, 1, 3, 4) for part in (from_prompt, own_weights))
+        mixed: Tensor = from_prompt + own_mixed(weights, own_values, packing)
         return mixed.flatten(2)
 
     def _mix(self, shared: Tensor, own: Tensor, context: Context, number: int) -> tuple[Tensor, Tensor]:
@@ -260,41 +227,6 @@ class SharedPrefixDecoder:
         return torch.cat(mixed, dim=2), torch.cat(rest, dim=2)
 
 
-def _causal(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Attention of each token to those up to itself, [batch, heads, length, head_width]; `k` and `v` may have fewer heads.
-
-    In bfloat16, plain products over blocks of rows, each with the keys up to its end, take three fifths of the time of the fused
-    kernel on a processor (512 tokens, two cores); in float32, and on a GPU, the fused kernel is as fast or faster.
-    """
-    heads, kv_heads, length = q.shape[1], k.shape[1], q.shape[2]
-    if q.dtype != torch.bfloat16 or q.device.type != "cpu":
-        return functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=heads != kv_heads)
-    keys, mixed = k.transpose(-1, -2), torch.empty_like(q)
-    rows = (q * q.shape[3] ** -0.5).unflatten(1, (kv_heads, -1))
-    for start in range(0, length, _ROWS):
-        stop = min(start + _ROWS, length)
-        scores = rows[:, :, :, start:stop].flatten(2, 3) @ keys[..., :stop]
-        scores = scores.unflatten(2, (-1, stop - start))
-        later = torch.ones(stop - start, stop - start, dtype=torch.bool, device=q.device).triu(1)
-        scores[..., start:].masked_fill_(later, -torch.inf)
-        found = scores.softmax(dim=-1).flatten(2, 3) @ v[:, :, :stop]
-        mixed[:, :, start:stop] = found.unflatten(2, (-1, stop - start)).flatten(1, 2)
-    return mixed
-
-
-def _own_scores(rows: Tensor, own_keys: Tensor, packing: _Packing) -> Tensor:
-    """Scores [batch, rows, kv_heads, group, longest] of queries [..., head_width] with the keys of their candidate."""
-    scores = torch.einsum("bcqhgd,bchkd->bcqhgk", packing.spread(rows), own_keys)
-    longest = own_keys.shape[3]
-    later = torch.ones(longest, longest, dtype=torch.bool, device=rows.device).triu(1)[:, None, None]
-    return packing.pack(scores.masked_fill(later, torch.finfo(scores.dtype).min))
-
-
-def _own_mixed(weights: Tensor, own_values: Tensor, packing: _Packing) -> Tensor:
-    """Values of each row's candidate, summed by weights [batch, rows, kv_heads, group, longest]: [..., head_width]."""
-    return packing.pack(torch.einsum("bcqhgk,bchkd->bcqhgd", packing.spread(weights), own_values))
-
-
 def _joined(block: Any, precision: Precision, dtype: torch.dtype) -> _Layer:
     attention, mlp = block.self_attn, block.mlp
     readers = (attention.q_proj, attention.k_proj, attention.v_proj)
@@ -312,13 +244,14 @@ def _joined(block: Any, precision: Precision, dtype: torch.dtype) -> _Layer:
     )
 
 
-def _norm_in(norm: Any, dtype: torch.dtype) -> nn.Module:
+def _norm_in(norm: nn.Module, dtype: torch.dtype) -> nn.Module:
     """The norm in the dtype of the decoder: one that is wider than its input would widen its output."""
-    if not hasattr(norm, "variance_epsilon"):
+    epsilon, weight = getattr(norm, "variance_epsilon", None), next(iter(norm.parameters()), None)
+    if epsilon is None or weight is None:
         return copy.deepcopy(norm).to(dtype)
-    # The same function as the transformers module, in one call instead of eight.
-    fused = nn.RMSNorm(len(norm.weight), eps=norm.variance_epsilon, dtype=dtype, device=norm.weight.device)
-    fused.weight.copy_(norm.weight)
+    # The same function as the module of transformers, in one call instead of eight.
+    fused = nn.RMSNorm(len(weight), eps=epsilon, dtype=dtype, device=weight.device)
+    fused.weight.copy_(weight)
     return fused
 
 
@@ -332,15 +265,3 @@ def _weight(mapping: nn.Module) -> Tensor:
 def _bias(mapping: Any) -> Tensor | None:
     inner = mapping.base_layer if isinstance(mapping, FusedLora) else mapping
     return cast("Tensor | None", inner.bias)
-
-
-def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary positions (Su et al. 2021, arXiv 2104.09864): pairs are the two halves of a head."""
-    first, second = x.chunk(2, dim=-1)
-    return torch.addcmul(x * cos, torch.cat([-second, first], dim=-1), sin)
-
-
-def _of_parents(kept: Tensor, parents: Tensor) -> Tensor:
-    """Rows of [batch, beams, ...] in the order of `parents`."""
-    rows = torch.arange(len(parents), device=parents.device)[:, None]
-    return kept[rows, parents]

@@ -16,7 +16,7 @@ from torch import Tensor
 from instructrec.core import Example, FitContext, ItemRef, Query, Recommender, allowed
 from instructrec.errors import ModelError
 from instructrec.generation.beam import BeamOptions
-from instructrec.generation.books import Described, arrays_of, grow, make_book, read_book
+from instructrec.generation.books import Described, arrays_of, codes_of, grow, make_book, read_book
 from instructrec.generation.codebooks import token_means
 from instructrec.generation.codes import ItemTokens, read_codes, write_codes
 from instructrec.generation.generator import ItemGenerator, Prompt
@@ -24,7 +24,7 @@ from instructrec.instructions.render import ItemWords, instruction_words, query_
 from instructrec.instructions.tasks import TaskMixture, chunks
 from instructrec.lm.bases import prepare
 from instructrec.lm.decoder import Decoder, load_decoder
-from instructrec.lm.features import collaborative_factors, factors_from_text, standardise, text_features
+from instructrec.lm.features import collaborative_factors, standardise, text_features, text_to_factors
 from instructrec.lm.item_model import Features, ItemTable, ItemTokenModel
 from instructrec.models.lm_config import LmConfig
 from instructrec.models.storage import read_model, write_model
@@ -62,9 +62,10 @@ class LanguageModelRecommender(Recommender):
         decoder = self._decoder(context)
         self.catalog = dataset.catalog
         self._statistics: dict[str, Tensor] = {}
-        self._trained = np.unique(dataset.interactions.items)
+        trained = np.unique(dataset.interactions.items)
         items = self._features(histories, decoder)
-        self.book = make_book(self.config, self._described(items), decoder.tokenizer.encode, seed=context.seed)
+        self._to_factors = text_to_factors(items.text.numpy(), items.factors.numpy(), trained)
+        self.book = make_book(self.config, _described(self.catalog, items), decoder.tokenizer.encode, seed=context.seed)
         self._adopt(ItemTokenModel(decoder, items, self._written(items), dropout=self.config.dropout))
         if self.book.codes.kind != "atomic":
             # A body that cannot be searched is refused now, not after minutes of tuning.
@@ -84,10 +85,6 @@ class LanguageModelRecommender(Recommender):
             histories, len(self.catalog), width=self.config.factor_width, window=self.config.factor_window
         )
         return Features(text=self._text(self.catalog, decoder), factors=torch.from_numpy(factors))
-
-    def _described(self, items: Features) -> Described:
-        """The catalog as codes are made from it."""
-        return Described(titles=self.catalog.titles, text=items.text.numpy(), factors=items.factors.numpy())
 
     def _written(self, items: Features) -> Features | None:
         """Features of the code tokens; none where an item is its own token."""
@@ -262,7 +259,7 @@ class LanguageModelRecommender(Recommender):
         model = self._ready()
         model.save(folder)
         arrays: dict[str, Any] = {f"statistics.{name}": value.numpy() for name, value in self._statistics.items()}
-        arrays |= arrays_of(self.book) | {"trained": self._trained}
+        arrays |= arrays_of(self.book) | {"text_to_factors": self._to_factors}
         write_model(folder, self.name, config=self.config, catalog=self.catalog, arrays=arrays)
         base = {"name": self.config.base, "sha256": self.base_sha256, "seed": self.seed}
         (folder / "base.json").write_text(json.dumps(base), encoding="utf-8")
@@ -284,22 +281,36 @@ class LanguageModelRecommender(Recommender):
         self.book = read_book(read_codes(folder / "codes.json", catalog.item_ids[:num_items]), arrays)
         self.curve = json.loads((folder / "curve.json").read_text(encoding="utf-8"))
         self._statistics = {name: torch.from_numpy(arrays[f"statistics.{name}"]) for name in ("title", "attributes")}
-        self._trained = arrays["trained"]
+        self._to_factors = arrays["text_to_factors"]
         self.catalog = catalog
         text = self._text(catalog, decoder)
         known = Features(text=text[:num_items].clone(), factors=torch.zeros(num_items, config.factor_width))
         model = ItemTokenModel(decoder, known, self._written(known), dropout=config.dropout)
         model.restore(folder)
         if len(catalog) > num_items:
-            self._grow(model, text, num_items)
+            self._grow(model, text[num_items:])
         self._adopt(model)
         self.warm()
         return self
 
-    def _grow(self, model: ItemTokenModel, text: Tensor, num_items: int) -> None:
-        """Give the items from `num_items` on what tuning gave the others: a code, and factors estimated from their text."""
-        known = text[:num_items].numpy()
-        factors = factors_from_text(known, model.factors.numpy(), self._trained, text[num_items:].numpy())
-        model.grow(Features(text=text[num_items:], factors=torch.from_numpy(factors)))
-        vectors = self._described(Features(text=text, factors=model.factors)).vectors(self.config.code_text)[num_items:]
-        self.book = grow(self.book, self.catalog.titles[num_items:], model.decoder.tokenizer.encode, vectors=vectors)
+    def codes_of(self, new: Catalog) -> IntArray:
+        """The codes that items outside the catalog would get from their text alone, int64 [num_new, longest]."""
+        decoder = self._ready().decoder
+        return codes_of(self.book, _described(new, self._features_of(self._text(new, decoder))), decoder.tokenizer.encode)
+
+    def _features_of(self, text: Tensor) -> Features:
+        """What is known of items without clicks: their text, and factors estimated from it."""
+        return Features(text=text, factors=text @ torch.from_numpy(self._to_factors))
+
+    def _grow(self, model: ItemTokenModel, text: Tensor) -> None:
+        """Give the last items of the catalog, with features `text`, what tuning gave the others: a code and factors."""
+        new = self._features_of(text)
+        model.grow(new)
+        titles = self.catalog.titles[len(self.catalog) - len(text) :]
+        described = Described(titles=titles, text=new.text.numpy(), factors=new.factors.numpy())
+        self.book = grow(self.book, described, model.decoder.tokenizer.encode)
+
+
+def _described(catalog: Catalog, items: Features) -> Described:
+    """Items as codes are made from them."""
+    return Described(titles=catalog.titles, text=items.text.numpy(), factors=items.factors.numpy())
