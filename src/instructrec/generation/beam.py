@@ -81,7 +81,7 @@ def beam_search(next_scores: NextScores, trie: Trie, allowed: Tensor, options: B
     batch, device = len(allowed), allowed.device
     start = torch.zeros(batch, 1, device=device).masked_fill(~allowed[:, :1], -torch.inf)
     beams = _Beams(torch.full((batch, 1), ROOT, device=device), start, start)
-    noise = torch.Generator(device=device).manual_seed(options.seed)
+    noise = torch.Generator(device=device).manual_seed(options.seed) if options.temperature > 0 else None
     parents = tokens = torch.zeros(batch, 0, dtype=torch.int64, device=device)
     for depth in range(len(trie.most_children) - 1):
         steps = next_scores(parents, tokens).float()
@@ -92,7 +92,7 @@ def beam_search(next_scores: NextScores, trie: Trie, allowed: Tensor, options: B
 
 
 def _advance(
-    steps: Tensor, trie: Trie, allowed: Tensor, beams: _Beams, options: BeamOptions, noise: torch.Generator, *, depth: int
+    steps: Tensor, trie: Trie, allowed: Tensor, beams: _Beams, options: BeamOptions, noise: torch.Generator | None, *, depth: int
 ) -> tuple[Tensor, Tensor, _Beams]:
     """One token further: (which beam each new one comes from, the token it added, the new beams)."""
     branches = trie.branches(beams.nodes, allowed, depth=depth)
@@ -100,7 +100,7 @@ def _advance(
     ended = trie.ended(beams.nodes)
     scores = torch.cat([beams.scores[..., None] + gains, beams.scores.masked_fill(~ended, -torch.inf)[..., None]], dim=2)
     order_by = scores
-    if options.temperature > 0:
+    if noise is not None:
         drawn = _drawn(scores[..., :-1], beams, noise)
         order_by = torch.cat([drawn, beams.order_by.masked_fill(~ended, -torch.inf)[..., None]], dim=2)
     elif options.diversity > 0:

@@ -41,7 +41,8 @@ class ItemGenerator:
         self.model = model
         self.items = items
         self.tokens = tokens
-        self.trie = trie
+        self.device = items.inputs.device
+        self.trie = trie.to(self.device)
         self.decoder = SharedPrefixDecoder(model.body, precision=precision)
         self._inputs = items.inputs[tokens.first_written - tokens.vocabulary :] * model.input_scale
 
@@ -57,22 +58,22 @@ class ItemGenerator:
         """
         scores = self._scores(prompts)
         found = beam_search(scores, self.trie, self.trie.allow(masks), options)
-        first = torch.from_numpy(self.tokens.codes.tokens[:, 0])
+        first = torch.from_numpy(self.tokens.codes.tokens[:, 0]).to(self.device)
         likely = scores.first.log_softmax(dim=1)[:, first]
         known = found.items >= 0
         worst = found.scores.masked_fill(~known, torch.inf).amin(dim=1, keepdim=True).nan_to_num(posinf=0.0)
         out = likely - likely.amax(dim=1, keepdim=True) + worst - BEHIND
-        rows = torch.arange(len(out))[:, None].expand_as(found.items)
+        rows = torch.arange(len(out), device=self.device)[:, None].expand_as(found.items)
         out[rows[known], found.items[known]] = found.scores[known]
-        return np.asarray(out.numpy(), dtype=np.float32)
+        return np.asarray(out.cpu().numpy(), dtype=np.float32)
 
     def _scores(self, prompts: Sequence[Prompt]) -> CodeScores:
-        lengths = torch.tensor([len(prompt.tokens) for prompt in prompts])
+        lengths = torch.tensor([len(prompt.tokens) for prompt in prompts], device=self.device)
         padding = self.tokens.answer
         rows = np.full((len(prompts), int(lengths.max())), padding, dtype=np.int64)
         for row, prompt in zip(rows, prompts, strict=True):
             row[: len(prompt.tokens)] = prompt.tokens
-        context = self.decoder.read(self.model.vectors(torch.from_numpy(rows), self.items), lengths)
+        context = self.decoder.read(self.model.vectors(torch.from_numpy(rows).to(self.device), self.items), lengths)
         words = [prompt.words for prompt in prompts]
         pooled = self.model.pool_lists(words) if any(words) else None
         answers = _Answers(self.model, self.items, context.hidden, pooled)

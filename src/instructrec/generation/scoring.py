@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from instructrec.lm.shared_prefix import Context, Continuations, SharedPrefixDecoder
@@ -29,7 +28,6 @@ class CodeScores:
         self.outputs = outputs
         self._beams = Continuations()
 
-    @torch.inference_mode()
     def __call__(self, parents: Tensor, tokens: Tensor) -> Tensor:
         """Scores float32 [batch, beams, num_tokens] of the token after each beam."""
         if parents.shape[1] == 0:

@@ -171,15 +171,17 @@ class ItemTokenModel(nn.Module):
         """
         words = self.decoder.words[ids]
         gate = self.word_gate(words * self.word_scale).squeeze(-1).clamp(max=4.0).exp()
-        total = torch.zeros(num_answers, words.shape[1]).index_add(0, owner, words * gate[:, None])
-        weight = torch.zeros(num_answers).index_add(0, owner, gate)
+        total = torch.zeros(num_answers, words.shape[1], device=words.device).index_add(0, owner, words * gate[:, None])
+        weight = torch.zeros(num_answers, device=words.device).index_add(0, owner, gate)
         return total / weight.clamp_min(1e-6)[:, None] * self.word_scale
 
     def pool_lists(self, words: Sequence[Sequence[int]]) -> Tensor:
         """`pool` of the word ids of each answer, float32 [num_answers, width]."""
         ids = [word for each in words for word in each]
         owners = [owner for owner, each in enumerate(words) for _ in each]
-        return self.pool(torch.tensor(ids, dtype=torch.int64), torch.tensor(owners, dtype=torch.int64), len(words))
+        device = self.residual.weight.device
+        pairs = torch.tensor([ids, owners], dtype=torch.int64, device=device)
+        return self.pool(pairs[0], pairs[1], len(words))
 
     def word_logits(self, hidden: Tensor) -> Tensor:
         """Scores of the vocabulary for tasks that answer in words, float32 [num_tokens, vocabulary]."""

@@ -250,8 +250,8 @@ def _norm_in(norm: nn.Module, dtype: torch.dtype) -> nn.Module:
     if epsilon is None or weight is None:
         return copy.deepcopy(norm).to(dtype)
     # The same function as the module of transformers, in one call instead of eight.
-    fused = nn.RMSNorm(len(weight), eps=epsilon, dtype=dtype, device=weight.device)
-    fused.weight.copy_(weight)
+    fused = nn.RMSNorm(len(weight), eps=epsilon)
+    fused.weight = nn.Parameter(weight.detach().to(dtype), requires_grad=False)
     return fused
 
 
