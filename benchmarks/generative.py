@@ -63,8 +63,10 @@ def parts_of(data: str) -> Split:
 
 
 def sets_of(name: str, more: Sequence[str]) -> list[str]:
-    """Settings of a row of the table; `more` are put over them."""
-    return [*VARIANTS.get(name, (f"model={name}",)), *more]
+    """Settings of a row of the table; those of `more` that speak of its model, or of none, are put over them."""
+    own = VARIANTS.get(name, (f"model={name}",))
+    model = own[0].removeprefix("model=")
+    return [*own, *(one for one in more if one.partition("=")[0].rpartition(".")[0] in ("", model))]
 
 
 def measured(task: Task) -> Cells:
