@@ -258,7 +258,13 @@ def options() -> argparse.Namespace:
     )
     parser.add_argument("--models", help="compare these models and variants (see benchmarks/generative.py) instead")
     parser.add_argument("--negatives", action="store_true", help="with --models: also the target among nine others")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting, such as tiger.epochs=3, for those of --models that have it")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting, such as tiger.epochs=3, for those of --models that have it",
+    )
     parser.add_argument("--no-time", action="store_true", help="leave out the global-time split")
     parser.add_argument("--work", type=Path, default=Path("runs/accuracy-work"), help="where finished cells are kept")
     add_json_option(parser)

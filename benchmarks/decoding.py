@@ -22,9 +22,11 @@ from torch import Tensor
 
 from benchmarks.calibration import add_json_option, finish
 from benchmarks.decoding_requests import whole_requests
+from instructrec.core import Instruction, Query, allowed
 from instructrec.generation.beam import BeamOptions, beam_search
 from instructrec.generation.codes import CodeTable, distinct
 from instructrec.generation.trie import Trie
+from instructrec.tables import Catalog, Labels, Limit
 
 LEVEL = 256
 BATCH, BEAMS = 8, 50
@@ -144,6 +146,36 @@ def growth(repeats: int) -> dict[str, Any]:
     return out
 
 
+def whole_limits(repeats: int, *, num_items: int = 100_000) -> dict[str, float]:
+    """From what a request says to what its search may enter, ms: categories, a maker of 5,000, stock, price, year, 100 items seen
+    and 50 excluded; and for a request with 1,000 candidates.
+    """
+    rng = np.random.default_rng(0)
+    labels = {
+        "category": Labels.build([tuple(f"c{value}" for value in row) for row in rng.integers(0, 300, size=(num_items, 3))]),
+        "maker": Labels.build([(f"m{value}",) for value in rng.zipf(1.3, num_items) % 5000]),
+        "stock": Labels.build([("in",) if value < 0.8 else ("out",) for value in rng.random(num_items)]),
+    }
+    numbers = {"price": rng.lognormal(3, 1, num_items), "year": rng.integers(1950, 2025, num_items).astype(np.float64)}
+    ids = tuple(str(item) for item in range(num_items))
+    catalog = Catalog(item_ids=ids, titles=ids, labels=labels, numbers=numbers)
+    trie = Trie.build(random_codes(num_items))
+    some = [str(item) for item in rng.choice(num_items, 1150, replace=False)]
+    limits = (
+        Limit(attribute="category", operator="include", values=("c1", "c2", "c3")),
+        Limit(attribute="maker", operator="exclude", values=("m1",)),
+        Limit(attribute="stock", operator="include", values=("in",)),
+        Limit(attribute="price", operator="range", high=50.0),
+        Limit(attribute="year", operator="range", low=1980.0),
+    )
+    limited = Query(history=tuple(some[:100]), exclude=frozenset(some[100:150]), instruction=Instruction(text="", limits=limits))
+    chosen = Query(history=tuple(some[:100]), candidates=tuple(some[150:]))
+    return {
+        "limits_ms": median_ms(lambda: trie.allow(allowed(limited, catalog)[None]), repeats * 4),
+        "candidates_ms": median_ms(lambda: trie.allow(allowed(chosen, catalog)[None]), repeats * 4),
+    }
+
+
 def random_scores(parents: Tensor, tokens: Tensor, *, batch: int, num_tokens: int, noise: torch.Generator) -> Tensor:
     """A model that says anything."""
     return torch.randn(batch, max(parents.shape[1], 1), num_tokens, generator=noise) * 3
@@ -188,7 +220,7 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true", help="whole requests of a tiny model: only to see that they run")
     add_json_option(parser)
     given = parser.parse_args()
-    numbers = constraint_steps(given.repeats) | growth(given.repeats) | invalid_items(given.generated)
+    numbers = constraint_steps(given.repeats) | growth(given.repeats) | whole_limits(given.repeats) | invalid_items(given.generated)
     if not given.no_requests:
         numbers |= whole_requests(random_codes(12_000), dictionary, repeats=given.repeats, smoke=given.smoke)
         numbers["latency_growth"] = latency_growth(numbers)
