@@ -10,7 +10,7 @@ from tests.contracts import NEW_ITEMS, WORLD, RecommenderContract, history_of, l
 from tests.models.test_lm import TINY
 
 from instructrec.core import FitContext, Instruction, Query, Recommendation
-from instructrec.errors import ModelError
+from instructrec.errors import ConfigError, ModelError
 from instructrec.generation.beam import BeamOptions
 from instructrec.generation.codes import read_codes
 from instructrec.generation.generator import Prompt
@@ -86,8 +86,7 @@ def test_the_loss_of_tuning_is_the_score_of_serving(tiger: Tiger) -> None:
 
 
 def test_a_narrow_beam_still_gives_as_many_items_as_asked_for(tiger: Tiger) -> None:
-    narrow = Tiger(replace(SMALL, beam=1))
-    narrow.__dict__ |= {key: value for key, value in tiger.__dict__.items() if key != "config"}
+    narrow = served_with(tiger, replace(SMALL, beam=1))
     (answer,) = narrow.recommend([Query(history=history_of(0), n=25)])
     assert answer.items[0] == tiger.recommend([Query(history=history_of(0), n=25)])[0].items[0]
     assert len({item.item for item in answer.items}) == len(answer.items)
@@ -113,6 +112,37 @@ def test_items_are_drawn_at_a_temperature_without_repeats(tiger: Tiger) -> None:
     drawn = [generator.search(prompts, masks, BeamOptions(width=8, temperature=2.0, seed=k)).items[0].tolist() for k in range(5)]
     assert all(len(set(items)) == 8 for items in drawn)
     assert any(items != best for items in drawn)
+
+
+def served_with(tiger: Tiger, config: TigerConfig) -> Tiger:
+    other = Tiger(config)
+    other.__dict__ |= {key: value for key, value in tiger.__dict__.items() if key != "config"}
+    return other
+
+
+def test_lists_are_drawn_by_a_setting_and_the_same_when_asked_again(tiger: Tiger) -> None:
+    drawn = served_with(tiger, replace(SMALL, beam_temperature=3.0))
+    queries = [Query(history=history_of(user), n=8) for user in range(6)]
+    lists = [[item.item for item in answer.items] for answer in drawn.recommend(queries)]
+    assert lists == [[item.item for item in answer.items] for answer in drawn.recommend(queries)]
+    assert lists != [[item.item for item in answer.items] for answer in tiger.recommend(queries)]
+    assert all(len(set(items)) == 8 for items in lists)
+
+
+def test_diverse_beams_begin_in_more_clusters(tiger: Tiger) -> None:
+    def clusters(model: Tiger) -> float:
+        answers = model.recommend([Query(history=history_of(user), n=6) for user in range(12)])
+        first = [{int(tiger.book.codes.encode(WORLD.catalog.index[one.item])[0]) for one in answer.items} for answer in answers]
+        return float(np.mean([len(found) for found in first]))
+
+    narrow = replace(SMALL, beam=6)
+    assert clusters(served_with(tiger, replace(narrow, beam_diversity=5.0))) > clusters(served_with(tiger, narrow))
+
+
+@pytest.mark.parametrize("settings", [{"beam": 0}, {"beam_temperature": -1.0}, {"beam_temperature": 1.0, "beam_diversity": 1.0}])
+def test_settings_of_a_search_that_cannot_be_are_refused(settings: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match="beam"):
+        replace(SMALL, **settings)
 
 
 def test_words_reach_an_answer_that_is_written_token_by_token() -> None:

@@ -105,8 +105,9 @@ def _advance(
         order_by = torch.cat([drawn, beams.order_by.masked_fill(~ended, -torch.inf)[..., None]], dim=2)
     elif options.diversity > 0:
         better = gains.argsort(dim=2, descending=True, stable=True).argsort(dim=2)
-        spread = beams.order_by[..., None] + gains - options.diversity * better
-        order_by = torch.cat([spread, beams.order_by.masked_fill(~ended, -torch.inf)[..., None]], dim=2)
+        # What a beam lost against its siblings is forgotten in the next step, as in the paper: it is not part of its score.
+        spread = scores[..., :-1] - options.diversity * better
+        order_by = torch.cat([spread, scores[..., -1:]], dim=2)
     choices = scores.shape[2]
     kept, places = order_by.flatten(1).topk(min(options.width, order_by.shape[1] * choices), dim=1)
     parents, branch = places // choices, places % choices

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from instructrec.core import Example, FitContext, ItemRef, Query, Recommender, allowed
 from instructrec.errors import ModelError
-from instructrec.generation.beam import BeamOptions
 from instructrec.generation.books import Described, arrays_of, codes_of, grow, make_book, read_book
 from instructrec.generation.codebooks import token_means
 from instructrec.generation.codes import ItemTokens, read_codes, write_codes
@@ -246,8 +245,8 @@ class LanguageModelRecommender(Recommender):
             Prompt(tokens=example.tokens, words=example.questions[0].words if example.questions else ()) for example in encoded
         ]
         masks = np.stack([allowed(query, self.catalog) for query in queries])
-        width = max(self.config.beam, *(query.n for query in queries))
-        return generator.rank(prompts, masks, BeamOptions(width=width, normalise="catalog"))
+        options = self.config.search(max(query.n for query in queries))
+        return generator.rank(prompts, masks, replace(options, seed=self.seed))
 
     def _example(self, query: Query) -> Example:
         """The prompt of a query; nothing is to be predicted inside it."""

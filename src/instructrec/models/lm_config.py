@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from instructrec.errors import ConfigError, QueryError
+from instructrec.generation.beam import BeamOptions
 from instructrec.generation.books import CodeConfig
 from instructrec.instructions.tasks import TaskConfig
 from instructrec.lm.decoder import DecoderShape
@@ -23,6 +25,13 @@ class LmConfig(TuningConfig, TaskConfig, CodeConfig):
         default="own", metadata={"help": "numbers of a search for codes of several tokens: as tuned, or these"}
     )
     beam: int = field(default=50, metadata={"help": "beams of a search, for codes of several tokens"})
+    beam_temperature: float = field(
+        default=0.0, metadata={"help": "above 0, lists of such codes are drawn from the model at that temperature, repeatably"}
+    )
+    beam_diversity: float = field(
+        default=0.0,
+        metadata={"help": "nats by which each further branch of a beam counts less: lists of such codes spread"},
+    )
     layers: int = field(default=8, metadata={"help": "decoder layers used, from the bottom; 0 for all"})
     lora_rank: int = field(default=16, metadata={"help": "rank of the LoRA adapters on all linear maps"})
     lora_alpha: float = field(default=64.0, metadata={"help": "LoRA scale is alpha / rank"})
@@ -37,6 +46,18 @@ class LmConfig(TuningConfig, TaskConfig, CodeConfig):
     max_history: int = field(default=100, metadata={"help": "history items the model reads"})
     factor_width: int = field(default=128, metadata={"help": "width of the collaborative factors"})
     factor_window: int = field(default=5, metadata={"help": "items on either side that count as neighbours"})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        try:
+            self.search(self.beam)
+        except QueryError as error:
+            raise ConfigError(f"beam, beam_temperature and beam_diversity do not fit: {error}") from error
+
+    def search(self, num_items: int) -> BeamOptions:
+        """How codes of several tokens are searched for `num_items`: as many are drawn, or the beam is at least as wide."""
+        width = num_items if self.beam_temperature > 0 else max(self.beam, num_items)
+        return BeamOptions(width=width, normalise="catalog", temperature=self.beam_temperature, diversity=self.beam_diversity)
 
     @property
     def shape(self) -> DecoderShape:
