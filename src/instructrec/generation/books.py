@@ -97,11 +97,7 @@ def codes_of(book: Book, items: Described, encode: Encode) -> IntArray:
 
 def grow(book: Book, items: Described, encode: Encode) -> Book:
     """Codes for new items behind the old ones, whose codes stay."""
-    if isinstance(book, Codebook):
-        return book.add(items.vectors(book.scales))
-    if isinstance(book, TitleBook):
-        return book.add(items.titles, encode)
-    return AtomicBook(codes=atomic(len(book.codes) + len(items.titles)))
+    return replace(book, codes=book.codes.add(codes_of(book, items, encode)))
 
 
 def arrays_of(book: Book) -> dict[str, NDArray[Any]]:

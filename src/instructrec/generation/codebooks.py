@@ -48,7 +48,7 @@ class Codebook:
 
     def add(self, vectors: FloatArray) -> Codebook:
         """Codes for new items after the old ones, whose codes stay."""
-        return replace(self, codes=_with(self.codes, self.codes_of(vectors)))
+        return replace(self, codes=self.codes.add(self.codes_of(vectors)))
 
 
 def semantic(vectors: FloatArray, *, sizes: Sequence[int] = (256, 256, 256), seed: int = 0, rounds: int = 25) -> Codebook:
@@ -90,7 +90,7 @@ class TitleBook:
 
     def add(self, titles: Sequence[str], encode: Encode) -> TitleBook:
         """Codes for new items after the old ones, whose codes stay."""
-        return replace(self, codes=_with(self.codes, self.codes_of(titles, encode)))
+        return replace(self, codes=self.codes.add(self.codes_of(titles, encode)))
 
 
 def title(titles: Sequence[str], encode: Encode, *, longest: int = 16) -> TitleBook:
@@ -128,11 +128,6 @@ def churn(old: CodeTable, new: CodeTable) -> float:
     """Share of the items of `old` whose code is another in `new`."""
     pairs = [old.encode(item) != new.encode(item) for item in range(min(len(old), len(new)))]
     return float(np.mean(pairs)) if pairs else 0.0
-
-
-def _with(codes: CodeTable, more: IntArray) -> CodeTable:
-    """A code table with new codes behind the old ones."""
-    return replace(codes, tokens=np.concatenate([codes.tokens, more]))
 
 
 def _word_rows(titles: Sequence[str], encode: Encode, longest: int) -> IntArray:

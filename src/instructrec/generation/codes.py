@@ -62,6 +62,11 @@ class CodeTable:
         row = self.tokens[item]
         return tuple(int(token) for token in row[row >= 0])
 
+    def add(self, tokens: IntArray) -> CodeTable:
+        """The codes of new items, int64 [num_new, longest], behind these."""
+        num_tokens = max(self.num_tokens, int(tokens.max(initial=-1)) + 1)
+        return CodeTable(kind=self.kind, tokens=np.concatenate([self.tokens, tokens]), num_tokens=num_tokens)
+
     def distinguishing(self) -> CodeTable:
         """The same codes, each cut behind the token that tells its item from all others: what a model has to write.
 

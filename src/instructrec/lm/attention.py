@@ -34,11 +34,11 @@ class Packing:
 
     def pack(self, x: Tensor) -> Tensor:
         """[batch, candidates, longest, ...] -> [batch, rows, ...]."""
-        return of_parents(x.flatten(1, 2), self.tokens)
+        return rows_at(x.flatten(1, 2), self.tokens)
 
     def spread(self, x: Tensor) -> Tensor:
         """[batch, rows, ...] -> [batch, candidates, longest, ...]."""
-        return of_parents(x, self.rows.flatten(1)).view(*self.rows.shape, *x.shape[2:])
+        return rows_at(x, self.rows.flatten(1)).view(*self.rows.shape, *x.shape[2:])
 
 
 def causal(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -54,12 +54,12 @@ def causal(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     batch, _, _, width = q.shape
     group = heads // kv_heads
     rows = (q * width**-0.5).view(batch, kv_heads, group, length, width)
+    later = torch.ones(_ROWS, _ROWS, dtype=torch.bool, device=q.device).triu_(1)
     for start in range(0, length, _ROWS):
         stop = min(start + _ROWS, length)
         scores = rows[:, :, :, start:stop].flatten(2, 3) @ keys[..., :stop]
         scores = scores.view(batch, kv_heads, group, stop - start, stop)
-        later = torch.ones(stop - start, stop - start, dtype=torch.bool, device=q.device).triu(1)
-        scores[..., start:].masked_fill_(later, -torch.inf)
+        scores[..., start:].masked_fill_(later[: stop - start, : stop - start], -torch.inf)
         found = scores.softmax(dim=-1).flatten(2, 3) @ v[:, :, :stop]
         mixed[:, :, start:stop] = found.view(batch, heads, stop - start, width)
     return mixed
@@ -84,7 +84,7 @@ def turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.addcmul(x * cos, torch.cat([-second, first], dim=-1), sin)
 
 
-def of_parents(kept: Tensor, parents: Tensor) -> Tensor:
-    """Rows of [batch, beams, ...] in the order of `parents`."""
-    rows = torch.arange(len(parents), device=parents.device)[:, None]
-    return kept[rows, parents]
+def rows_at(x: Tensor, places: Tensor) -> Tensor:
+    """The rows of x [batch, rows, ...] at `places` int64 [batch, count], a choice for each of the batch."""
+    batch = torch.arange(len(places), device=places.device)[:, None]
+    return x[batch, places]

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from instructrec.errors import ModelError
-from instructrec.lm.attention import Packing, causal, of_parents, own_mixed, own_scores, turned
+from instructrec.lm.attention import Packing, causal, own_mixed, own_scores, rows_at, turned
 from instructrec.lm.lora import FusedLora
 from instructrec.lm.memory import keep_freed
 from instructrec.lm.precision import Precision, Weight, linear, stored
@@ -135,7 +135,7 @@ class SharedPrefixDecoder:
         cos, sin = self._angles(x, (context.lengths + beams.steps)[:, None].expand(batch, count))
         own = torch.eye(count, dtype=torch.bool, device=x.device).expand(batch, -1, -1)
         if beams.own is not None:
-            own = torch.cat([of_parents(beams.own, parents), own], dim=2)
+            own = torch.cat([rows_at(beams.own, parents), own], dim=2)
         others = ~own.repeat_interleave(self.heads // self.kv_heads, dim=1)[:, None]
         keys, values = [], []
         for number, layer in enumerate(self._layers):
