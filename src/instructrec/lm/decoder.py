@@ -91,9 +91,10 @@ class Decoder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecoderShape:
-    """How much of a base is used: the first `layers` blocks (0: all) of each stack, its weights `shrink` times, LoRA with scale alpha / rank.
+    """How much of a base is used: the first `layers` blocks of each stack (0: all), its weights `shrink` times, LoRA with scale
+    alpha / rank.
 
-    `width` and `dropout` (on attention weights) shape a decoder from scratch; others have their own.
+    `width` and `dropout` (on attention weights; everywhere in T5) shape a base from scratch; others have their own.
     """
 
     layers: int = 8

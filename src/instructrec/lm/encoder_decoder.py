@@ -148,7 +148,7 @@ class EncoderDecoder:
         return hidden, Continuations(keys=tuple(keys), values=tuple(values), own=own, steps=before.steps + 1)
 
     def _answer_bias(self, distance: Tensor) -> Tensor:
-        """What is added to scores of tokens that stand `distance` int64 [batch, rows, tokens] back: [batch, heads, rows, tokens]."""
+        """What is added to scores of tokens `distance` places back, int64 [batch, rows, tokens]: [batch, heads, rows, tokens]."""
         middle = self._own_bias.shape[1] // 2
         return self._own_bias[:, middle - distance.clamp(min=0, max=middle)].transpose(0, 1)
 
@@ -172,9 +172,7 @@ class EncoderDecoder:
             x = x + linear(mix(number, *self._heads(layer.own, x)).flatten(2), layer.own.write)
             if layer.crossing is not None:
                 (q,) = (part.transpose(1, 2) for part in self._heads(layer.crossing, x))
-                mixed = functional.scaled_dot_product_attention(
-                    q, context.keys[number], context.values[number], seen, scale=1.0
-                )
+                mixed = functional.scaled_dot_product_attention(q, context.keys[number], context.values[number], seen, scale=1.0)
                 x = x + linear(mixed.transpose(1, 2).flatten(2), layer.crossing.write)
             x = self._feed(layer, x)
         return self._end(1, x)

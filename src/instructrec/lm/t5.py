@@ -31,7 +31,8 @@ def t5_from_scratch(*, width: int, layers: int, dropout: float) -> Any:
     from transformers import AutoModel, T5Config
 
     config = T5Config(**cast(Any, scratch_t5_config(width=width, layers=layers, dropout=dropout)))
-    return AutoModel.from_config(config, dtype=torch.float32, attn_implementation="eager")
+    stacks: Any = AutoModel
+    return stacks.from_config(config, dtype=torch.float32, attn_implementation="eager")
 
 
 def t5_of(base: Base, dtype: torch.dtype, *, random_weights: bool) -> Any:
@@ -47,9 +48,8 @@ def t5_of(base: Base, dtype: torch.dtype, *, random_weights: bool) -> Any:
             f"{', '.join(T5_TYPES)} can be tuned. Use a T5-shaped base, or a decoder-only one."
         )
     options: dict[str, Any] = {"dtype": dtype, "attn_implementation": "eager"}
-    if random_weights:
-        return AutoModel.from_config(config, **options)
-    return AutoModel.from_pretrained(base.folder, **options)
+    stacks: Any = AutoModel
+    return stacks.from_config(config, **options) if random_weights else stacks.from_pretrained(base.folder, **options)
 
 
 def cut_and_fold(body: Any, layers: int) -> None:

@@ -20,7 +20,7 @@ class LmConfig(TuningConfig, TaskConfig, CodeConfig):
     base: str = field(
         default="smollm2-135m",
         metadata={
-            "help": "embedded base, Hugging Face id or folder (decoder-only, or T5), or a small one trained whole: 'scratch', 'scratch-t5'"
+            "help": "embedded base, Hugging Face id or folder (decoder-only or T5), 'scratch' or 'scratch-t5': small, trained whole"
         },
     )
     width: int = field(default=128, metadata={"help": "width of a base from scratch"})
