@@ -70,6 +70,7 @@ def take_words(body: Any) -> Tensor:
     words: Tensor = body.get_input_embeddings().weight.detach().float()
     factor = 2.0 ** round(math.log2(max(float(words.square().mean().sqrt()), 1e-6) / WORD_SIZE))
     body.set_input_embeddings(None)
+    body.config.tie_word_embeddings = False
     with torch.no_grad():
         for block in (*body.encoder.block, *body.decoder.block):
             for attention in (block.layer[0].SelfAttention, *(part.EncDecAttention for part in block.layer[1:-1])):
