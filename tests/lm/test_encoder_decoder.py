@@ -9,6 +9,7 @@ import torch
 from transformers import AutoModel, AutoModelForCausalLM, BartConfig, LlamaConfig, MT5Config, T5Config
 
 from instructrec.errors import ModelError
+from instructrec.generation.candidates import CandidateScorer
 from instructrec.lm.bases import prepare
 from instructrec.lm.decoder import DecoderShape, load_decoder
 from instructrec.lm.encoder_decoder import EncoderDecoder
@@ -125,6 +126,18 @@ def test_each_precision_reads_and_steps_nearly_alike(precision: Precision) -> No
         hidden, _ = decoder.step(context, Continuations(), torch.zeros(2, 0, dtype=torch.int64), tokens)
         found.append(torch.cat([context.hidden[:, None], hidden], dim=1).float())
     assert float(torch.nn.functional.cosine_similarity(*found, dim=-1).min()) > 0.98
+
+
+def test_candidates_are_scored_behind_a_prompt_as_their_whole_likelihood() -> None:
+    body, words, outputs = body_of("t5"), torch.randn(16, 32), torch.randn(16, 32)
+    prompts, candidates = torch.randn(2, 6, 32), [[[3], [4, 5, 6]], [[7, 8]]]
+    decoder = EncoderDecoder(body)
+    scores = CandidateScorer(decoder, words=words, outputs=outputs).likelihood(decoder.read(prompts), candidates)
+    for row, some in enumerate(candidates):
+        for place, tokens in enumerate(some):
+            likely = (whole(body, prompts[row], words[tokens[:-1]]) @ outputs.T).log_softmax(dim=-1)
+            wanted = sum(float(likely[k, token]) for k, token in enumerate(tokens))
+            assert float(scores[row, place]) == pytest.approx(wanted, rel=1e-4, abs=1e-4)
 
 
 def visible_of(*examples: tuple[int, int], length: int) -> torch.Tensor:
