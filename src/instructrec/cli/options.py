@@ -31,7 +31,7 @@ Base = Annotated[
     typer.Option(
         "--base",
         metavar="B",
-        help="Base language model: smollm2-135m, gemma3-270m, scratch, a Hugging Face id, or a folder.",
+        help="Base language model: smollm2-135m, gemma3-270m, scratch, scratch-t5, a Hugging Face id, or a folder.",
         show_default=False,
     ),
 ]

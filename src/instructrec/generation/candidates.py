@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from instructrec.errors import ModelError, QueryError
-from instructrec.lm.shared_prefix import Context, SharedPrefixDecoder
+from instructrec.lm.encoder_decoder import PromptReader
+from instructrec.lm.shared_prefix import Context
 
 TokenLists: TypeAlias = Sequence[Sequence[Sequence[int]]]
 """Token ids of each candidate of each prompt; prompts may have different numbers of them, and candidates of tokens."""
@@ -64,7 +65,7 @@ class CandidateScorer:
     precision of its products (the decoder's own is the fast one). Scores of single tokens are computed in float32.
     """
 
-    def __init__(self, decoder: SharedPrefixDecoder, *, words: Tensor, outputs: Tensor) -> None:
+    def __init__(self, decoder: PromptReader, *, words: Tensor, outputs: Tensor) -> None:
         if words.shape != outputs.shape:
             raise ModelError(
                 f"The word embeddings are {list(words.shape)} and the output layer is {list(outputs.shape)}, but both must hold "

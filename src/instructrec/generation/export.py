@@ -112,6 +112,11 @@ def plain_model(model: ItemTokenModel, items: ItemTable, codes: CodeTable) -> An
 def _config(inner: Any, *, rows: int) -> Any:
     """The configuration of the body as it was cut, with a vocabulary of `rows`."""
     kind = inner.config.model_type
+    if inner.config.is_encoder_decoder:
+        raise ModelError(
+            f"A model on an encoder-decoder base of type '{kind}' cannot be exported: it is not a causal language model. Tune on a "
+            f"decoder-only base of type {', '.join(SHAPES)}."
+        )
     if kind not in SHAPES:
         raise ModelError(f"A model on a body of type '{kind}' cannot be exported. Tune on a base of type {', '.join(SHAPES)}.")
     config = copy.deepcopy(inner.config)

@@ -13,6 +13,7 @@ from instructrec.generation.beam import BeamOptions, Found, OwnScores, beam_sear
 from instructrec.generation.codes import ItemTokens
 from instructrec.generation.scoring import CodeScores
 from instructrec.generation.trie import Trie
+from instructrec.lm.encoder_decoder import EncoderDecoder
 from instructrec.lm.item_model import ItemTable, ItemTokenModel
 from instructrec.lm.precision import Precision
 from instructrec.lm.shared_prefix import SharedPrefixDecoder
@@ -43,7 +44,8 @@ class ItemGenerator:
         self.tokens = tokens
         self.device = items.inputs.device
         self.trie = trie.to(self.device)
-        self.decoder = SharedPrefixDecoder(model.body, precision=precision)
+        serving = EncoderDecoder if model.decoder.both_ways else SharedPrefixDecoder
+        self.decoder = serving(model.body, precision=precision)
         self._inputs = items.inputs[tokens.first_written - tokens.vocabulary :] * model.input_scale
 
     @torch.inference_mode()

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from instructrec.lm.shared_prefix import Context, Continuations, SharedPrefixDecoder
+from instructrec.lm.encoder_decoder import PromptReader
+from instructrec.lm.shared_prefix import Context, Continuations
 
 
 class CodeScores:
@@ -20,7 +21,7 @@ class CodeScores:
     first: Tensor
 
     def __init__(
-        self, decoder: SharedPrefixDecoder, context: Context, *, inputs: Tensor, outputs: Tensor | Callable[[Tensor], Tensor]
+        self, decoder: PromptReader, context: Context, *, inputs: Tensor, outputs: Tensor | Callable[[Tensor], Tensor]
     ) -> None:
         self.decoder = decoder
         self.context = context

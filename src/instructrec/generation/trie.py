@@ -102,7 +102,7 @@ class Trie:
         """Tokens int64 [num_nodes, most] of the branches of nodes of any depth, and which of the places hold one, bool."""
         place = torch.arange(max(int(self.num_children[nodes].max()), 1) if len(nodes) else 1, device=nodes.device)
         tokens = self.tokens.index_select(0, (self.first_child[nodes][:, None] + place).flatten())
-        return tokens.view(len(nodes), -1), place < self.num_children[nodes][:, None]
+        return tokens.view(len(nodes), len(place)), place < self.num_children[nodes][:, None]
 
     def paths(self, codes: CodeTable) -> IntArray:
         """The nodes at which each token of each code is chosen, int64 [num_items, longest]; 0 behind the end of a code."""

@@ -22,7 +22,10 @@ EMBEDDED = {"smollm2-135m": "smollm2", "gemma3-270m": "gemma3-270m"}
 """Name of a base -> name of its asset."""
 FAKE = "tiny"
 SCRATCH = "scratch"
-"""A base without pretrained weights that is trained whole."""
+SCRATCH_T5 = "scratch-t5"
+"""Bases without pretrained weights that are trained whole: a decoder, and an encoder with a decoder."""
+UNTRAINED = (FAKE, SCRATCH, SCRATCH_T5)
+"""Bases that come without files: their weights are made from the seed, their words are checksums."""
 FORMAT = 1
 
 
@@ -40,7 +43,7 @@ def prepare(name: str, *, progress: Progress | None = None) -> Base:
 
     Raises ModelError for a name that is none of these, AssetError when weights cannot be fetched.
     """
-    if name in (FAKE, SCRATCH):
+    if name in UNTRAINED:
         return Base(name=name, folder=Path(name), sha256="random weights, made from the seed")
     if name in EMBEDDED:
         return _embedded(name, progress or Silent())
@@ -49,9 +52,10 @@ def prepare(name: str, *, progress: Progress | None = None) -> Base:
         return _local(name, folder)
     if "/" in name:
         return _hub(name)
+    known = (*EMBEDDED, SCRATCH, SCRATCH_T5)
     raise ModelError(
-        f"'{name}' is not a base model. Use one of {', '.join((*EMBEDDED, SCRATCH))}, a Hugging Face id such as 'owner/model', "
-        f"or a folder with config.json and safetensors.{nearest(name, EMBEDDED)}"
+        f"'{name}' is not a base model. Use one of {', '.join(known)}, a Hugging Face id such as 'owner/model', "
+        f"or a folder with config.json and safetensors.{nearest(name, known)}"
     )
 
 

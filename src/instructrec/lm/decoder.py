@@ -1,4 +1,4 @@
-"""A decoder body with adapters: vectors in, hidden states out, under any attention mask."""
+"""A body with adapters, a decoder or an encoder with one: vectors in, hidden states out, under any attention mask."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from instructrec.errors import ModelError
-from instructrec.lm.bases import FAKE, SCRATCH, Base
+from instructrec.lm.bases import FAKE, SCRATCH, SCRATCH_T5, Base
 from instructrec.lm.lora import add_lora
 from instructrec.lm.memory import limit_kernel_cache
 from instructrec.lm.norms import fold_norms
+from instructrec.lm.t5 import cut_and_fold, states, t5_from_scratch, t5_of, take_words
 from instructrec.lm.tiny import SCRATCH_VOCABULARY, HashTokenizer, scratch_config, tiny_config
 
 
@@ -59,6 +60,11 @@ class Decoder:
     mixed: bool = False
 
     @property
+    def both_ways(self) -> bool:
+        """Whether an encoder reads what comes before an answer both ways; then an example has one place where it is answered."""
+        return bool(self.body.config.is_encoder_decoder)
+
+    @property
     def width(self) -> int:
         """Length of a hidden state."""
         return int(self.words.shape[1])
@@ -67,8 +73,12 @@ class Decoder:
         """Hidden states, dtype of the body, [batch, length, width].
 
         `vectors` [batch, length, width]; `positions` int64 [batch, length]; `visible` bool [batch, length, length]: may row i
-        look at column j. Every row must see at least itself.
+        look at column j. Every row must see at least itself. With an encoder, positions are not read, and states are those of the
+        decoder: see `t5.states`.
         """
+        if self.both_ways:
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.mixed):
+                return states(self.body, vectors.to(self.dtype), visible)
         mask = torch.zeros(visible.shape, dtype=self.dtype).masked_fill_(~visible, torch.finfo(self.dtype).min)[:, None]
         # Bodies with two kinds of layers (Gemma 3) take one mask for each; histories are shorter than their sliding window.
         kinds = set(getattr(self.body.config, "layer_types", None) or ())
@@ -81,9 +91,10 @@ class Decoder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecoderShape:
-    """How much of a base is used: the first `layers` blocks (0: all), its weights `shrink` times, LoRA with scale alpha / rank.
+    """How much of a base is used: the first `layers` blocks of each stack (0: all), its weights `shrink` times, LoRA with scale
+    alpha / rank.
 
-    `width` and `dropout` (on attention weights) shape a decoder from scratch; others have their own.
+    `width` and `dropout` (on attention weights; everywhere in T5) shape a base from scratch; others have their own.
     """
 
     layers: int = 8
@@ -103,9 +114,18 @@ def load_decoder(base: Base, shape: DecoderShape, *, seed: int = 0) -> Decoder:
     """
     limit_kernel_cache()
     torch.manual_seed(seed)
-    if base.name == SCRATCH:
+    if base.name in (SCRATCH, SCRATCH_T5):
         return _from_scratch(base, shape)
     dtype = native_dtype()
+    pretrained = _two_stacks if _is_encoder_decoder(base) else _one_stack
+    body, words = pretrained(base, shape, dtype)
+    tokenizer: Tokenizer = HashTokenizer() if base.name == FAKE else HubTokenizer(str(base.folder))
+    adapted = add_lora(body, rank=shape.rank, alpha=shape.alpha, shrink=shape.shrink)
+    return Decoder(base=base, tokenizer=tokenizer, body=adapted, words=words, dtype=dtype)
+
+
+def _one_stack(base: Base, shape: DecoderShape, dtype: torch.dtype) -> tuple[Any, Tensor]:
+    """The frozen body of a decoder-only base, and its word embeddings."""
     model = _model(base, dtype, random_weights=shape.random_weights)
     body = model.get_decoder()
     blocks = getattr(body, "layers", None)
@@ -119,22 +139,38 @@ def load_decoder(base: Base, shape: DecoderShape, *, seed: int = 0) -> Decoder:
     words = table.weight.detach().float() * float(getattr(table, "scalar_embed_scale", 1.0))
     body.set_input_embeddings(None)
     fold_norms(body)
-    tokenizer: Tokenizer = HashTokenizer() if base.name == FAKE else HubTokenizer(str(base.folder))
-    adapted = add_lora(body, rank=shape.rank, alpha=shape.alpha, shrink=shape.shrink)
-    return Decoder(base=base, tokenizer=tokenizer, body=adapted, words=words, dtype=dtype)
+    return body, words
+
+
+def _two_stacks(base: Base, shape: DecoderShape, dtype: torch.dtype) -> tuple[Any, Tensor]:
+    """The same of an encoder-decoder base."""
+    body = t5_of(base, dtype, random_weights=shape.random_weights)
+    cut_and_fold(body, shape.layers)
+    return body.requires_grad_(False), take_words(body)
+
+
+def _is_encoder_decoder(base: Base) -> bool:
+    from transformers import AutoConfig
+
+    return base.name != FAKE and bool(AutoConfig.from_pretrained(base.folder).is_encoder_decoder)
 
 
 def _from_scratch(base: Base, shape: DecoderShape) -> Decoder:
-    """A small decoder whose every weight is trained."""
+    """A small decoder, or encoder with one, whose every weight is trained."""
     from transformers import AutoModelForCausalLM, LlamaConfig
 
     if shape.width < 32 or shape.width % 32:
-        raise ModelError(f"The width of a decoder from scratch is {shape.width}, but must be a multiple of 32, such as 128.")
-    config = scratch_config(width=shape.width, layers=shape.layers or 4, dropout=shape.dropout)
-    causal_lm: Any = AutoModelForCausalLM
-    body = causal_lm.from_config(LlamaConfig(**cast(Any, config)), dtype=torch.float32, attn_implementation="eager").get_decoder()
-    words = body.get_input_embeddings().weight.detach().clone()
-    body.set_input_embeddings(None)
+        raise ModelError(f"The width of a base from scratch is {shape.width}, but must be a multiple of 32, such as 128.")
+    layers = shape.layers or 4
+    if base.name == SCRATCH_T5:
+        body: Any = t5_from_scratch(width=shape.width, layers=layers, dropout=shape.dropout)
+        words = take_words(body)
+    else:
+        config = LlamaConfig(**cast(Any, scratch_config(width=shape.width, layers=layers, dropout=shape.dropout)))
+        causal_lm: Any = AutoModelForCausalLM
+        body = causal_lm.from_config(config, dtype=torch.float32, attn_implementation="eager").get_decoder()
+        words = body.get_input_embeddings().weight.detach().clone()
+        body.set_input_embeddings(None)
     mixed = native_dtype() == torch.bfloat16
     return Decoder(base=base, tokenizer=HashTokenizer(SCRATCH_VOCABULARY), body=body, words=words, dtype=torch.float32, mixed=mixed)
 

@@ -15,7 +15,12 @@ from torch import nn
 
 _ATTENTION = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
 _MLP = ("mlp.gate_proj", "mlp.up_proj")
-"""The maps of a decoder layer that read a norm."""
+_T5 = (
+    *(f"SelfAttention.{name}" for name in "qkv"),
+    "EncDecAttention.q",
+    *(f"DenseReluDense.{name}" for name in ("wi", "wi_0", "wi_1")),
+)
+"""The maps of a layer that read a norm: of Llama and its kin, and of T5."""
 
 
 def fold_norms(body: Any) -> None:
@@ -34,6 +39,17 @@ def fold_norms(body: Any) -> None:
                     _fold(norm, maps)
         if getattr(body, "norm", None) is not None:
             _set_unit(body.norm)
+
+
+def fold_both_stacks(body: Any) -> None:
+    """The same for the two stacks of T5: the encoder's last norm is folded into the maps of the decoder that read the encoder."""
+    with torch.no_grad():
+        for block in (*body.encoder.block, *body.decoder.block):
+            for part in block.layer:
+                _fold(part.layer_norm, [found for path in _T5 if (found := _find(part, path)) is not None])
+        crossing = [block.layer[1].EncDecAttention for block in body.decoder.block]
+        _fold(body.encoder.final_layer_norm, [reader for attention in crossing for reader in (attention.k, attention.v)])
+        _set_unit(body.decoder.final_layer_norm)
 
 
 def _fold(norm: Any, maps: list[nn.Linear]) -> None:

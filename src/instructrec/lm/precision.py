@@ -68,6 +68,12 @@ _ROWS = 512
 Weight: TypeAlias = Tensor | PackedWeight | Int8Weight
 
 
+def served_in(own: torch.dtype, precision: Precision | None) -> tuple[torch.dtype, Precision]:
+    """What a body of dtype `own` is served in: the dtype of its states, and the precision of its products (none: its own)."""
+    dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(str(precision), own)
+    return dtype, precision or ("float32" if own == torch.float32 else "bfloat16")
+
+
 def stored(weight: Tensor, precision: Precision) -> Weight:
     """A weight in the precision it is served in."""
     if precision == "int8":

@@ -20,7 +20,7 @@ from instructrec.errors import ModelError
 from instructrec.lm.attention import Packing, causal, own_mixed, own_scores, rows_at, turned
 from instructrec.lm.lora import FusedLora
 from instructrec.lm.memory import keep_freed
-from instructrec.lm.precision import Precision, Weight, linear, stored
+from instructrec.lm.precision import Precision, Weight, linear, served_in, stored
 
 _BLOCK = 1 << 20
 """Attention scores over prompts that are held at a time (4 MB as float32): bounds the memory of long lists of candidates."""
@@ -31,7 +31,8 @@ class Context:
     """Prompts that were read: keys and values of each layer [batch, kv_heads, longest, head_width], `lengths` int64 [batch], and
     the hidden state after the last token of each, [batch, width].
 
-    `filling` bool [batch, 1, 1, longest]: places behind the end of a prompt; none where all are equally long.
+    `filling` bool [batch, 1, 1, longest]: places behind the end of a prompt; none where all are equally long. `begun`: what an
+    encoder-decoder has written of every answer when it begins, one token.
     """
 
     keys: tuple[Tensor, ...]
@@ -39,6 +40,7 @@ class Context:
     lengths: Tensor
     filling: Tensor | None
     hidden: Tensor
+    begun: Continuations | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +80,7 @@ class SharedPrefixDecoder:
         inner: Any = getattr(getattr(body, "base_model", None), "model", body)
         config: Any = inner.config
         self._rotary: Any = getattr(inner, "rotary_emb", None)
-        blocks = list(inner.layers)
+        blocks = list(getattr(inner, "layers", ()))
         if self._rotary is None or any(
             hasattr(block, "pre_feedforward_layernorm") or not hasattr(block, "mlp") for block in blocks
         ):
@@ -91,11 +93,9 @@ class SharedPrefixDecoder:
         self.head_width = int(getattr(config, "head_dim", None) or config.hidden_size // self.heads)
         keep_freed()
         with torch.no_grad():
-            own: torch.dtype = next(iter(blocks[0].parameters())).dtype
-            self.dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(str(precision), own)
-            kept: Precision = precision or ("float32" if own == torch.float32 else "bfloat16")
+            self.dtype, kept = served_in(next(iter(blocks[0].parameters())).dtype, precision)
             self._layers = [_joined(block, kept, self.dtype) for block in blocks]
-            self._last_norm = _norm_in(inner.norm, self.dtype)
+            self._last_norm = norm_in(inner.norm, self.dtype)
 
     @torch.inference_mode()
     def read(self, vectors: Tensor, lengths: Tensor | None = None) -> Context:
@@ -233,18 +233,18 @@ def _joined(block: Any, precision: Precision, dtype: torch.dtype) -> _Layer:
     biases = [_bias(reader) for reader in readers]
     head_norms = (getattr(attention, "q_norm", None), getattr(attention, "k_norm", None))
     return _Layer(
-        read=stored(torch.cat([_weight(reader) for reader in readers]), precision),
+        read=stored(torch.cat([weight_of(reader) for reader in readers]), precision),
         read_bias=None if biases[0] is None else torch.cat([bias for bias in biases if bias is not None]).to(dtype),
-        write=stored(_weight(attention.o_proj), precision),
-        gate_up=stored(torch.cat([_weight(mlp.gate_proj), _weight(mlp.up_proj)]), precision),
-        down=stored(_weight(mlp.down_proj), precision),
-        norms=(_norm_in(block.input_layernorm, dtype), _norm_in(block.post_attention_layernorm, dtype)),
-        head_norms=tuple(norm if norm is None else _norm_in(norm, dtype) for norm in head_norms),
+        write=stored(weight_of(attention.o_proj), precision),
+        gate_up=stored(torch.cat([weight_of(mlp.gate_proj), weight_of(mlp.up_proj)]), precision),
+        down=stored(weight_of(mlp.down_proj), precision),
+        norms=(norm_in(block.input_layernorm, dtype), norm_in(block.post_attention_layernorm, dtype)),
+        head_norms=tuple(norm if norm is None else norm_in(norm, dtype) for norm in head_norms),
         activation=mlp.act_fn,
     )
 
 
-def _norm_in(norm: nn.Module, dtype: torch.dtype) -> nn.Module:
+def norm_in(norm: nn.Module, dtype: torch.dtype) -> nn.Module:
     """The norm in the dtype of the decoder: one that is wider than its input would widen its output."""
     epsilon, weight = getattr(norm, "variance_epsilon", None), next(iter(norm.parameters()), None)
     if epsilon is None or weight is None:
@@ -255,7 +255,7 @@ def _norm_in(norm: nn.Module, dtype: torch.dtype) -> nn.Module:
     return fused
 
 
-def _weight(mapping: nn.Module) -> Tensor:
+def weight_of(mapping: nn.Module) -> Tensor:
     """The matrix of a linear map, with its adapter where it has one."""
     if isinstance(mapping, FusedLora):
         return mapping.effective()

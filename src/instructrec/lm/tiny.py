@@ -1,7 +1,7 @@
-"""Decoders that come without files, and a tokenizer that hashes words.
+"""Models that come without files, and a tokenizer that hashes words.
 
 `tiny`: a few thousand random weights, the fake for tests and doctor. `scratch`: a decoder of a million weights that is trained
-whole, for data without text and as the baseline of the pretrained ones.
+whole, for data without text and as the baseline of the pretrained ones. `scratch-t5`: an encoder and a decoder, trained alike.
 """
 
 from __future__ import annotations
@@ -58,4 +58,22 @@ def scratch_config(*, width: int, layers: int, dropout: float) -> dict[str, obje
         "max_position_embeddings": 4096,
         "tie_word_embeddings": True,
         "attention_dropout": dropout,
+    }
+
+
+def scratch_t5_config(*, width: int, layers: int, dropout: float) -> dict[str, object]:
+    """Hugging Face T5 configuration that is trained from scratch: `layers` in each stack, heads of 32, inner width 4 * width.
+
+    The make of TIGER (Rajput et al. 2023, arXiv 2305.05065), which has 4 layers in each.
+    """
+    return {
+        "vocab_size": SCRATCH_VOCABULARY,
+        "d_model": width,
+        "d_kv": 32,
+        "d_ff": 4 * width,
+        "num_layers": layers,
+        "num_decoder_layers": layers,
+        "num_heads": width // 32,
+        "dropout_rate": dropout,
+        "feed_forward_proj": "relu",
     }

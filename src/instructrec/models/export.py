@@ -37,7 +37,7 @@ from instructrec.generation.export import (
     write_gguf,
 )
 from instructrec.instructions.render import wording
-from instructrec.lm.bases import EMBEDDED, FAKE, SCRATCH, Base
+from instructrec.lm.bases import EMBEDDED, UNTRAINED, Base
 from instructrec.models.lm import LanguageModelRecommender
 
 FORMAT = 1
@@ -227,7 +227,7 @@ def _vocabulary(base: Base) -> Path | None:
 def _write_tokenizer(model: LanguageModelRecommender, folder: Path) -> bool:
     """Write the base's tokenizer with the new tokens at their ids; False for a base whose words are checksums."""
     tuned, _, encoder = model.tuned
-    if tuned.decoder.base.name in (FAKE, SCRATCH):
+    if tuned.decoder.base.name in UNTRAINED:
         return False
     from transformers import AddedToken, AutoTokenizer
 

@@ -1,4 +1,4 @@
-"""`lm`: a decoder that reads words and items in one sequence and answers with items: one token each, or written token by token."""
+"""`lm`: a model that reads words and items in one sequence and answers with items: one token each, or written token by token."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from instructrec.models.storage import read_model, write_model
 from instructrec.tables import Catalog, Dataset, FloatArray, IntArray
 from instructrec.tuning.loop import TuningLoop, losses
 from instructrec.tuning.packing import Encoded, Encoder, PackedBatch, fill_rows, pack
+from instructrec.tuning.single import encoder_for
 
 __all__ = ["LanguageModelRecommender", "LmConfig"]
 
@@ -109,7 +110,7 @@ class LanguageModelRecommender(Recommender):
     def _adopt(self, model: ItemTokenModel) -> None:
         self._model = model
         codes = ItemTokens(vocabulary=model.vocabulary, codes=self.book.codes.distinguishing())
-        self._encoder = Encoder(model.decoder.tokenizer, codes)
+        self._encoder = encoder_for(model.decoder, codes, targets=self.config.targets)
 
     def _tune(self, histories: Sequence[IntArray], context: FitContext) -> None:
         model = self._ready()
@@ -118,7 +119,7 @@ class LanguageModelRecommender(Recommender):
         def batches(epoch: int) -> list[PackedBatch]:
             rng = np.random.default_rng([context.seed, epoch])
             pieces = chunks(histories, length=self.config.max_history, rng=rng)
-            encoded = [self._encoder.encode(example) for example in mixture.examples(pieces, rng)]
+            encoded = [one for example in mixture.examples(pieces, rng) for one in self._encoder.lessons(example, rng)]
             return self._batches(encoded, rng)
 
         steps = self.config.epochs * len(batches(0))

@@ -18,7 +18,10 @@ class LmConfig(TuningConfig, TaskConfig, CodeConfig):
     """Everything that shapes and tunes the language model."""
 
     base: str = field(
-        default="smollm2-135m", metadata={"help": "embedded base, Hugging Face id, folder, or 'scratch': a small one trained whole"}
+        default="smollm2-135m",
+        metadata={
+            "help": "embedded base, Hugging Face id or folder (decoder-only or T5), 'scratch' or 'scratch-t5': small, trained whole"
+        },
     )
     width: int = field(default=128, metadata={"help": "width of a base from scratch"})
     precision: Literal["own", "float32", "bfloat16", "int8"] = field(
@@ -32,7 +35,8 @@ class LmConfig(TuningConfig, TaskConfig, CodeConfig):
         default=0.0,
         metadata={"help": "nats by which each further branch of a beam counts less: lists of such codes spread"},
     )
-    layers: int = field(default=8, metadata={"help": "decoder layers used, from the bottom; 0 for all"})
+    layers: int = field(default=8, metadata={"help": "layers used (of each stack), from the bottom; 0 for all"})
+    targets: int = field(default=4, metadata={"help": "next items a history that an encoder-decoder base learns an epoch"})
     lora_rank: int = field(default=16, metadata={"help": "rank of the LoRA adapters on all linear maps"})
     lora_alpha: float = field(default=64.0, metadata={"help": "LoRA scale is alpha / rank"})
     shrink: float = field(
@@ -49,6 +53,8 @@ class LmConfig(TuningConfig, TaskConfig, CodeConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.targets < 1:
+            raise ConfigError(f"targets is {self.targets}, but must be 1 or more: the last item of a history is always learnt.")
         try:
             self.search(self.beam)
         except QueryError as error:

@@ -25,6 +25,8 @@ from instructrec.tables import IntArray
 
 MAX_QUESTION_TOKENS = 96
 """Words beyond this are not read: a question of ten thousand characters costs as much as a long sentence."""
+MAX_COMPLETION_TOKENS = 32
+"""Words of an answer beyond this are not learnt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,10 @@ class Encoder:
             questions=questions,
         )
 
+    def lessons(self, example: Example, rng: np.random.Generator) -> list[Encoded]:
+        """What is learnt of an example in an epoch: all its answers at once; `rng` draws where they are too many."""
+        return [self.encode(example)]
+
     def _next(self, columns: _Columns, sees: int, item: int) -> tuple[Choice, ...]:
         """The item that follows the first `sees` tokens: its first token is chosen at the last of them, the others on a branch."""
         written = self.codes.encode(item)
@@ -128,7 +134,7 @@ class Encoder:
 
     def _branch(self, columns: _Columns, branch: Branch, sees: int) -> Question:
         tokens = [token for piece in branch.pieces for token in self._tokens(piece)]
-        completion = self.words(branch.completion)[:32] if branch.completion else ()
+        completion = self.words(branch.completion)[:MAX_COMPLETION_TOKENS] if branch.completion else ()
         words = tuple(token for token in tokens if token < self.codes.vocabulary)
         written = () if completion or branch.target is None else self.codes.encode(branch.target)
         # The answer token asks for an item or words; all but the last of their tokens are read behind it (teacher forcing).
