@@ -389,7 +389,7 @@ def test_bytes_without_a_text_of_their_own_count_with_their_character():
         {"choices": [{"text": "abc"}]},
         {"choices": [{"text": "abc", "logprobs": {"tokens": ["abc"], "token_logprobs": []}}]},
         {"choices": [{"text": "abc", "logprobs": {"tokens": 3, "token_logprobs": {}}}]},
-        # Echo overlooked: only what was generated (llama.cpp).
+        # Echo overlooked: only what was generated, and no /tokenize as llama.cpp has it.
         {"choices": [{"text": " x", "logprobs": {"content": [{"token": " x", "logprob": -0.1, "top_logprobs": []}]}}]},
         {"choices": [{"text": " x", "logprobs": {"tokens": [" x"], "token_logprobs": [-0.1]}}]},
     ],
@@ -397,7 +397,7 @@ def test_bytes_without_a_text_of_their_own_count_with_their_character():
 def test_no_logprobs_is_said(body):
     with (
         ScriptedServer([Step(body=body)]) as server,
-        pytest.raises(ModelError, match="answered without log-probabilities of the prompt.*vLLM and SGLang have it"),
+        pytest.raises(ModelError, match="answered without log-probabilities of the prompt.*vLLM and SGLang have"),
     ):
         endpoint(server).score(["ab"], [["c"]])
 

@@ -336,7 +336,7 @@ def test_gguf_in_fewer_bits_is_near(model_of, quantisation: str, tolerance: floa
     np.testing.assert_allclose(found, wanted, rtol=0, atol=tolerance * float(np.abs(wanted).max()))
 
 
-def test_gguf_carries_shape_and_facts_and_no_vocabulary(model_of, tmp_path: Path) -> None:
+def test_gguf_carries_shape_and_facts_and_words_by_their_numbers(model_of, tmp_path: Path) -> None:
     from gguf import GGUFReader
 
     model = model_of("atomic")
@@ -347,7 +347,12 @@ def test_gguf_carries_shape_and_facts_and_no_vocabulary(model_of, tmp_path: Path
     assert (fields["llama.attention.head_count"], fields["llama.attention.head_count_kv"]) == (4, 2)
     assert fields["llama.rope.dimension_count"] == 8
     assert fields["llama.vocab_size"] == 512 + len(WORLD.catalog) + 1
-    assert fields["tokenizer.ggml.model"] == "none"
+    tokens = fields["tokenizer.ggml.tokens"]
+    assert (tokens[0], tokens[511], tokens[512], tokens[-1]) == ("<word:0>", "<word:511>", "<item:0>", "<answer>")
+    assert len(tokens) == fields["llama.vocab_size"]
+    assert fields["tokenizer.ggml.eos_token_id"] == len(tokens) - 1
+    assert fields["tokenizer.ggml.add_bos_token"] is False
+    assert fields["general.quantization_version"] == 2
     assert json.loads(fields["instructrec.export"])["item_ids"] == list(WORLD.catalog.item_ids)
 
 

@@ -3,7 +3,7 @@
 What is folded: adapters and `shrink` into the linear maps, `input_scale` into the rows that are read, the map `out` into the rows
 that are written. What an ordinary language model has no place for is left out (`LEFT_OUT`).
 
-GGUF is checked by reading it back with transformers; llama.cpp itself is not part of the tests.
+GGUF is checked by reading it back with transformers, and by llama.cpp itself (tests/test_llama_cpp.py).
 """
 
 from __future__ import annotations
@@ -218,11 +218,11 @@ class _Once:
 def write_gguf(plain: Any, file: Path, *, precision: Precision, names: Sequence[str], vocabulary: Path | None, facts: str) -> None:
     """Write a plain model as one GGUF file of its architecture; `facts` (JSON) are kept under the key `instructrec.export`.
 
-    `names` of the tokens behind the words; `vocabulary`: a GGUF file of the base, whose words are copied. Without one the file has
-    no vocabulary (`tokenizer.ggml.model` "none", as llama.cpp calls it), and prompts are token ids. Raises ModelError for positions
-    that are stretched, which GGUF keeps in a form of its own.
+    `names` of the tokens behind the words; `vocabulary`: a GGUF file of the base, whose words are copied. Without one words are
+    called by their numbers, `<word:N>`, and prompts are token ids or such names. Raises ModelError for positions that are
+    stretched, which GGUF keeps in a form of its own.
     """
-    from gguf import MODEL_ARCH_NAMES, GGUFWriter, get_tensor_name_map
+    from gguf import GGML_QUANT_VERSION, MODEL_ARCH_NAMES, GGUFWriter, get_tensor_name_map
 
     config = plain.config
     if config.rope_parameters["rope_type"] != "default":
@@ -232,6 +232,7 @@ def write_gguf(plain: Any, file: Path, *, precision: Precision, names: Sequence[
     try:
         _write_shape(writer, config)
         writer.add_file_type({"f32": 0, "f16": 1, "q8_0": 7}[precision])
+        writer.add_quantization_version(GGML_QUANT_VERSION)
         writer.add_string("instructrec.export", facts)
         _write_vocabulary(writer, names, vocabulary, rows=config.vocab_size)
         architecture = next(key for key, value in MODEL_ARCH_NAMES.items() if value == config.model_type)
@@ -278,7 +279,7 @@ def _write_shape(writer: Any, config: Any) -> None:
 def _write_vocabulary(writer: Any, names: Sequence[str], source: Path | None, *, rows: int) -> None:
     """The words of `source`, filled up to where items begin, and the new tokens behind them."""
     if source is None:
-        writer.add_tokenizer_model("none")
+        _write_numbers(writer, names, rows=rows)
         return
     from gguf import GGUFReader, GGUFValueType, TokenType
 
@@ -296,3 +297,22 @@ def _write_vocabulary(writer: Any, names: Sequence[str], source: Path | None, *,
         if kind == GGUFValueType.ARRAY:
             value = [*value, *more.get(key, [])]
         writer.add_key_value(key, value, kind, inner[0] if inner else None)
+
+
+def _write_numbers(writer: Any, names: Sequence[str], *, rows: int) -> None:
+    """Words called by their numbers, for a base whose words GGUF cannot hold.
+
+    A vocabulary of sentencepiece that lacks the bytes: llama.cpp refuses text which is not made of these names. With the kind
+    "none", which has no names, its server ends at the first request.
+    """
+    from gguf import TokenType
+
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list([*(f"<word:{token}>" for token in range(rows - len(names))), *names])
+    writer.add_token_types([TokenType.USER_DEFINED] * rows)
+    writer.add_token_scores([0.0] * rows)
+    writer.add_add_bos_token(False)
+    writer.add_add_space_prefix(False)
+    # The answer token, which is never written, so that no word begins or ends a text.
+    writer.add_bos_token_id(rows - 1)
+    writer.add_eos_token_id(rows - 1)

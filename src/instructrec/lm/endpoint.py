@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from instructrec.errors import ConfigError, ModelError
+from instructrec.lm import forced_tokens
 from instructrec.lm.server import CHAT, FINE, LONGEST_WAIT_S, PLAIN, Server, as_list
 
 __all__ = ["LONGEST_WAIT_S", "TOP_TOKENS", "Endpoint", "EndpointConfig", "LanguageModel"]
@@ -21,7 +22,8 @@ TOP_TOKENS = 20
 """Likeliest first tokens asked for in a yes-or-no question: the most that vLLM gives by default."""
 _ADDRESS = re.compile(r"https?://([\w.-]+|\[[\da-fA-F:.]+\])(:\d+)?(/[^\s?#@]*)?")
 _REFUSED = (400, 422)
-_NO_ECHO = "A score needs 'echo' with 'logprobs' in /v1/completions: vLLM and SGLang have it, the llama.cpp server does not."
+_NO_ECHO = "A score needs 'echo' with 'logprobs' in /v1/completions, which vLLM and SGLang have, or /tokenize of llama.cpp."
+_FIRST = "The first token of a text has none: give a prompt that is not empty."
 _Question = TypeVar("_Question")
 _Reply = TypeVar("_Reply")
 
@@ -71,13 +73,15 @@ class Endpoint(LanguageModel):
     """A served language model. Every failure is a ModelError; what the model says is returned as it is.
 
     `generate` uses /v1/completions, or /v1/chat/completions with `config.chat`. `score` and `yes_no` always read the plain
-    prompt, and `score` needs a server that echoes a prompt with log-probabilities: vLLM and SGLang do, llama.cpp does not.
+    prompt. `score` needs a server that echoes a prompt with log-probabilities, as vLLM and SGLang do; llama.cpp does not, and is
+    asked for one token after another (`forced_tokens`).
     """
 
     def __init__(self, config: EndpointConfig, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self.config = config
         self._server = Server(config, sleep)
         self._fewest_tokens = 0
+        self._echoes = True
 
     def models(self) -> list[str]:
         """Names of the models that the server offers."""
@@ -128,21 +132,40 @@ class Endpoint(LanguageModel):
     def _score_one(self, prompt: str, end: str, alone: dict[str, list[str]]) -> float:
         if not end:
             return 0.0
-        tokens, logprobs = self._echo(prompt + end)
+        echoed = self._echo(prompt + end) if self._echoes else None
+        if echoed is None:
+            return self._score_forced(prompt, end)
+        tokens, logprobs = echoed
         first = _start_of(end, tokens)
         if first is None:
             # Tokens that hold parts of a character, or lost their space, do not spell the text. Those count then that differ from
             # the tokens of the prompt alone.
             if prompt not in alone:
-                alone[prompt] = self._echo(prompt)[0] if prompt else []
+                alone[prompt] = (self._echo(prompt) or ([], []))[0] if prompt else []
             first = len(os.path.commonprefix([alone[prompt], tokens]))
         if first == len(tokens) or not all(isinstance(value, int | float) for value in logprobs[first:]):
-            came = f"{self._server.address} gave no log-probability for a token of '{end[:40]}', but a score needs one for each"
-            raise ModelError(f"{came}. The first token of a text has none: give a prompt that is not empty.")
+            raise self._unscored(end)
         return float(sum(logprobs[first:]))
 
-    def _echo(self, text: str) -> tuple[list[str], list[Any]]:
-        """The tokens of a text, and their log-probabilities as the server gives them."""
+    def _score_forced(self, prompt: str, end: str) -> float:
+        """The score of a continuation from a server that does not echo."""
+        tokens = forced_tokens.tokens_of(self._server, prompt + end)
+        if not tokens:
+            raise self._no_echo()
+        value = forced_tokens.score(self._server, tokens, end)
+        if value is None:
+            raise self._unscored(end)
+        return value
+
+    def _no_echo(self) -> ModelError:
+        return ModelError(f"{self._server.address} answered without log-probabilities of the prompt. {_NO_ECHO}")
+
+    def _unscored(self, end: str) -> ModelError:
+        came = f"{self._server.address} gave no log-probability for a token of '{end[:40]}', but a score needs one for each"
+        return ModelError(f"{came}. {_FIRST}")
+
+    def _echo(self, text: str) -> tuple[list[str], list[Any]] | None:
+        """The tokens of a text, and their log-probabilities as the server gives them; none from a server that is llama.cpp's."""
         body = {"prompt": text, "echo": True, "logprobs": 1, "temperature": 0.0, "max_tokens": self._fewest_tokens}
         answer = self._server.send(PLAIN, body)
         if answer.status in _REFUSED and body["max_tokens"] == 0:
@@ -151,9 +174,12 @@ class Endpoint(LanguageModel):
                 self._fewest_tokens = 1
         choice, usage = self._server.choice(answer, PLAIN, advice=_NO_ECHO)
         listed = choice["logprobs"] if isinstance(choice.get("logprobs"), dict) else {}
+        if "content" in listed:
+            self._echoes = False
+            return None
         tokens, logprobs = (as_list(listed.get(name)) for name in ("tokens", "token_logprobs"))
         if not tokens or len(tokens) != len(logprobs) or text not in str(choice["text"]):
-            raise ModelError(f"{self._server.address} answered without log-probabilities of the prompt. {_NO_ECHO}")
+            raise self._no_echo()
         tokens = [str(token) for token in tokens]
         sent = _count_sent(text, tokens, listed.get("text_offset"), usage)
         return tokens[:sent], logprobs[:sent]

@@ -113,10 +113,10 @@ def export_gguf(
 ) -> Exported:
     """Write one GGUF file for llama.cpp, whole or not at all; what `export.json` holds is its metadata `instructrec.export`.
 
-    With an embedded base the vocabulary is copied from the base's own GGUF. Other bases give a file without one: llama.cpp as a
-    library reads token ids with it, its server does not answer (convert the Hugging Face folder for that). Checked by reading it
-    back with transformers; llama.cpp itself is not part of the tests. Raises RunError for a file that exists, ModelError for a
-    body or a quantisation that cannot be exported.
+    With an embedded base the vocabulary is copied from the base's own GGUF. With other bases words are called by their numbers
+    (`<word:N>`), so that prompts are token ids (convert the Hugging Face folder to send words). Read `n_probs` of the server's
+    /completion for scores, or let it write under a grammar of tokens, `root ::= <[7]> <[9]> | ...` from `codes`, and only codes
+    of items come out. Raises RunError for a file that exists, ModelError for a body or a quantisation that cannot be exported.
     """
     if quantisation not in ("f16", "q8_0", "f32"):
         raise ModelError(f"The quantisation of an export is '{quantisation}', but must be f16, q8_0 or f32.")
