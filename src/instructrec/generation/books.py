@@ -32,7 +32,9 @@ class CodeConfig:
     code_text: float = field(default=0.6, metadata={"help": "share of the text in the vectors that semantic codes cluster"})
     own_vectors: bool = field(
         default=True,
-        metadata={"help": "the last token of a code of several is matched by its item's own vector, too, not only by what it shares"},
+        metadata={
+            "help": "the last token of a code of several is matched by its item's own vector, too, not only by what it shares"
+        },
     )
     code_words: int = field(default=16, metadata={"help": "longest title code, in words of the tokenizer"})
 
