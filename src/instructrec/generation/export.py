@@ -79,8 +79,8 @@ def plain_model(model: ItemTokenModel, items: ItemTable, codes: CodeTable) -> An
 
     Vocabulary: words [0, V), then `ItemTable.inputs`, then the answer token. Output rows of words are the word table, those of
     codes `outputs` behind the map `out`, those that never begin a code as much sharper as the product compares them; rows of items
-    are those of `exported_codes`, or zero where an item is only read, and must never be generated then. Raises ModelError for a body
-    that is neither Llama nor Qwen 2 or 3.
+    are those of `exported_codes`, or zero where an item is only read, and must never be generated then. Raises ModelError for a
+    body that is neither Llama nor Qwen 2 or 3.
     """
     from transformers import AutoModelForCausalLM
 
