@@ -64,31 +64,15 @@ class Scripted:
             self.prefixes = [[old[p] + (t,) for p, t in row] for old, row in zip(self.prefixes, pairs, strict=True)]
         return torch.stack([torch.stack([self.after(r, prefix) for prefix in row]) for r, row in enumerate(self.prefixes)])
 
-    def own(self, items: Tensor) -> Tensor:
-        """What items add to the branches that end with them: the same for every request."""
-        return torch.where(items >= 0, self.own_of(items), 0.0)
 
-    def own_of(self, items: Tensor) -> Tensor:
-        return torch.sin(items * 7.3 + self.seed) * 3
-
-
-def exhaustive(
-    codes: CodeTable,
-    mask: np.ndarray,
-    after: Callable[[tuple[int, ...]], Tensor],
-    normalise: str,
-    own: Callable[[Tensor], Tensor] | None = None,
-) -> dict[int, float]:
-    """The score of every allowed item, one at a time, with nothing but its code and what it adds to the end of it."""
+def exhaustive(codes: CodeTable, mask: np.ndarray, after: Callable[[tuple[int, ...]], Tensor], normalise: str) -> dict[int, float]:
+    """The score of every allowed item, one at a time, with nothing but its code."""
     allowed = [codes.encode(int(item)) for item in np.flatnonzero(mask)]
     scores = {}
     for code in allowed:
         total = 0.0
         for place, token in enumerate(code):
             steps = after(code[:place])
-            for last in {other[place] for other in allowed if place and own and other[:place] == code[:place]}:
-                if (*code[:place], last) in allowed and own:
-                    steps[last] += own(torch.tensor(codes.decode((*code[:place], last))))
             legal = sorted({other[place] for other in allowed if other[:place] == code[:place]})
             over = {"allowed": steps[legal], "vocabulary": steps, "none": torch.zeros(1)}[normalise]
             total += float(steps[token]) - float(over.logsumexp(0))
@@ -103,20 +87,14 @@ def exhaustive(
     num_items=st.integers(1, 24),
     seed=st.integers(0, 10_000),
     share=st.floats(0.0, 1.0),
-    with_own=st.booleans(),
 )
-def test_a_wide_beam_equals_scoring_every_allowed_item(
-    kind: str, normalise: str, num_items: int, seed: int, share: float, with_own: bool
-) -> None:
+def test_a_wide_beam_equals_scoring_every_allowed_item(kind: str, normalise: str, num_items: int, seed: int, share: float) -> None:
     codes = random_codes(kind, num_items, seed)
     masks = np.random.default_rng(seed).random((2, num_items)) < share
     trie, model = Trie.build(codes), Scripted(codes.num_tokens, 2, seed)
-    own = model.own if with_own and normalise != "vocabulary" else None
-    options = BeamOptions(width=num_items, normalise=normalise)  # type: ignore[arg-type]
-    found = beam_search(model, trie, trie.allow(masks), options, own=own)
+    found = beam_search(model, trie, trie.allow(masks), BeamOptions(width=num_items, normalise=normalise))  # type: ignore[arg-type]
     for row in range(2):
-        alone = model.own_of if own else None
-        wanted = exhaustive(codes, masks[row], lambda prefix, row=row: model.after(row, prefix), normalise, alone)
+        wanted = exhaustive(codes, masks[row], lambda prefix, row=row: model.after(row, prefix), normalise)
         items = [int(item) for item in found.items[row] if item >= 0]
         assert sorted(items) == sorted(wanted)
         np.testing.assert_allclose(found.scores[row, : len(items)], sorted(wanted.values(), reverse=True), atol=1e-4)
@@ -252,10 +230,3 @@ def test_a_beam_without_width_and_a_mask_of_another_catalog_say_what_was_wanted(
         BeamOptions(width=0)
     with pytest.raises(ModelError, match=r"\[batch, 4\]"):
         Trie.build(atomic(4)).allow(np.ones((1, 5), dtype=np.bool_))
-
-
-def test_scores_over_a_vocabulary_that_items_are_no_part_of_are_refused() -> None:
-    trie, model = Trie.build(random_codes("semantic", 5, 0)), Scripted(60, 1, 0)
-    allowed = trie.allow(np.ones((1, 5), dtype=np.bool_))
-    with pytest.raises(QueryError, match="not part of the vocabulary"):
-        beam_search(model, trie, allowed, BeamOptions(normalise="vocabulary"), own=model.own)

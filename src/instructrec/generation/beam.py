@@ -23,11 +23,6 @@ NextScores: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 call, which answers [batch, 1, num_tokens]. What it returns for a beam that has ended is not read.
 """
 
-OwnScores: TypeAlias = Callable[[Tensor], Tensor]
-"""Items int64 [batch, beams, branches], -1 where a branch is no item's end -> float32 of that shape: what is added to the scores of
-these branches, 0 at -1. It is asked right after `NextScores`, about the same beams.
-"""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeamOptions:
@@ -76,18 +71,13 @@ class _Beams:
     """What beams are kept by: the score, perturbed once when items are drawn, or less the penalties of diverse beams."""
 
 
-def beam_search(
-    next_scores: NextScores, trie: Trie, allowed: Tensor, options: BeamOptions = BeamOptions(), *, own: OwnScores | None = None
-) -> Found:
+def beam_search(next_scores: NextScores, trie: Trie, allowed: Tensor, options: BeamOptions = BeamOptions()) -> Found:
     """The `options.width` best allowed items of every request, sorted, none twice; all of them where fewer are allowed.
 
     `allowed` is `trie.allow(masks)`. A beam as wide as the number of allowed items finds the same
     items and scores as scoring each of them. At any width, as many items come out as are allowed, up to the width: every beam
-    that is kept leads to at least one, and no two to the same. With `own`, a branch that ends a code is scored by its token, which
-    other items share, and by its item. Raises QueryError for `own` with scores over the vocabulary, of which items are no part.
+    that is kept leads to at least one, and no two to the same.
     """
-    if own is not None and options.normalise == "vocabulary":
-        raise QueryError("Items with scores of their own are not part of the vocabulary. Normalise over 'catalog' or 'allowed'.")
     batch, device = len(allowed), allowed.device
     start = torch.zeros(batch, 1, device=device).masked_fill(~allowed[:, :1], -torch.inf)
     beams = _Beams(torch.full((batch, 1), ROOT, device=device), start, start)
@@ -95,21 +85,18 @@ def beam_search(
     parents = tokens = torch.zeros(batch, 0, dtype=torch.int64, device=device)
     for depth in range(len(trie.most_children) - 1):
         steps = next_scores(parents, tokens).float()
-        branches = trie.branches(beams.nodes, allowed, depth=depth)
-        found = steps.gather(2, branches.tokens)
-        if own is not None and depth:
-            found = found + own(trie.own_items(branches.first, found.shape[2]))
-        gains = _log_probabilities(found, steps, branches, options)
-        parents, tokens, beams = _advance(gains, branches, trie, beams, options, noise)
+        parents, tokens, beams = _advance(steps, trie, allowed, beams, options, noise, depth=depth)
     order = beams.scores.argsort(dim=1, descending=True, stable=True)
     scores, nodes = beams.scores.gather(1, order), beams.nodes.gather(1, order)
     return Found(items=torch.where(scores.isfinite(), trie.items(nodes), -1), scores=scores)
 
 
 def _advance(
-    gains: Tensor, branches: Branches, trie: Trie, beams: _Beams, options: BeamOptions, noise: torch.Generator | None
+    steps: Tensor, trie: Trie, allowed: Tensor, beams: _Beams, options: BeamOptions, noise: torch.Generator | None, *, depth: int
 ) -> tuple[Tensor, Tensor, _Beams]:
     """One token further: (which beam each new one comes from, the token it added, the new beams)."""
+    branches = trie.branches(beams.nodes, allowed, depth=depth)
+    gains = _log_probabilities(steps, branches, options)
     ended = trie.ended(beams.nodes)
     scores = torch.cat([beams.scores[..., None] + gains, beams.scores.masked_fill(~ended, -torch.inf)[..., None]], dim=2)
     order_by = scores
@@ -130,13 +117,11 @@ def _advance(
     return parents, tokens, _Beams(nodes, scores.flatten(1).gather(1, places), kept)
 
 
-def _log_probabilities(found: Tensor, steps: Tensor, branches: Branches, options: BeamOptions) -> Tensor:
-    """What each branch adds to the score, -inf for closed ones, float32 [batch, beams, most_children].
-
-    `found` of that shape are the scores of the branches, `steps` those of all tokens.
-    """
+def _log_probabilities(steps: Tensor, branches: Branches, options: BeamOptions) -> Tensor:
+    """What each branch adds to the score, -inf for closed ones, float32 [batch, beams, most_children]."""
     if options.temperature > 0:
-        found, steps = found / options.temperature, steps / options.temperature
+        steps = steps / options.temperature
+    found = steps.gather(2, branches.tokens)
     chosen = torch.where(branches.open, found, -torch.inf)
     if options.normalise == "none":
         return chosen

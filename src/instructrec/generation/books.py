@@ -30,12 +30,6 @@ class CodeConfig:
         default=(), metadata={"help": "clusters in each level of semantic codes; empty: three levels by the size of the catalog"}
     )
     code_text: float = field(default=0.6, metadata={"help": "share of the text in the vectors that semantic codes cluster"})
-    own_vectors: bool = field(
-        default=True,
-        metadata={
-            "help": "the last token of a code of several is matched by its item's own vector, too, not only by what it shares"
-        },
-    )
     code_words: int = field(default=16, metadata={"help": "longest title code, in words of the tokenizer"})
 
     def __post_init__(self) -> None:

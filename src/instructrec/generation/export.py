@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from instructrec.errors import ModelError
 from instructrec.generation.beam import BeamOptions, NextScores, beam_search
-from instructrec.generation.codes import NO_TOKEN, CodeTable, ItemTokens
+from instructrec.generation.codes import CodeTable, ItemTokens
 from instructrec.generation.scoring import CodeScores
 from instructrec.generation.trie import Trie
 from instructrec.lm.item_model import ItemTable, ItemTokenModel
@@ -53,34 +53,12 @@ def token_names(tokens: ItemTokens) -> list[str]:
     return [*(f"<item:{item}>" for item in range(len(tokens.codes))), *codes, "<answer>"]
 
 
-def exported_codes(tokens: ItemTokens, *, own_vectors: bool) -> CodeTable:
-    """Codes as an export writes them, in tokens counted from that of item 0. With `own_vectors` a code of several tokens ends with
-    its item's token, whose output row holds what the last code token and the item's own vector add up to.
-    """
-    codes = tokens.codes
-    if codes.kind == "atomic":
-        return codes
-    rows = np.where(codes.tokens >= 0, codes.tokens + len(codes), NO_TOKEN)
-    if own_vectors:
-        items, last = _ends(codes)
-        rows[items, last] = items
-    return CodeTable(kind=codes.kind, tokens=rows, num_tokens=len(codes) + codes.num_tokens)
-
-
-def _ends(codes: CodeTable) -> tuple[IntArray, IntArray]:
-    """Items with codes of at least two tokens, and the place of the last one, int64 [num_ends] each."""
-    last = (codes.tokens >= 0).sum(axis=1) - 1
-    items = np.flatnonzero(last > 0)
-    return items, last[items]
-
-
 def plain_model(model: ItemTokenModel, items: ItemTable, codes: CodeTable) -> Any:
     """The same function as a causal language model of transformers, float32, output rows not yet scaled.
 
     Vocabulary: words [0, V), then `ItemTable.inputs`, then the answer token. Output rows of words are the word table, those of
-    codes `outputs` behind the map `out`, those that never begin a code as much sharper as the product compares them; rows of items
-    are those of `exported_codes`, or zero where an item is only read, and must never be generated then. Raises ModelError for a
-    body that is neither Llama nor Qwen 2 or 3.
+    codes `outputs` behind the map `out`, those that never begin a code as much sharper as the product compares them; rows of tokens
+    that are only read are zero and must never be generated. Raises ModelError for a body that is neither Llama nor Qwen 2 or 3.
     """
     from transformers import AutoModelForCausalLM
 
@@ -103,10 +81,6 @@ def plain_model(model: ItemTokenModel, items: ItemTable, codes: CodeTable) -> An
         if model.written is not None:
             later = np.setdiff1d(np.arange(codes.num_tokens), codes.tokens[:, 0])
             plain.lm_head.weight[first + torch.from_numpy(later)] *= model.later_sharpness
-        if model.own_vectors:
-            ends, last = _ends(codes)
-            rows = items.outputs[codes.tokens[ends, last]] + items.inputs[ends]
-            plain.lm_head.weight[model.vocabulary + torch.from_numpy(ends)] = rows @ model.out.weight * model.later_sharpness
     return plain.eval()
 
 
@@ -185,16 +159,15 @@ def answer_factors(model: ItemTokenModel, items: ItemTable, plain: Any, prompts:
 
 @torch.inference_mode()
 def first_items(
-    plain: Any, prompts: Sequence[IntArray], masks: BoolArray, codes: CodeTable, *, options: BeamOptions, written: bool
+    plain: Any, prompts: Sequence[IntArray], masks: BoolArray, tokens: ItemTokens, *, options: BeamOptions, written: bool
 ) -> list[list[int]]:
-    """Allowed items of each prompt, best first, as a reader of the export finds them: a search over `exported_codes`.
+    """Allowed items of each prompt, best first, as a reader of the export finds them: a search over codes.
 
     Either codes are `written` token by token, or the scores of all their tokens are read once, at the end of the prompt.
     """
-    inputs, stop = plain.model.embed_tokens.weight, len(plain.lm_head.weight) - 1
-    first = stop - codes.num_tokens
-    outputs = plain.lm_head.weight[first:stop]
-    decoder, trie = SharedPrefixDecoder(plain.model), Trie.build(codes)
+    first, stop = tokens.first_written, tokens.answer
+    inputs, outputs = plain.model.embed_tokens.weight, plain.lm_head.weight[first:stop]
+    decoder, trie = SharedPrefixDecoder(plain.model), Trie.build(tokens.codes)
     lists = []
     for prompt, mask in zip(prompts, masks, strict=True):
         context = decoder.read(inputs[torch.from_numpy(prompt)][None])

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from instructrec.generation.beam import BeamOptions, Found, OwnScores, beam_search
+from instructrec.generation.beam import BeamOptions, Found, beam_search
 from instructrec.generation.codes import ItemTokens
 from instructrec.generation.scoring import CodeScores
 from instructrec.generation.trie import Trie
@@ -51,16 +51,15 @@ class ItemGenerator:
     @torch.inference_mode()
     def search(self, prompts: Sequence[Prompt], masks: BoolArray, options: BeamOptions) -> Found:
         """The best allowed items of every request; `masks` bool [num_prompts, num_items] say what is allowed."""
-        scores, own = self._scores(prompts)
-        return beam_search(scores, self.trie, self.trie.allow(masks), options, own=own)
+        return beam_search(self._scores(prompts), self.trie, self.trie.allow(masks), options)
 
     @torch.inference_mode()
     def rank(self, prompts: Sequence[Prompt], masks: BoolArray, options: BeamOptions) -> FloatArray:
         """Scores float32 [num_prompts, num_items] of the whole catalog: those of the items that the beam found, and behind them all
         others in the order of the first token of their codes.
         """
-        scores, own = self._scores(prompts)
-        found = beam_search(scores, self.trie, self.trie.allow(masks), options, own=own)
+        scores = self._scores(prompts)
+        found = beam_search(scores, self.trie, self.trie.allow(masks), options)
         first = torch.from_numpy(self.tokens.codes.tokens[:, 0]).to(self.device)
         likely = scores.first.log_softmax(dim=1)[:, first]
         known = found.items >= 0
@@ -70,7 +69,7 @@ class ItemGenerator:
         out[rows[known], found.items[known]] = found.scores[known]
         return np.asarray(out.cpu().numpy(), dtype=np.float32)
 
-    def _scores(self, prompts: Sequence[Prompt]) -> tuple[CodeScores, OwnScores | None]:
+    def _scores(self, prompts: Sequence[Prompt]) -> CodeScores:
         lengths = torch.tensor([len(prompt.tokens) for prompt in prompts], device=self.device)
         padding = self.tokens.answer
         rows = np.full((len(prompts), int(lengths.max())), padding, dtype=np.int64)
@@ -80,8 +79,7 @@ class ItemGenerator:
         words = [prompt.words for prompt in prompts]
         pooled = self.model.pool_lists(words) if any(words) else None
         answers = _Answers(self.model, self.items, context.hidden, pooled)
-        scores = CodeScores(self.decoder, context, inputs=self._inputs, outputs=answers)
-        return scores, answers.own if self.model.own_vectors else None
+        return CodeScores(self.decoder, context, inputs=self._inputs, outputs=answers)
 
 
 BEHIND = 1.0
@@ -96,7 +94,6 @@ class _Answers:
     def __init__(self, model: ItemTokenModel, items: ItemTable, start: Tensor, pooled: Tensor | None) -> None:
         self.model, self.items, self.start, self.pooled = model, items, start, pooled
         self._begun = False
-        self._vectors = start
 
     def __call__(self, hidden: Tensor) -> Tensor:
         """Scores float32 [batch, beams, num_tokens] from hidden states [batch, beams, width]; the first call begins the answers."""
@@ -105,10 +102,4 @@ class _Answers:
         start = self.start.repeat_interleave(beams, dim=0)
         written = hidden.flatten(0, 1) if self._begun else None
         self._begun = True
-        asked = self.model.asked(start, words, written=written)
-        self._vectors = asked.vectors.view(batch, beams, -1)
-        return self.model.logits(asked, self.items).view(batch, beams, -1)
-
-    def own(self, items: Tensor) -> Tensor:
-        """What the items [batch, beams, branches] that end a code add, for the beams of the last call."""
-        return self.model.own_scores(self._vectors, self.items, items)
+        return self.model.logits(start, self.items, words, written=written).view(batch, beams, -1)

@@ -10,7 +10,7 @@ arXiv 2602.22647).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -114,21 +114,6 @@ class Trie:
             found = start + np.searchsorted(self.low[start:stop].numpy(), place, side="right") - 1
             out[:, depth] = np.where(codes.tokens[:, depth] >= 0, found, 0)
         return out
-
-    @cached_property
-    def own_item(self) -> Tensor:
-        """The item of each node that ends a code of at least two tokens, -1 elsewhere, int64, as long as the other columns.
-
-        A token right below the root that ends a code is its item's alone already.
-        """
-        number = torch.arange(len(self.low), device=self.low.device)
-        start = self.offsets[2] if len(self.offsets) > 2 else self.offsets[-1]
-        ends = (self.num_children == 0) & (number >= start) & (number < self.offsets[-1])
-        return torch.where(ends, self.items(torch.where(ends, number, ROOT)), -1)
-
-    def own_items(self, first: Tensor, most: int) -> Tensor:
-        """`own_item` of `most` neighbours from the nodes `first` on, int64 [..., most]."""
-        return self.own_item.unfold(0, most, 1)[first]
 
     def ended(self, nodes: Tensor) -> Tensor:
         """Which nodes are whole codes, bool, the shape of `nodes`."""

@@ -62,23 +62,11 @@ class Features:
     factors: Tensor
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What tokens of answers are compared with: `vectors` float32 [num_answers, width], and where the answers have words of their
-    own, `words` float32 [num_answers, word_width].
-    """
-
-    vectors: Tensor
-    words: Tensor | None
-
-
 class ItemTokenModel(nn.Module):
     """Item table, answer heads and a decoder with adapters. Trainable: everything but the frozen body and word table."""
 
-    def __init__(
-        self, decoder: Decoder, items: Features, written: Features | None, *, dropout: float, own_vectors: bool = True
-    ) -> None:
-        """`written`: features of the code tokens, where codes are not atomic; `own_vectors`: see `own_scores`."""
+    def __init__(self, decoder: Decoder, items: Features, written: Features | None, *, dropout: float) -> None:
+        """`written`: features of the code tokens, where codes are not atomic."""
         super().__init__()
         text, factors, word_width = items.text, items.factors, WORD_WIDTH
         width, num_items = decoder.width, len(text)
@@ -103,7 +91,6 @@ class ItemTokenModel(nn.Module):
         self.sharpness = 0.25 * (REFERENCE_WIDTH / width) ** 0.5
         self._initialise()
         self.written: nn.Embedding | None = None
-        self.own_vectors = own_vectors and written is not None
         if written is not None:
             self.written_text: Tensor
             self.written_factors: Tensor
@@ -152,8 +139,8 @@ class ItemTokenModel(nn.Module):
         chosen = self.dropout(functional.embedding(tokens[table] - self.vocabulary, items.inputs)) * self.input_scale
         return vectors.masked_scatter(table[..., None], chosen)
 
-    def asked(self, hidden: Tensor, words: Tensor | None = None, *, written: Tensor | None = None) -> Asked:
-        """What is asked for.
+    def logits(self, hidden: Tensor, items: ItemTable, words: Tensor | None = None, *, written: Tensor | None = None) -> Tensor:
+        """Scores of all code tokens, float32 [num_answers, num_tokens].
 
         `hidden` [num_answers, width]: states where answers begin; `written` [num_answers, width]: states behind what is written of
         them, zeros where nothing is. `words` float32 [num_answers, width] from `pool`, where answers have words of their own.
@@ -169,26 +156,13 @@ class ItemTokenModel(nn.Module):
             # Vectors of later tokens are what earlier ones leave over, and so are shorter.
             query = torch.where((written != 0).any(dim=-1, keepdim=True), query * self.later_sharpness, query)
         if words is None:
-            return Asked(vectors=query, words=None)
+            return self._product(query, items.outputs)
         words = self.dropout(words)
-        return Asked(vectors=query + self.word_query(words), words=self.word_match(words))
+        matched: Tensor = self.word_match(words) @ items.match.T
+        return self._product(query + self.word_query(words), items.outputs) + matched
 
-    def logits(self, asked: Asked, items: ItemTable) -> Tensor:
-        """Scores of all code tokens, float32 [num_answers, num_tokens]."""
-        scores = (asked.vectors.to(self.decoder.dtype) @ items.outputs.to(self.decoder.dtype).T).float()
-        return scores if asked.words is None else scores + asked.words @ items.match.T
-
-    def own_scores(self, vectors: Tensor, items: ItemTable, own: Tensor) -> Tensor:
-        """Match of what is asked for with the own vectors of items that end a code, float32 [batch, beams, branches].
-
-        `vectors` float32 [batch, beams, width] from `asked`; `own` int64 [batch, beams, branches], -1 (score 0) where no item ends.
-        The last token of a code is shared by items of other clusters; with its own vector an item is told from its neighbours as
-        well as by an atomic code, and what is tuned is the vector that is read of it in histories.
-        """
-        # One request at a time: the vectors of all branches of all beams of a batch would fill the memory.
-        rows = zip(vectors, own, strict=True)
-        found = torch.stack([(items.inputs[row.clamp(min=0)] @ vector[..., None]).squeeze(-1) for vector, row in rows])
-        return found.masked_fill(own < 0, 0.0)
+    def _product(self, query: Tensor, items: Tensor) -> Tensor:
+        return (query.to(self.decoder.dtype) @ items.to(self.decoder.dtype).T).float()
 
     def pool(self, ids: Tensor, owner: Tensor, num_answers: int) -> Tensor:
         """Gated mean of word embeddings by answer, float32 [num_answers, width]; zeros for an answer without words.

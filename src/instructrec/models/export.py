@@ -29,7 +29,6 @@ from instructrec.generation.export import (
     LEFT_OUT_OF_CODES,
     Precision,
     answer_factors,
-    exported_codes,
     first_items,
     plain_model,
     round_weights,
@@ -163,11 +162,10 @@ def _prepare(model: LanguageModelRecommender, queries: Sequence[Query], precisio
     with torch.no_grad():
         plain.lm_head.weight[tuned.vocabulary :] *= factors.mean()
     round_weights(plain, precision)
-    codes = exported_codes(encoder.codes, own_vectors=tuned.own_vectors)
+    several = encoder.codes.codes.kind != "atomic"
     options = BeamOptions(width=max(model.config.beam, TOP), normalise="catalog")
     read, written = (
-        _shares(wanted, first_items(plain, prompts, masks, codes, options=options, written=way))
-        for way in (False, codes.kind != "atomic")
+        _shares(wanted, first_items(plain, prompts, masks, encoder.codes, options=options, written=way)) for way in (False, several)
     )
     asked = np.array([bool(example.questions) for example in encoded])
     fidelity = Fidelity(
@@ -198,8 +196,7 @@ def _facts(model: LanguageModelRecommender, fidelity: Fidelity) -> dict[str, Any
     """What a reader of the export has to know; token ids everywhere, items in the order of their numbers."""
     tuned, _, encoder = model.tuned
     tokens = encoder.codes
-    codes = exported_codes(tokens, own_vectors=tuned.own_vectors)
-    rows = [[tokens.vocabulary + token for token in codes.encode(item)] for item in range(len(codes))]
+    rows = [tokens.encode(item) for item in range(len(tokens.codes))]
     words = f" {wording(model.config.language).train['history'][0]}"
     return {
         "format": FORMAT,
@@ -213,7 +210,7 @@ def _facts(model: LanguageModelRecommender, fidelity: Fidelity) -> dict[str, Any
         "first_tokens": sorted({row[0] for row in rows}),
         "item_ids": list(model.catalog.item_ids),
         "prompt": {"words": words, "tokens": list(encoder.words(words.removeprefix(" "))), "max_history": model.config.max_history},
-        "never_generate": "the answer token, and tokens of items that end no code in `codes`: their logits are 0",
+        "never_generate": "the answer token, and tokens of items where code_kind is not atomic: their logits are 0",
         "left_out": [*LEFT_OUT] if tokens.codes.kind == "atomic" else [*LEFT_OUT, LEFT_OUT_OF_CODES],
         "fidelity": asdict(fidelity),
     }
@@ -247,8 +244,7 @@ def _write_tokenizer(model: LanguageModelRecommender, folder: Path) -> bool:
 _README = """# A recommender as an ordinary language model
 
 Written by instructrec. The vocabulary is the base's words, one token an item that is read (`<item:N>`, N counts `item_ids` in
-`export.json`), code tokens that are written (`<code:N>`; with atomic codes the item tokens themselves), and `<answer>`. A code of
-several tokens may end with its item's token: `codes` says so.
+`export.json`), code tokens that are written (`<code:N>`; with atomic codes the item tokens themselves), and `<answer>`.
 All numbers below are in `export.json`.
 
 ## Prompt

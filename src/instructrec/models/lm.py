@@ -66,7 +66,7 @@ class LanguageModelRecommender(Recommender):
         items = self._features(histories, decoder)
         self._to_factors = text_to_factors(items.text.numpy(), items.factors.numpy(), trained)
         self.book = make_book(self.config, _described(self.catalog, items), decoder.tokenizer.encode, seed=context.seed)
-        self._adopt(self._untuned(decoder, items))
+        self._adopt(ItemTokenModel(decoder, items, self._written(items), dropout=self.config.dropout))
         if self.book.codes.kind != "atomic":
             # A body that cannot be searched is refused now, not after minutes of tuning.
             self.warm()
@@ -85,10 +85,6 @@ class LanguageModelRecommender(Recommender):
             histories, len(self.catalog), width=self.config.factor_width, window=self.config.factor_window
         )
         return Features(text=self._text(self.catalog, decoder), factors=torch.from_numpy(factors))
-
-    def _untuned(self, decoder: Decoder, items: Features) -> ItemTokenModel:
-        config = self.config
-        return ItemTokenModel(decoder, items, self._written(items), dropout=config.dropout, own_vectors=config.own_vectors)
 
     def _written(self, items: Features) -> Features | None:
         """Features of the code tokens; none where an item is its own token."""
@@ -242,7 +238,7 @@ class LanguageModelRecommender(Recommender):
                 rows = [k for k, example in enumerate(encoded) if bool(example.questions) == asked]
                 if rows:
                     words = model.pool_lists([encoded[k].questions[0].words for k in rows]) if asked else None
-                    scores[rows] = model.logits(model.asked(hidden[rows], words), items)
+                    scores[rows] = model.logits(hidden[rows], items, words)
         return scores.numpy()
 
     def _search(self, generator: ItemGenerator, encoded: Sequence[Encoded], queries: Sequence[Query]) -> FloatArray:
@@ -289,7 +285,7 @@ class LanguageModelRecommender(Recommender):
         self.catalog = catalog
         text = self._text(catalog, decoder)
         known = Features(text=text[:num_items].clone(), factors=torch.zeros(num_items, config.factor_width))
-        model = self._untuned(decoder, known)
+        model = ItemTokenModel(decoder, known, self._written(known), dropout=config.dropout)
         model.restore(folder)
         if len(catalog) > num_items:
             self._grow(model, text[num_items:])

@@ -20,7 +20,7 @@ from torch.nn import functional
 from instructrec.core import Progress
 from instructrec.files import write_atomic
 from instructrec.generation.trie import Trie
-from instructrec.lm.item_model import Asked, ItemTable, ItemTokenModel
+from instructrec.lm.item_model import ItemTable, ItemTokenModel
 from instructrec.lm.memory import STEPS_BETWEEN_RELEASES, release_freed
 from instructrec.tuning.packing import Choices, PackedBatch
 
@@ -178,13 +178,13 @@ def losses(model: ItemTokenModel, batch: PackedBatch, trie: Trie) -> tuple[Tenso
     """Weighted mean cross-entropy over all answers, and the mean over next items alone (nats an item)."""
     items = model.table()
     hidden = model.hidden(batch.batch, items).flatten(0, 1)
-    chosen = _losses(model, _asked(model, hidden, batch.next_items), items, batch.next_items, trie)
+    chosen = _losses(_logits(model, hidden, batch.next_items, items), batch.next_items, trie)
     next_item = chosen.sum() / max(batch.num_next, 1)
     total, weight = next_item * batch.num_next, float(batch.num_next)
     if len(batch.items):
         # A tensor as large as the choices, not an indexed one: gradients of plain indexing add in the order of threads.
         pooled = functional.embedding(batch.item_owners, model.pool(batch.word_ids, batch.word_owners, len(batch.item_weights)))
-        asked = _losses(model, _asked(model, hidden, batch.items, pooled), items, batch.items, trie)
+        asked = _losses(_logits(model, hidden, batch.items, items, pooled), batch.items, trie)
         total, weight = total + (asked * batch.item_weights[batch.item_owners]).sum(), weight + float(batch.item_weights.sum())
     if len(batch.word_places):
         told = functional.cross_entropy(model.word_logits(hidden[batch.word_places]), batch.word_targets, reduction="none")
@@ -192,35 +192,21 @@ def losses(model: ItemTokenModel, batch: PackedBatch, trie: Trie) -> tuple[Tenso
     return total / max(weight, 1.0), float(next_item.detach())
 
 
-def _asked(model: ItemTokenModel, hidden: Tensor, choices: Choices, words: Tensor | None = None) -> Asked:
+def _logits(model: ItemTokenModel, hidden: Tensor, choices: Choices, items: ItemTable, words: Tensor | None = None) -> Tensor:
     if model.written is None:
-        return model.asked(hidden[choices.places], words)
+        return model.logits(hidden[choices.places], items, words)
     written = hidden[choices.places] * (choices.places != choices.starts)[:, None]
-    return model.asked(hidden[choices.starts], words, written=written)
+    return model.logits(hidden[choices.starts], items, words, written=written)
 
 
-def _losses(model: ItemTokenModel, asked: Asked, items: ItemTable, choices: Choices, trie: Trie) -> Tensor:
+def _losses(logits: Tensor, choices: Choices, trie: Trie) -> Tensor:
     """Cross-entropy (nats) of each chosen token among the branches of its node, float32 [num_choices].
 
     A distribution over what exists: the sum over the tokens of a code is the log-probability of its item among all items.
     """
-    logits = model.logits(asked, items)
     if len(trie.most_children) == 2 and trie.most_children[0] == logits.shape[1]:
         # Every token is an item, and all of them compete: nothing has to be picked out.
         return functional.cross_entropy(logits, choices.targets, reduction="none")
     tokens, exist = trie.children(choices.nodes)
     place = ((tokens == choices.targets[:, None]) & exist).int().argmax(dim=1)
-    found = logits.gather(1, tokens)
-    if model.own_vectors:
-        own = trie.own_items(trie.first_child[choices.nodes], tokens.shape[1])
-        found = found + _own_scores(asked.vectors, items, own.masked_fill(~exist, -1))
-    return functional.cross_entropy(found.masked_fill(~exist, -torch.inf), place, reduction="none")
-
-
-def _own_scores(vectors: Tensor, items: ItemTable, own: Tensor) -> Tensor:
-    """What `ItemTokenModel.own_scores` says of items `own` int64 [num_choices, branches], by the few places that hold one."""
-    row, branch = (own >= 0).nonzero(as_tuple=True)
-    # Not plain indexing: its gradient adds rows in whatever order the threads come.
-    chosen = functional.embedding(own[row, branch], items.inputs)
-    matched = (functional.embedding(row, vectors) * chosen).sum(dim=1)
-    return torch.zeros(own.numel(), device=own.device).index_add(0, row * own.shape[1] + branch, matched).view_as(own)
+    return functional.cross_entropy(logits.gather(1, tokens).masked_fill(~exist, -torch.inf), place, reduction="none")
