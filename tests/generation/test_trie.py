@@ -12,7 +12,7 @@ from torch import Tensor
 
 from instructrec.errors import ModelError, QueryError
 from instructrec.generation.beam import BeamOptions, beam_search
-from instructrec.generation.codebooks import churn, semantic, title
+from instructrec.generation.codebooks import AXES, churn, semantic, title
 from instructrec.generation.codes import CodeTable, atomic, read_codes, write_codes
 from instructrec.generation.trie import Trie
 
@@ -230,3 +230,14 @@ def test_a_beam_without_width_and_a_mask_of_another_catalog_say_what_was_wanted(
         BeamOptions(width=0)
     with pytest.raises(ModelError, match=r"\[batch, 4\]"):
         Trie.build(atomic(4)).allow(np.ones((1, 5), dtype=np.bool_))
+
+
+def test_only_what_items_differ_in_most_decides_their_levels() -> None:
+    rng = np.random.default_rng(0)
+    vectors = (rng.standard_normal((300, 4)) @ rng.standard_normal((4, 90)) + 0.1 * rng.standard_normal((300, 90))).astype(np.float32)
+    book = semantic(vectors, sizes=(8, 8), seed=0)
+    np.testing.assert_allclose(book.axes.T @ book.axes, np.eye(AXES), atol=1e-5)
+    noise = rng.standard_normal((300, 90)).astype(np.float32)
+    outside = noise - (noise @ book.axes) @ book.axes.T
+    assert np.abs(outside).mean() > 0.3
+    np.testing.assert_array_equal(book.codes_of(vectors + outside)[:, :2], book.codes.tokens[:, :2])

@@ -103,7 +103,8 @@ def grow(book: Book, items: Described, encode: Encode) -> Book:
 def arrays_of(book: Book) -> dict[str, NDArray[Any]]:
     """What has to be kept beside the codes."""
     if isinstance(book, Codebook):
-        return {f"centroids.{level}": rows for level, rows in enumerate(book.centroids)} | {"code_scales": np.array(book.scales)}
+        centroids = {f"centroids.{level}": rows for level, rows in enumerate(book.centroids)}
+        return centroids | {"code_axes": book.axes, "code_scales": np.array(book.scales)}
     return {"title_words": book.words} if isinstance(book, TitleBook) else {}
 
 
@@ -113,5 +114,5 @@ def read_book(codes: CodeTable, arrays: Mapping[str, NDArray[Any]]) -> Book:
         levels = sum(name.startswith("centroids.") for name in arrays)
         text, factors = arrays["code_scales"].tolist()
         centroids = tuple(arrays[f"centroids.{level}"] for level in range(levels))
-        return Codebook(centroids=centroids, codes=codes, scales=(text, factors))
+        return Codebook(centroids=centroids, axes=arrays["code_axes"], codes=codes, scales=(text, factors))
     return TitleBook(words=arrays["title_words"], codes=codes) if codes.kind == "title" else AtomicBook(codes=codes)

@@ -1,7 +1,7 @@
 """Codes of several tokens: `semantic` from vectors by residual k-means, `title` from the words of the title.
 
-Residual k-means needs no training and gives the accuracy of RQ-VAE (GRID, cornac). Both kinds end with a token that counts items
-whose code is equal up to there, so no two items collide whatever the vectors or titles are.
+Residual k-means needs no training and gives the accuracy of RQ-VAE (GRID, cornac; benchmarks/codebooks.py). Both kinds end with a
+token that counts items whose code is equal up to there, so no two items collide whatever the vectors or titles are.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ Encode: TypeAlias = Callable[[str], Sequence[int]]
 """A text to its word ids, none of them negative."""
 CHARACTERS_A_WORD = 20
 """What is read of a title: this many characters a word that its code may have."""
+AXES = 32
+"""Principal components that are clustered, as many numbers as the RQ-VAE of TIGER keeps. In hundreds of dimensions distances tell
+little: one cluster takes what is nothing special, and most items share all their levels with others.
+"""
 SPARE = 64
 """How many items more than now may share the rest of a code before a codebook has to be rebuilt."""
 _AT_ONCE = 4096
@@ -28,18 +32,20 @@ _AT_ONCE = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class Codebook:
-    """`centroids`: one float32 [size, width] a level; a code is the nearest centroid of what the levels before left over.
+    """`centroids`: one float32 [size, kept] a level; a code is the nearest centroid of what the levels before left over.
 
-    `scales`: what text and factors are multiplied by before they are joined to the vectors that are clustered.
+    `axes` float32 [width, kept]: where vectors are looked at, their principal components. `scales`: what text and factors are
+    multiplied by before they are joined to vectors.
     """
 
     centroids: tuple[FloatArray, ...]
+    axes: FloatArray
     codes: CodeTable
     scales: tuple[float, float] = (1.0, 1.0)
 
     def codes_of(self, vectors: FloatArray) -> IntArray:
         """Codes that new items would get, int64 [num_new, longest]. Raises ModelError when too many share the levels of one."""
-        levels = _levels(vectors, self.centroids)
+        levels = _levels(vectors @ self.axes, self.centroids)
         last = distinct(levels, first_token=_size(self.centroids), before=self.codes.tokens[:, :-1])
         if len(last) and last.max() >= self.codes.num_tokens:
             most = self.codes.num_tokens - _size(self.centroids)
@@ -52,19 +58,23 @@ class Codebook:
 
 
 def semantic(vectors: FloatArray, *, sizes: Sequence[int] = (256, 256, 256), seed: int = 0, rounds: int = 25) -> Codebook:
-    """Codes from item vectors float32 [num_items, width]: k-means, then k-means of what it left over, for each of `sizes`."""
+    """Codes from item vectors float32 [num_items, width]: k-means of their first principal components, then k-means of what it left
+    over, for each of `sizes`.
+    """
     rng = np.random.default_rng(seed)
-    rest = np.array(vectors, dtype=np.float32)
+    axes = _principal_axes(vectors)
+    seen = vectors @ axes
+    rest = np.array(seen, dtype=np.float32)
     centroids: list[FloatArray] = []
     for size in sizes:
         found = _kmeans(rest, min(size, max(len(rest), 1)), rng, rounds)
         rest -= found[_nearest(rest, found)]
         centroids.append(found)
-    levels = _levels(vectors, centroids)
+    levels = _levels(seen, centroids)
     last = distinct(levels, first_token=_size(centroids))
     num_tokens = int(last.max(initial=_size(centroids))) + 1 + SPARE
     tokens = np.column_stack([levels, last]).astype(np.int64)
-    return Codebook(centroids=tuple(centroids), codes=CodeTable(kind="semantic", tokens=tokens, num_tokens=num_tokens))
+    return Codebook(centroids=tuple(centroids), axes=axes, codes=CodeTable(kind="semantic", tokens=tokens, num_tokens=num_tokens))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +120,8 @@ def title(titles: Sequence[str], encode: Encode, *, longest: int = 16) -> TitleB
 def token_means(codes: CodeTable, features: FloatArray) -> FloatArray:
     """What a code token stands for, float32 [num_tokens, width]: the mean of what its items' tokens before it leave over.
 
-    `features` float32 [num_items, width]. With semantic codes of the same features these are the centroids, so a model whose token
-    table starts here can tell from the first step which items a token leads to. Zeros for a token that no item has.
+    `features` float32 [num_items, width]. With semantic codes of the same features these are about the centroids, so a model
+    whose token table starts here can tell from the first step which items a token leads to. Zeros for a token that no item has.
     """
     sums, counts = np.zeros((codes.num_tokens, features.shape[1]), dtype=np.float64), np.zeros(codes.num_tokens)
     rest = np.array(features, dtype=np.float64)
@@ -164,6 +174,17 @@ def _levels(vectors: FloatArray, centroids: Sequence[FloatArray]) -> IntArray:
         out.append(nearest + start)
         start += len(level)
     return np.stack(out, axis=1) if out else np.zeros((len(vectors), 0), dtype=np.int64)
+
+
+def _principal_axes(vectors: FloatArray) -> FloatArray:
+    """Directions in which vectors differ most, float32 [width, at most AXES]."""
+    if len(vectors) < 2:
+        return np.eye(vectors.shape[1], min(vectors.shape[1], AXES), dtype=np.float32)
+    around = vectors - vectors.mean(axis=0)
+    _, directions = np.linalg.eigh((around.T @ around).astype(np.float64))
+    axes = directions[:, ::-1][:, :AXES]
+    # The sign of a direction is the library's choice; it is made the same everywhere.
+    return np.asarray(axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]), dtype=np.float32)
 
 
 def _size(centroids: Sequence[FloatArray]) -> int:

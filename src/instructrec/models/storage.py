@@ -17,7 +17,7 @@ from instructrec.tables import Catalog, fingerprint
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-FORMAT = 3
+FORMAT = 4
 """2: the frozen weights of `lm` are folded and shrunk, so older adapters do not fit them.
 3: `lm` keeps what describes new items."""
 SETTINGS_FILE = "model.json"
