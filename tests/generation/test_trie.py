@@ -234,7 +234,9 @@ def test_a_beam_without_width_and_a_mask_of_another_catalog_say_what_was_wanted(
 
 def test_only_what_items_differ_in_most_decides_their_levels() -> None:
     rng = np.random.default_rng(0)
-    vectors = (rng.standard_normal((300, 4)) @ rng.standard_normal((4, 90)) + 0.1 * rng.standard_normal((300, 90))).astype(np.float32)
+    vectors = (rng.standard_normal((300, 4)) @ rng.standard_normal((4, 90)) + 0.1 * rng.standard_normal((300, 90))).astype(
+        np.float32
+    )
     book = semantic(vectors, sizes=(8, 8), seed=0)
     np.testing.assert_allclose(book.axes.T @ book.axes, np.eye(AXES), atol=1e-5)
     noise = rng.standard_normal((300, 90)).astype(np.float32)
