@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import torch
 from tests.models.test_export import CODES, HISTORIES, WORDS, exported_logits, fitted, read_back
-from tests.models.test_lm import TINY, hugging_face_folder
-from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen2Config, Qwen3Config
+from tests.models.test_lm import TINY, qwen_folder
+from transformers import AutoTokenizer, Qwen2Config, Qwen3Config
 
 from instructrec import assets
 from instructrec.errors import AssetError, ModelError
@@ -98,13 +98,7 @@ def test_every_quantisation_of_a_llama_is_read(codes: str, quantisation: str, tm
 
 @pytest.mark.parametrize("kind", [Qwen2Config, Qwen3Config])
 def test_qwen_is_read(kind: Any, tmp_path: Path) -> None:
-    base = hugging_face_folder(tmp_path / "base")
-    shape = {"vocab_size": 64, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-    causal = AutoModelForCausalLM.from_config(kind(**shape, num_key_value_heads=2, max_position_embeddings=512))
-    for name, weight in causal.named_parameters():
-        if name.endswith(("bias", "_norm.weight")):
-            torch.nn.init.normal_(weight, mean=1.0, std=0.3)
-    causal.save_pretrained(base)
+    base = qwen_folder(tmp_path / "base", kind)
     assert_agree(fitted(replace(TINY, base=str(base), epochs=1)), tmp_path, "f32", HISTORIES)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from instructrec.errors import ModelError, QueryError
 from instructrec.generation.beam import BeamOptions, beam_search
+from instructrec.generation.books import Described, grow
 from instructrec.generation.codebooks import AXES, churn, semantic, title
 from instructrec.generation.codes import CodeTable, atomic, read_codes, write_codes
 from instructrec.generation.trie import Trie
@@ -156,10 +157,15 @@ def test_drawn_items_come_as_often_as_the_model_says() -> None:
     np.testing.assert_allclose(counts / 400, [np.exp(chance[item]) for item in range(6)], atol=0.08)
 
 
+def described(vectors: np.ndarray) -> Described:
+    """Items of whom nothing but vectors is known."""
+    return Described(titles=[""] * len(vectors), text=vectors, factors=np.zeros((len(vectors), 0), dtype=np.float32))
+
+
 def test_new_items_leave_old_codes_as_they_are() -> None:
     vectors = np.random.default_rng(0).standard_normal((300, 8), dtype=np.float32)
     book = semantic(vectors[:200], sizes=(8, 8), seed=0)
-    grown = book.add(vectors[200:]).add(vectors[:50])
+    grown = grow(grow(book, described(vectors[200:]), characters), described(vectors[:50]), characters)
     assert churn(book.codes, grown.codes) == 0.0
     assert len(grown.codes) == 350
     assert churn(book.codes, semantic(vectors[:200], sizes=(8, 8), seed=1).codes) > 0.5
@@ -168,7 +174,7 @@ def test_new_items_leave_old_codes_as_they_are() -> None:
 def test_a_full_codebook_says_so() -> None:
     book = semantic(np.zeros((3, 2), dtype=np.float32), sizes=(2,), seed=0)
     with pytest.raises(ModelError, match="Rebuild"):
-        book.add(np.zeros((80, 2), dtype=np.float32))
+        grow(book, described(np.zeros((80, 2), dtype=np.float32)), characters)
 
 
 def test_hostile_titles_have_codes_of_their_own() -> None:

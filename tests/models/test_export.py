@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from tests.contracts import WORLD, history_of, leave_last_out
-from tests.models.test_lm import TINY, hugging_face_folder
+from tests.models.test_lm import TINY, hugging_face_folder, qwen_folder
 from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen2Config, Qwen3Config
 
 from instructrec.core import Instruction, Query, allowed, top_n
@@ -377,15 +377,8 @@ def test_gguf_has_the_words_of_the_bases_own_file_and_the_new_tokens(model_of, t
 @pytest.mark.parametrize("kind", [Qwen2Config, Qwen3Config])
 @torch.inference_mode()
 def test_qwen_bodies_are_exported_with_their_biases_and_norms(kind: Any, tmp_path: Path) -> None:
-    base = hugging_face_folder(tmp_path / "base")
-    shape = {"vocab_size": 64, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4}
-    # transformers does not read the width of a head from GGUF: Qwen 2 has hidden / heads, Qwen 3 always 128.
-    causal = AutoModelForCausalLM.from_config(kind(**shape, num_key_value_heads=2, max_position_embeddings=512))
-    for name, weight in causal.named_parameters():
-        if name.endswith(("bias", "_norm.weight")):
-            torch.nn.init.normal_(weight, mean=1.0, std=0.3)
-    causal.save_pretrained(base)
     with torch.inference_mode(False):
+        base = qwen_folder(tmp_path / "base", kind)
         model = fitted(replace(TINY, base=str(base), epochs=1))
     tuned, items, encoder = model.tuned
     tuned.out.bias.zero_()

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -148,6 +149,22 @@ def hugging_face_folder(place: Path) -> Path:
     torch.manual_seed(0)
     config = LlamaConfig(vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4)
     AutoModelForCausalLM.from_config(config).save_pretrained(place)
+    return place
+
+
+def qwen_folder(place: Path, kind: Any) -> Path:
+    """The same with a body of `kind`, Qwen2Config or Qwen3Config, whose biases and gains of norms are not what they begin as."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    hugging_face_folder(place)
+    shape = {"vocab_size": 64, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4}
+    # transformers does not read the width of a head from GGUF: Qwen 2 has hidden / heads, Qwen 3 always 128.
+    causal = AutoModelForCausalLM.from_config(kind(**shape, num_key_value_heads=2, max_position_embeddings=512))
+    for name, weight in causal.named_parameters():
+        if name.endswith(("bias", "_norm.weight")):
+            torch.nn.init.normal_(weight, mean=1.0, std=0.3)
+    causal.save_pretrained(place)
     return place
 
 

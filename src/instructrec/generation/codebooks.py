@@ -7,7 +7,7 @@ token that counts items whose code is equal up to there, so no two items collide
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -52,10 +52,6 @@ class Codebook:
             raise ModelError(f"More than {most} items have equal levels in this codebook. Rebuild it from all items.")
         return np.column_stack([levels, last])
 
-    def add(self, vectors: FloatArray) -> Codebook:
-        """Codes for new items after the old ones, whose codes stay."""
-        return replace(self, codes=self.codes.add(self.codes_of(vectors)))
-
 
 def semantic(vectors: FloatArray, *, sizes: Sequence[int] = (256, 256, 256), seed: int = 0, rounds: int = 25) -> Codebook:
     """Codes from item vectors float32 [num_items, width]: k-means of their first principal components, then k-means of what it left
@@ -97,10 +93,6 @@ class TitleBook:
             most = self.codes.num_tokens - len(self.words)
             raise ModelError(f"More than {most} items have equal titles in these codes. Make new codes from all items.")
         return _closed(rows, last)
-
-    def add(self, titles: Sequence[str], encode: Encode) -> TitleBook:
-        """Codes for new items after the old ones, whose codes stay."""
-        return replace(self, codes=self.codes.add(self.codes_of(titles, encode)))
 
 
 def title(titles: Sequence[str], encode: Encode, *, longest: int = 16) -> TitleBook:
