@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.lm.continuing import assert_at_once_is_step_by_step, assert_beams_branch, with_adapters
 from transformers import AutoModel, AutoModelForCausalLM, BartConfig, LlamaConfig, MT5Config, T5Config
 
 from instructrec.errors import ModelError
@@ -13,7 +14,6 @@ from instructrec.generation.candidates import CandidateScorer
 from instructrec.lm.bases import prepare
 from instructrec.lm.decoder import DecoderShape, load_decoder
 from instructrec.lm.encoder_decoder import EncoderDecoder
-from instructrec.lm.lora import add_lora, set_frozen
 from instructrec.lm.norms import fold_both_stacks
 from instructrec.lm.precision import Precision
 from instructrec.lm.shared_prefix import Continuations, SharedPrefixDecoder
@@ -60,21 +60,7 @@ def test_beams_that_branch_and_are_reordered_have_the_states_of_whole_sequences(
     decoder = EncoderDecoder(body)
     prompts, lengths = torch.randn(2, 12, 32), torch.tensor([12, 5])
     context = decoder.read(prompts, lengths)
-    answers = [[torch.zeros(0, 32)] * 3 for _ in range(2)]
-    for row in range(2):
-        wanted = whole(body, prompts[row, : lengths[row]], answers[row][0])[-1]
-        torch.testing.assert_close(context.hidden[row], wanted, rtol=1e-4, atol=1e-4)
-    beams = Continuations()
-    for parents in ([[0, 0, 0], [0, 0, 0]], [[2, 0, 0], [1, 1, 0]], [[1, 2, 0], [0, 2, 2]]):
-        vectors = torch.randn(2, 3, 32)
-        hidden, beams = decoder.step(context, beams, torch.tensor(parents), vectors)
-        answers = [
-            [torch.cat([answers[row][parents[row][beam]], vectors[row, beam][None]]) for beam in range(3)] for row in range(2)
-        ]
-        for row in range(2):
-            for beam in range(3):
-                wanted = whole(body, prompts[row, : lengths[row]], answers[row][beam])[-1]
-                torch.testing.assert_close(hidden[row, beam], wanted, rtol=1e-4, atol=1e-4)
+    assert_beams_branch(decoder, context, lambda row, own: whole(body, prompts[row, : lengths[row]], own)[-1], atol=1e-4)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -97,21 +83,11 @@ def test_candidates_read_at_once_have_the_states_of_whole_sequences(name: str) -
 def test_a_prompt_is_read_once_and_then_continued_at_once_or_step_by_step_with_the_same_states() -> None:
     decoder = EncoderDecoder(body_of("flan"))
     context = decoder.read(torch.randn(2, 7, 32))
-    vectors, beams = torch.randn(2, 3, 4, 32), Continuations()
-    for _ in range(2):
-        at_once = decoder.extend(context, vectors, torch.full((2, 3), 4))
-    for place in range(4):
-        hidden, beams = decoder.step(context, beams, torch.arange(3).expand(2, 3), vectors[:, :, place])
-        torch.testing.assert_close(at_once[:, :, place], hidden, rtol=1e-4, atol=1e-5)
+    assert_at_once_is_step_by_step(decoder, context)
 
 
 def test_adapters_are_folded_in() -> None:
-    body = add_lora(body_of("flan"), rank=2, alpha=4.0, shrink=0.5)
-    for key, value in body.named_parameters():
-        if "lora_B" in key:
-            value.data.normal_(std=0.3)
-    prompt = torch.randn(1, 6, 32)
-    set_frozen(body, True)
+    body, prompt = with_adapters(body_of("flan")), torch.randn(1, 6, 32)
     wanted = whole(body, prompt[0], torch.zeros(0, 32))[-1]
     torch.testing.assert_close(EncoderDecoder(body).read(prompt).hidden[0], wanted, rtol=1e-4, atol=1e-4)
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 import torch
+from tests.lm.continuing import assert_at_once_is_step_by_step, assert_beams_branch, with_adapters
 from transformers import AutoModelForCausalLM, Gemma3TextConfig, LlamaConfig, Qwen2Config, Qwen3Config
 
 from instructrec.errors import ModelError
 from instructrec.lm import shared_prefix
-from instructrec.lm.lora import add_lora, set_frozen
 from instructrec.lm.precision import PackedWeight, Precision, linear, stored
 from instructrec.lm.shared_prefix import Continuations, SharedPrefixDecoder
 
@@ -45,24 +45,8 @@ def test_beams_that_branch_and_are_reordered_have_the_states_of_whole_sequences(
     decoder = SharedPrefixDecoder(body)
     prompts, lengths = torch.randn(2, 9, 32), torch.tensor([9, 5])
     context = decoder.read(prompts, lengths)
-    sequences = [[prompts[row, : lengths[row]]] * 3 for row in range(2)]
-    for row in range(2):
-        torch.testing.assert_close(context.hidden[row], whole(body, sequences[row][0]), rtol=1e-4, atol=1e-5)
-    beams = Continuations()
-    for parents in (
-        torch.tensor([[0, 0, 0], [0, 0, 0]]),
-        torch.tensor([[2, 0, 0], [1, 1, 0]]),
-        torch.tensor([[1, 2, 0], [0, 2, 2]]),
-    ):
-        vectors = torch.randn(2, 3, 32)
-        hidden, beams = decoder.step(context, beams, parents, vectors)
-        sequences = [
-            [torch.cat([sequences[row][int(parents[row, beam])], vectors[row, beam][None]]) for beam in range(3)]
-            for row in range(2)
-        ]
-        for row in range(2):
-            for beam in range(3):
-                torch.testing.assert_close(hidden[row, beam], whole(body, sequences[row][beam]), rtol=1e-4, atol=1e-5)
+    starts = [prompts[row, : lengths[row]] for row in range(2)]
+    assert_beams_branch(decoder, context, lambda row, own: whole(body, torch.cat([starts[row], own])), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -88,12 +72,7 @@ def test_candidates_read_at_once_have_the_states_of_whole_sequences(name: str, b
 def test_a_prompt_is_read_once_and_then_continued_at_once_or_step_by_step_with_the_same_states() -> None:
     decoder = SharedPrefixDecoder(body_of("qwen3"))
     context = decoder.read(torch.randn(2, 7, 32), torch.tensor([7, 3]))
-    vectors, beams = torch.randn(2, 3, 4, 32), Continuations()
-    for _ in range(2):
-        at_once = decoder.extend(context, vectors, torch.full((2, 3), 4))
-    for place in range(4):
-        hidden, beams = decoder.step(context, beams, torch.arange(3).expand(2, 3), vectors[:, :, place])
-        torch.testing.assert_close(at_once[:, :, place], hidden, rtol=1e-4, atol=1e-5)
+    assert_at_once_is_step_by_step(decoder, context)
 
 
 def test_candidates_without_any_token_are_read_as_nothing() -> None:
@@ -103,12 +82,7 @@ def test_candidates_without_any_token_are_read_as_nothing() -> None:
 
 
 def test_adapters_are_folded_in() -> None:
-    body = add_lora(body_of("llama"), rank=2, alpha=4.0, shrink=0.5)
-    for key, value in body.named_parameters():
-        if "lora_B" in key:
-            value.data.normal_(std=0.3)
-    prompt = torch.randn(1, 6, 32)
-    set_frozen(body, True)
+    body, prompt = with_adapters(body_of("llama")), torch.randn(1, 6, 32)
     torch.testing.assert_close(SharedPrefixDecoder(body).read(prompt).hidden[0], whole(body, prompt[0]), rtol=1e-4, atol=1e-5)
 
 
