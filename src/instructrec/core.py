@@ -19,17 +19,41 @@ ExplanationStatus: TypeAlias = Literal["verified", "fallback", "none"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """How many of the shown items meet all of `limits`: at least so many, and at most so many (none: any number)."""
+
+    limits: tuple[Limit, ...]
+    at_least: int = 0
+    at_most: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.at_least < 0 or (self.at_most is not None and self.at_most < self.at_least):
+            raise QueryError(
+                f"A quota asks for at least {self.at_least} and at most {self.at_most} items, which no list can have. "
+                "Give 0 <= at_least <= at_most."
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Instruction:
     """The user's words, what was understood of them, and what was not.
 
-    `limits` must hold for every shown item; `wish` is what the language model reads to order the list;
-    `not_understood` holds the words that neither limits nor wish could use.
+    `limits` must hold for every shown item, `quotas` for the list as a whole; `like` and `unlike` are items named as examples of
+    what is wanted and what is not; `seen`: only items that are new to the user, or only known ones (empty: as the query says);
+    `n`: how many items were asked for; `wish` is what the language model reads to order the list. `not_understood` holds the words
+    that none of these could use, and `notes` codes for what was settled between words that do not agree ("contradiction:Comedy").
     """
 
     text: str
     limits: tuple[Limit, ...] = ()
+    quotas: tuple[Quota, ...] = ()
+    like: tuple[ItemId, ...] = ()
+    unlike: tuple[ItemId, ...] = ()
+    seen: Literal["", "new", "known"] = ""
+    n: int | None = None
     wish: str = ""
     not_understood: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
