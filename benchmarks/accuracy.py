@@ -29,7 +29,7 @@ from benchmarks import generative
 from benchmarks.calibration import add_json_option, finish
 from benchmarks.cells import Cells, Lines, cell
 from instructrec.config import RunConfig, build_model, preset
-from instructrec.core import FitContext, Instruction, Query, allowed
+from instructrec.core import FitContext, Instruction, Query
 from instructrec.data import load
 from instructrec.data.split import Holdout, Split, SplitConfig, split
 from instructrec.evaluation.comparison import Comparison, compare
@@ -38,6 +38,7 @@ from instructrec.evaluation.protocol import Evaluation, evaluate_scores
 from instructrec.instructions.render import ItemWords, target_wish
 from instructrec.models.fusion import Fusion, comparable, fit_weights
 from instructrec.models.lm import LanguageModelRecommender, LmConfig
+from instructrec.recommender import allowed
 from instructrec.tables import Catalog, FloatArray, Limit
 
 MEMORY = ("popular", "item_knn", "ease", "recency_ease", "ridge")

@@ -22,10 +22,11 @@ from torch import Tensor
 
 from benchmarks.calibration import add_json_option, finish
 from benchmarks.decoding_requests import whole_requests
-from instructrec.core import Instruction, Query, allowed
+from instructrec.core import Instruction, Query
 from instructrec.generation.beam import BeamOptions, beam_search
 from instructrec.generation.codes import CodeTable, distinct
 from instructrec.generation.trie import Trie
+from instructrec.recommender import allowed
 from instructrec.tables import Catalog, Labels, Limit
 
 LEVEL = 256

@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.cells import Cells, Lines, cell
 from instructrec.config import build_model, from_toml
-from instructrec.core import FitContext, Recommender
+from instructrec.core import FitContext
 from instructrec.data import load
 from instructrec.data.amazon import industrial_split
 from instructrec.data.cleaning import CleaningConfig
@@ -29,6 +29,7 @@ from instructrec.evaluation.intervals import paired_test
 from instructrec.evaluation.negatives import hard_negatives, random_negatives
 from instructrec.evaluation.protocol import evaluate, score_holdout
 from instructrec.models.lm import LanguageModelRecommender
+from instructrec.recommender import Recommender
 from instructrec.tables import Catalog, Labels
 
 VARIANTS: Mapping[str, Sequence[str]] = {

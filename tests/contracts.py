@@ -16,9 +16,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from instructrec.core import FitContext, Instruction, Query, Recommendation, Recommender, allowed
+from instructrec.core import FitContext, Instruction, Query, Quota, Recommendation
 from instructrec.data.synthetic import checkerboard, genres
 from instructrec.errors import ModelError, QueryError
+from instructrec.recommender import Recommender, allowed
 from instructrec.tables import Catalog, Dataset, Labels, Limit
 
 WORLD = genres(num_users=24, num_items=30, seed=3)
@@ -241,6 +242,63 @@ class RecommenderContract:
         [answer] = model.recommend([Query(history=history_of(7), candidates=("new-1",))])
         assert ids(answer) == ("new-1",)
 
+    # What words settle
+
+    def test_a_named_item_pulls_its_likes_up_and_is_not_shown(self, fitted: Recommender):
+        named = WORLD.catalog.item_ids[3]
+        plain, liked, unliked = fitted.recommend(
+            [
+                Query(history=history_of(8), n=1000, instruction=words)
+                for words in (None, Instruction(text="", like=(named,)), Instruction(text="", unlike=(named,)))
+            ]
+        )
+        assert named not in ids(liked)
+        assert named not in ids(unliked)
+        near = fitted.score([Query(history=(named,))])[0]
+        if near.std() > 0 and self.learns_taste:
+            best = [item for item in ids(liked) if item in set(ids(plain))]
+            assert _mean_likeness(near, best[:5]) >= _mean_likeness(near, ids(plain)[:5])
+            others = [item for item in ids(plain) if item != named]
+            assert _mean_likeness(near, ids(unliked)[:5]) <= _mean_likeness(near, others[:5])
+                near, [item for item in ids(plain) if item != named][:5]
+            )
+
+    def test_words_settle_what_was_seen_and_how_many(self, fitted: Recommender):
+        history = history_of(8)
+        known, new = fitted.recommend(
+            [
+                Query(history=history, hide_seen=seen == "new", instruction=Instruction(text="", seen=seen, n=3))
+                for seen in ("known", "new")
+            ]
+        )
+        assert len(known.items) == len(new.items) == 3
+        assert set(ids(known)) <= set(history)
+        assert not set(ids(new)) & set(history)
+
+    def test_quotas_hold_in_the_list_as_a_whole(self, fitted: Recommender):
+        comedy = WORLD.catalog.matching([COMEDY])
+        asked = Instruction(text="", quotas=(Quota(limits=(COMEDY,), at_least=2, at_most=2),))
+        [answer] = fitted.recommend([Query(history=history_of(9)[:2], instruction=asked, n=5)])
+        assert len(answer.items) == 5
+        assert comedy[WORLD.catalog.codes(ids(answer))].sum() == 2
+        scores = [item.score for item in answer.items]
+        assert scores == sorted(scores, reverse=True)
+
+    def test_a_quota_that_cannot_be_met_is_met_as_far_as_it_goes_and_said(self, fitted: Recommender):
+        asked = Instruction(text="", quotas=(Quota(limits=(COMEDY,), at_least=900),), n=1000)
+        [answer] = fitted.recommend([Query(instruction=asked)])
+        assert int(WORLD.catalog.matching([COMEDY]).sum()) == sum(item in _comedies() for item in ids(answer))
+        assert any(note.startswith("quota_short:Comedy") for note in answer.notes)
+
+    def test_strength_is_a_line_between_no_words_and_all_words(self, fitted: Recommender):
+        words = Instruction(text="a comedy", wish="a comedy")
+        queries = [Query(history=history_of(1), instruction=words, strength=strength, n=1000) for strength in (0.0, 0.5, 1.0)]
+        none, half, full = ({item.item: item.score for item in answer.items} for answer in fitted.recommend(queries))
+        [plain] = fitted.recommend([Query(history=history_of(1), n=1000)])
+        assert none == {item.item: item.score for item in plain.items}
+        for item in full:
+            assert half[item] == pytest.approx((none[item] + full[item]) / 2, abs=2e-3)
+
     # Whatever is asked
 
     def test_no_query_ever_gets_a_seen_forbidden_repeated_or_foreign_item(self, fitted: Recommender):
@@ -272,6 +330,14 @@ class RecommenderContract:
             assert share >= self.checkerboard_share
         else:
             assert share < 1.0
+
+
+def _comedies() -> set[str]:
+    return {WORLD.catalog.item_ids[code] for code in np.flatnonzero(WORLD.catalog.matching([COMEDY]))}
+
+
+def _mean_likeness(near: np.ndarray, items: Sequence[str]) -> float:
+    return float(near[WORLD.catalog.codes(items)].mean())
 
 
 def leave_last_out(dataset: Dataset) -> tuple[Dataset, list[Query], list[int]]:

@@ -9,12 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from instructrec.core import Explanation, Instruction, Query, Recommendation, Recommender
+    from instructrec.core import Explanation, Instruction, Query, Recommendation
     from instructrec.data import load
     from instructrec.data.split import SplitConfig, split
     from instructrec.errors import InstructRecError
     from instructrec.instructions import parse
     from instructrec.models import resolve
+    from instructrec.recommender import Recommender
     from instructrec.runs import Run
     from instructrec.tables import Catalog, Dataset, Interactions
 
@@ -29,7 +30,7 @@ _HOMES = {
     "Interactions": "tables",
     "Query": "core",
     "Recommendation": "core",
-    "Recommender": "core",
+    "Recommender": "recommender",
     "Run": "runs",
     "SplitConfig": "data.split",
     "load": "data",

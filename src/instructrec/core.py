@@ -1,18 +1,14 @@
-"""The nouns of a request and its answer, and the seams between parts. Knows only the tables."""
+"""The nouns of a request and its answer. Knows only the tables."""
 
 from __future__ import annotations
 
-import hashlib
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol, Self, TypeAlias
-
-import numpy as np
+from typing import Literal, Protocol, TypeAlias
 
 from instructrec.errors import QueryError
-from instructrec.tables import BoolArray, Catalog, Dataset, FloatArray, ItemId, Limit, UserId
+from instructrec.tables import ItemId, Limit, UserId
 
 EvidenceKind: TypeAlias = Literal["history", "attribute", "instruction", "popularity", "source"]
 ExplanationStatus: TypeAlias = Literal["verified", "fallback", "none"]
@@ -61,7 +57,7 @@ class Query:
     """One request: everything that is known when it is made.
 
     `history` is oldest first. `candidates` restricts the answer; `exclude` is never shown;
-    `hide_seen` keeps the items of the history out.
+    `hide_seen` keeps the items of the history out; `strength`, 0 to 1, is how much the wish weighs against the person's taste.
     """
 
     user: UserId | None = None
@@ -73,8 +69,11 @@ class Query:
     n: int = 10
     time: int | None = None
     """Seconds since 1970; none means now."""
+    strength: float = 1.0
 
     def __post_init__(self) -> None:
+        if not 0.0 <= self.strength <= 1.0:
+            raise QueryError(f"strength is {self.strength}, but must lie between 0 (words do not order) and 1 (they do fully).")
         if self.n < 1:
             raise QueryError(f"n is {self.n}, but at least one item must be asked for. Use n >= 1.")
 
@@ -214,104 +213,3 @@ class FitContext:
     seed: int = 0
     progress: Progress = Silent()
     folder: Path | None = None
-
-
-class Recommender(ABC):
-    """A model that scores the whole catalog for a batch of queries. Subclasses write `fit`, `score`, `save` and `load`."""
-
-    name: ClassVar[str]
-    catalog: Catalog
-
-    @abstractmethod
-    def fit(self, dataset: Dataset, context: FitContext = FitContext()) -> Self:
-        """Learn from the training interactions; return self."""
-
-    @abstractmethod
-    def score(self, queries: Sequence[Query]) -> FloatArray:
-        """Scores float32 [num_queries, num_items], higher is better, comparable within a row only.
-
-        Limits, exclusions and seen items are not applied here. Rows are finite.
-        """
-
-    @abstractmethod
-    def save(self, folder: Path) -> None:
-        """Write everything but the catalog into an existing, empty folder (safetensors and JSON, no pickle)."""
-
-    @classmethod
-    @abstractmethod
-    def load(cls, folder: Path, catalog: Catalog) -> Self:
-        """Read what `save` wrote."""
-
-    def sources(self, queries: Sequence[Query]) -> Mapping[str, FloatArray]:
-        """What each source adds to the score: name -> float32 [num_queries, num_items]. One source unless it is a fusion."""
-        return {self.name: self.score(queries)}
-
-    def is_personal(self, query: Query) -> bool:
-        """Whether the scores depend on this query beyond popularity."""
-        return len(self.catalog.codes(query.history)) > 0
-
-    def recommend(self, queries: Sequence[Query]) -> list[Recommendation]:
-        """Rank the allowed items of every query; the one place that enforces limits, candidates, exclusions and seen items."""
-        if not queries:
-            return []
-        sources = self.sources(queries)
-        total = np.sum(list(sources.values()), axis=0)
-        names = list(sources)
-        strongest = np.argmax([_centred(part) for part in sources.values()], axis=0)
-        return [self._answer(query, total[row], [names[code] for code in strongest[row]]) for row, query in enumerate(queries)]
-
-    def _answer(self, query: Query, scores: FloatArray, strongest: Sequence[str]) -> Recommendation:
-        order = top_n(scores, allowed(query, self.catalog), query.n)
-        items = tuple(ScoredItem(self.catalog.item_ids[code], float(scores[code]), strongest[code]) for code in order)
-        notes, degraded = self._notes(query, len(items))
-        return Recommendation(
-            id=recommendation_id(self.name, query, items),
-            query=query,
-            items=items,
-            model=self.name,
-            served_by="popular" if degraded else self.name,
-            degraded=degraded,
-            notes=notes,
-        )
-
-    def _notes(self, query: Query, num_items: int) -> tuple[tuple[str, ...], bool]:
-        notes: list[str] = []
-        unknown = self.catalog.unknown(query.history)
-        if unknown:
-            notes.append(f"unknown_history:{','.join(unknown[:5])}")
-        if num_items < query.n:
-            notes.append(f"short_list:{num_items}")
-        degraded = not self.is_personal(query)
-        if degraded:
-            notes.append("cold_start:popularity")
-        return tuple(notes), degraded
-
-
-def allowed(query: Query, catalog: Catalog) -> BoolArray:
-    """The items that may be shown for this query, bool [num_items]."""
-    mask = catalog.matching(query.instruction.limits) if query.instruction else np.ones(len(catalog), dtype=np.bool_)
-    if query.candidates is not None:
-        only = np.zeros(len(catalog), dtype=np.bool_)
-        only[catalog.codes(query.candidates)] = True
-        mask &= only
-    mask[catalog.codes(tuple(query.exclude))] = False
-    if query.hide_seen:
-        mask[catalog.codes(query.history)] = False
-    return mask
-
-
-def top_n(scores: FloatArray, mask: BoolArray, n: int) -> list[int]:
-    """Codes of the n best allowed items, best first; ties by catalog order, so that equal input gives equal lists."""
-    codes = np.flatnonzero(mask)
-    order = np.lexsort((codes, -scores[codes]))[:n]
-    return [int(code) for code in codes[order]]
-
-
-def recommendation_id(model: str, query: Query, items: Sequence[ScoredItem]) -> str:
-    """An id that feedback can refer to; the same answer to the same query has the same id."""
-    content = repr((model, query, tuple(item.item for item in items)))
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
-
-
-def _centred(scores: FloatArray) -> FloatArray:
-    return np.asarray(scores - scores.mean(axis=1, keepdims=True), dtype=np.float32)

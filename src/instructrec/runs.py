@@ -20,7 +20,7 @@ from instructrec.files import atomic_folder, sha256_of, write_atomic
 from instructrec.tables import BoolArray, Catalog, Dataset, Interactions
 
 if TYPE_CHECKING:
-    from instructrec.core import Recommender
+    from instructrec.recommender import Recommender
 
 FORMAT = 1
 """Raised whenever an older reader could misread a folder."""

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instructrec.core import top_n
 from instructrec.errors import DataError, ModelError
 from instructrec.evaluation import ranking
 from instructrec.evaluation.metrics import NOT_RANKED
 from instructrec.evaluation.ranking import rank_targets, top_codes
+from instructrec.lists import top_n
 
 
 @settings(max_examples=60, deadline=None)

@@ -8,10 +8,11 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from instructrec.core import FitContext, Query, Recommender
+from instructrec.core import FitContext, Query
 from instructrec.data.split import Holdout
 from instructrec.evaluation.metrics import TargetRanks
 from instructrec.evaluation.protocol import Evaluation
+from instructrec.recommender import Recommender
 from instructrec.tables import Catalog, Dataset, FloatArray, Interactions, Labels
 
 GENRES = (("Comedy",), ("Comedy", "Drama"), ("Drama",), ("Horror",), (), ("Comedy", "Horror"))

@@ -6,7 +6,8 @@ from typing import Self
 
 import numpy as np
 
-from instructrec.core import FitContext, Query, Recommendation, Recommender, ScoredItem
+from instructrec.core import FitContext, Query, Recommendation, ScoredItem
+from instructrec.recommender import Recommender
 from instructrec.tables import Catalog, Dataset, Interactions, Labels
 
 ROWS = [

@@ -14,12 +14,14 @@ from tests.contracts import WORLD, history_of, leave_last_out
 from tests.models.test_lm import TINY, hugging_face_folder, qwen_folder
 from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen2Config, Qwen3Config
 
-from instructrec.core import Instruction, Query, allowed, top_n
+from instructrec.core import Instruction, Query
 from instructrec.errors import ModelError, RunError
+from instructrec.lists import top_n
 from instructrec.lm.item_model import TokenBatch
 from instructrec.lm.shared_prefix import SharedPrefixDecoder
 from instructrec.models.export import Exported, Fidelity, export_gguf, export_hugging_face
 from instructrec.models.lm import LanguageModelRecommender, LmConfig
+from instructrec.recommender import allowed
 
 CODES = {
     "atomic": replace(TINY, epochs=2),

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from tests.models.worlds import dataset_of
 
-from instructrec.core import Query, Recommender
+from instructrec.core import Query
 from instructrec.errors import RunError
 from instructrec.models import resolve
 from instructrec.models.popular import Popular
+from instructrec.recommender import Recommender
 from instructrec.tables import Catalog, Dataset
 
 LINEAR = ("item_knn", "ease", "recency_ease", "ridge")

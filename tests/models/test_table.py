@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from instructrec.core import Recommender
 from instructrec.errors import ModelError
 from instructrec.models import MODELS, resolve
+from instructrec.recommender import Recommender
 
 MEMORIES = ("popular", "item_knn", "ease", "recency_ease", "ridge")
 

@@ -11,12 +11,12 @@ from typing import Any, Literal
 
 from instructrec.config.toml_text import dump as dump_toml
 from instructrec.config.typed import from_table, parse_value, to_table, unknown_key
-from instructrec.core import Recommender
 from instructrec.data.cleaning import CleaningConfig
 from instructrec.data.options import LoadOptions
 from instructrec.data.split import SplitConfig
 from instructrec.errors import ConfigError, nearest
 from instructrec.models import MODELS, resolve
+from instructrec.recommender import Recommender
 
 __all__ = [
     "DEMO_ASSETS",

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from instructrec.core import Query, allowed
+from instructrec.core import Query
 from instructrec.errors import DataError
+from instructrec.recommender import allowed
 from instructrec.tables import Catalog, FloatArray, IntArray
 
 if TYPE_CHECKING:

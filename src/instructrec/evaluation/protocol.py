@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from instructrec.core import Instruction, Progress, Query, Recommender, Silent, allowed
+from instructrec.core import Instruction, Progress, Query, Silent
 from instructrec.errors import DataError
 from instructrec.evaluation.metrics import TargetRanks, Values, find
 from instructrec.evaluation.ranking import rank_targets, top_codes
+from instructrec.recommender import Recommender, allowed
 from instructrec.tables import Catalog, FloatArray, IntArray
 
 if TYPE_CHECKING:

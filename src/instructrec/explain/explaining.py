@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from instructrec.core import Evidence, Explanation, Recommendation, Recommender
+from instructrec.core import Evidence, Explanation, Recommendation
 from instructrec.explain.facts import Facts, Lore, collect
 from instructrec.explain.influence import MAX_HISTORY, leave_one_out
 from instructrec.explain.phrases import phrases
 from instructrec.explain.selection import select
 from instructrec.explain.verification import problems
 from instructrec.explain.writing import Writer, first_variant, write
+from instructrec.recommender import Recommender
 from instructrec.tables import Dataset
 
 _TRIES = 3

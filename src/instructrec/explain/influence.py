@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from instructrec.core import Query, Recommendation, Recommender
+from instructrec.core import Query, Recommendation
 from instructrec.errors import QueryError
+from instructrec.recommender import Recommender
 from instructrec.tables import Catalog, FloatArray, IntArray
 
 MAX_HISTORY = 50

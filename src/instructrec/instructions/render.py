@@ -66,7 +66,7 @@ def query_example(query: Query, catalog: Catalog, *, language: str, max_history:
     """The prompt of a live request: the last `max_history` items and, if there are words, one question after them."""
     items = catalog.codes(query.history)[-max_history:]
     trunk = history_trunk([int(code) for code in items], wording(language).train["history"][0])
-    words = instruction_words(query.instruction)
+    words = query_words(query)
     if not words:
         return Example(trunk=trunk)
     return Example(trunk=trunk, branches=(question(words, at=len(trunk), task="wish"),))
@@ -75,6 +75,11 @@ def query_example(query: Query, catalog: Catalog, *, language: str, max_history:
 def question(words: str, *, at: int, task: str, target: int | None = None, weight: float = 1.0) -> Branch:
     """A question in words that is answered by an item."""
     return Branch(at=at, pieces=(words,), task=task, target=target, weight=weight)
+
+
+def query_words(query: Query) -> str:
+    """What the model reads of a query's words: nothing when they have no strength."""
+    return instruction_words(query.instruction) if query.strength > 0 else ""
 
 
 def instruction_words(instruction: Instruction | None) -> str:

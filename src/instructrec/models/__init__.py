@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from instructrec.core import Recommender
 from instructrec.errors import ModelError, nearest
+from instructrec.recommender import Recommender
 
 MODELS: dict[str, str] = {
     "popular": "instructrec.models.popular:Popular",

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from instructrec import assets
-from instructrec.core import Query, allowed, top_n
+from instructrec.core import Query
 from instructrec.errors import ModelError, RunError
 from instructrec.files import atomic_folder
 from instructrec.generation.beam import BeamOptions
@@ -36,8 +36,10 @@ from instructrec.generation.export import (
     write_gguf,
 )
 from instructrec.instructions.render import wording
+from instructrec.lists import top_n
 from instructrec.lm.bases import EMBEDDED, UNTRAINED, Base
 from instructrec.models.lm import LanguageModelRecommender
+from instructrec.recommender import allowed
 
 FORMAT = 1
 TOP = 10

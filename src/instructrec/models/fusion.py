@@ -14,9 +14,10 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from instructrec.core import FitContext, Query, Recommender, allowed
+from instructrec.core import FitContext, Query
 from instructrec.errors import ModelError
 from instructrec.models import resolve
+from instructrec.recommender import Recommender, allowed
 from instructrec.tables import Catalog, Dataset, FloatArray
 
 FILE = "fusion.json"

@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from instructrec.core import Example, FitContext, ItemRef, Query, Recommender, allowed
+from instructrec.core import Example, FitContext, ItemRef, Query
 from instructrec.errors import ModelError
 from instructrec.generation.books import Described, arrays_of, codes_of, grow, make_book, read_book
 from instructrec.generation.codebooks import token_means
 from instructrec.generation.codes import ItemTokens, read_codes, write_codes
 from instructrec.generation.generator import ItemGenerator, Prompt
-from instructrec.instructions.render import ItemWords, instruction_words, query_example
+from instructrec.instructions.render import ItemWords, query_example, query_words
 from instructrec.instructions.tasks import TaskMixture, chunks
 from instructrec.lm.bases import prepare
 from instructrec.lm.decoder import Decoder, load_decoder
@@ -27,6 +27,7 @@ from instructrec.lm.features import collaborative_factors, standardise, text_fea
 from instructrec.lm.item_model import Features, ItemTable, ItemTokenModel
 from instructrec.models.lm_config import LmConfig
 from instructrec.models.storage import read_model, write_model
+from instructrec.recommender import Recommender, allowed
 from instructrec.tables import Catalog, Dataset, FloatArray, IntArray
 from instructrec.tuning.loop import TuningLoop, losses
 from instructrec.tuning.packing import Encoded, Encoder, PackedBatch, fill_rows, pack
@@ -202,7 +203,7 @@ class LanguageModelRecommender(Recommender):
 
     def is_personal(self, query: Query) -> bool:
         """A history or words are enough."""
-        return super().is_personal(query) or bool(instruction_words(query.instruction))
+        return super().is_personal(query) or bool(query_words(query))
 
     def score(self, queries: Sequence[Query]) -> FloatArray:
         """Log-probabilities float32 [num_queries, num_items], not normalised where codes are atomic.

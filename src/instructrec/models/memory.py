@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from instructrec.core import FitContext, Query, Recommender
+from instructrec.core import FitContext, Query
 from instructrec.errors import ConfigError, ModelError
 from instructrec.models.histories import recency_rows
 from instructrec.models.storage import read_model, write_model
+from instructrec.recommender import Recommender
 from instructrec.tables import Catalog, Dataset, FloatArray, IntArray
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from instructrec.core import FitContext, Query, Recommender
+from instructrec.core import FitContext, Query
 from instructrec.errors import ConfigError, ModelError
 from instructrec.models.storage import read_model, write_model
+from instructrec.recommender import Recommender
 from instructrec.tables import Catalog, Dataset, FloatArray, Interactions
 
 _SECONDS_A_DAY = 86_400

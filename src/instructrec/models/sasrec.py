@@ -21,13 +21,14 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 from torch.nn import functional
 
-from instructrec.core import FitContext, Progress, Query, Recommender, allowed
+from instructrec.core import FitContext, Progress, Query
 from instructrec.errors import ConfigError, ModelError
 from instructrec.files import write_atomic
 from instructrec.instructions.tasks import chunks
 from instructrec.models.memory import check_positive
 from instructrec.models.sasrec_network import Network
 from instructrec.models.storage import read_model, write_model
+from instructrec.recommender import Recommender, allowed
 from instructrec.tables import Catalog, Dataset, FloatArray, IntArray
 from instructrec.tuning.loop import one_cycle
 

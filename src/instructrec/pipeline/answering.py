@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from instructrec import parquet, wire
-from instructrec.core import Explanation, Instruction, Progress, Query, Recommendation, Recommender, Silent
+from instructrec.core import Explanation, Instruction, Progress, Query, Recommendation, Silent
 from instructrec.errors import QueryError, nearest
 from instructrec.explain import explain
 from instructrec.instructions import parse
+from instructrec.recommender import Recommender
 from instructrec.runs import Run
 from instructrec.tables import Catalog, Dataset, IntArray
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from instructrec.core import Query, Recommender
+from instructrec.core import Query
 from instructrec.errors import ModelError, QueryError, nearest
+from instructrec.recommender import Recommender
 from instructrec.runs import Run, parts_of
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import Any
 
 from instructrec import wire
 from instructrec.config import RunConfig
-from instructrec.core import Recommender
 from instructrec.data import Loaded
 from instructrec.evaluation.comparison import Comparison, ModelTest
 from instructrec.evaluation.report import CleaningStep, Fact, ReportData, SampleItem, SampleList, SampleUser, render
+from instructrec.recommender import Recommender
 from instructrec.tables import Dataset
 
 

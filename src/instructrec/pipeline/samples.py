@@ -8,8 +8,9 @@ from typing import Any
 
 from instructrec import wire
 from instructrec.config import RunConfig
-from instructrec.core import Query, Recommender
+from instructrec.core import Query
 from instructrec.pipeline.answering import answer_query, understood
+from instructrec.recommender import Recommender
 from instructrec.tables import Dataset
 
 HISTORY_SHOWN = 5

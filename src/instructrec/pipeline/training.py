@@ -10,7 +10,7 @@ from pathlib import Path
 from instructrec import config as settings
 from instructrec import runs
 from instructrec.config import RunConfig, build_model
-from instructrec.core import FitContext, Progress, Query, Recommender, Silent
+from instructrec.core import FitContext, Progress, Query, Silent
 from instructrec.data import Loaded, load
 from instructrec.data.split import Holdout, Split, split
 from instructrec.errors import DataError, RunError
@@ -22,6 +22,7 @@ from instructrec.evaluation.protocol import evaluate as evaluate_model
 from instructrec.pipeline.reporting import Measured, card, page, report
 from instructrec.pipeline.samples import sample_users
 from instructrec.pipeline.work import Work, key_of
+from instructrec.recommender import Recommender
 from instructrec.runs import Run, RunContent
 
 

@@ -14,12 +14,12 @@ import numpy as np
 from instructrec import __version__
 from instructrec import config as settings
 from instructrec.config import RunConfig
-from instructrec.core import Recommender
 from instructrec.errors import RunError
 from instructrec.evaluation.metrics import TargetRanks
 from instructrec.evaluation.protocol import Evaluation
 from instructrec.files import atomic_folder, write_atomic
 from instructrec.models import resolve
+from instructrec.recommender import Recommender
 from instructrec.tables import Catalog, Dataset
 
 KEY = "work.txt"

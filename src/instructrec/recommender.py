@@ -1,0 +1,201 @@
+"""The seam of every model, and the one way from its scores to a list that does what was asked."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+
+from instructrec.core import FitContext, Query, Quota, Recommendation, ScoredItem
+from instructrec.lists import Group, best_list, missing
+from instructrec.tables import BoolArray, Catalog, Dataset, FloatArray, Limit
+
+LIKE, UNLIKE = "like", "unlike"
+"""Sources of a list that come from items named in the words."""
+LIKE_WEIGHT = 1.0
+"""Weight of likeness to a named item, both scores in standard deviations of their rows."""
+
+
+class Recommender(ABC):
+    """A model that scores the whole catalog for a batch of queries. Subclasses write `fit`, `score`, `save` and `load`."""
+
+    name: ClassVar[str]
+    catalog: Catalog
+
+    @abstractmethod
+    def fit(self, dataset: Dataset, context: FitContext = FitContext()) -> Self:
+        """Learn from the training interactions; return self."""
+
+    @abstractmethod
+    def score(self, queries: Sequence[Query]) -> FloatArray:
+        """Scores float32 [num_queries, num_items], higher is better, comparable within a row only.
+
+        Limits, exclusions and seen items are not applied here. Rows are finite.
+        """
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write everything but the catalog into an existing, empty folder (safetensors and JSON, no pickle)."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path, catalog: Catalog) -> Self:
+        """Read what `save` wrote."""
+
+    def sources(self, queries: Sequence[Query]) -> Mapping[str, FloatArray]:
+        """What each source adds to the score: name -> float32 [num_queries, num_items]. One source unless it is a fusion."""
+        return {self.name: self.score(queries)}
+
+    def is_personal(self, query: Query) -> bool:
+        """Whether the scores depend on this query beyond popularity."""
+        return len(self.catalog.codes(query.history)) > 0
+
+    def recommend(self, queries: Sequence[Query]) -> list[Recommendation]:
+        """Rank the allowed items of every query.
+
+        The one place that enforces limits, quotas, candidates, exclusions and seen items, and that follows `like`, `unlike` and
+        the strength of the wish.
+        """
+        if not queries:
+            return []
+        asked = [resolved(query) for query in queries]
+        sources = steered(self, asked)
+        total = np.sum(list(sources.values()), axis=0)
+        names = list(sources)
+        strongest = np.argmax([_centred(part) for part in sources.values()], axis=0)
+        return [
+            self._answer(query, asked[row], total[row], [names[code] for code in strongest[row]])
+            for row, query in enumerate(queries)
+        ]
+
+    def _answer(self, query: Query, asked: Query, scores: FloatArray, strongest: Sequence[str]) -> Recommendation:
+        quotas = query.instruction.quotas if query.instruction else ()
+        groups = [Group(self.catalog.matching(quota.limits), quota.at_least, quota.at_most) for quota in quotas]
+        order = best_list(scores, allowed(asked, self.catalog), asked.n, groups)
+        items = tuple(ScoredItem(self.catalog.item_ids[code], float(scores[code]), strongest[code]) for code in order)
+        notes, degraded = self._notes(asked, len(items))
+        short = [
+            f"quota_short:{quota_words(quota)} ({quota.at_least - missing(group, order)}/{quota.at_least})"
+            for quota, group in zip(quotas, groups, strict=True)
+            if missing(group, order)
+        ]
+        return Recommendation(
+            id=recommendation_id(self.name, query, items),
+            query=query,
+            items=items,
+            model=self.name,
+            served_by="popular" if degraded else self.name,
+            degraded=degraded,
+            notes=(*notes, *short),
+        )
+
+    def _notes(self, asked: Query, num_items: int) -> tuple[tuple[str, ...], bool]:
+        notes: list[str] = []
+        unknown = self.catalog.unknown(asked.history)
+        if unknown:
+            notes.append(f"unknown_history:{','.join(unknown[:5])}")
+        if num_items < asked.n:
+            notes.append(f"short_list:{num_items}")
+        named = asked.instruction is not None and bool(asked.instruction.like)
+        degraded = not named and not self.is_personal(asked)
+        if degraded:
+            notes.append("cold_start:popularity")
+        return tuple(notes), degraded
+
+
+def resolved(query: Query) -> Query:
+    """The query with what its words settle about it: how many items, seen or new ones, and that named items are not shown."""
+    words = query.instruction
+    if words is None:
+        return query
+    candidates = query.candidates
+    if words.seen == "known":
+        known = dict.fromkeys(query.history)
+        candidates = tuple(known) if candidates is None else tuple(item for item in candidates if item in known)
+    return replace(
+        query,
+        n=words.n or query.n,
+        hide_seen={"": query.hide_seen, "new": True, "known": False}[words.seen],
+        exclude=query.exclude | {*words.like, *words.unlike},
+        candidates=candidates,
+    )
+
+
+def steered(model: Recommender, queries: Sequence[Query]) -> dict[str, FloatArray]:
+    """What each source adds to the score under the words: sources of the model, and likeness to items that were named.
+
+    A strength between 0 and 1 is a straight line between the scores without the words and with them.
+    """
+    found = {name: np.array(part, dtype=np.float32) for name, part in model.sources(queries).items()}
+    between = [row for row, query in enumerate(queries) if query.instruction is not None and 0.0 < query.strength < 1.0]
+    if between:
+        plain = model.sources([replace(queries[row], strength=0.0) for row in between])
+        share = np.array([[queries[row].strength] for row in between], dtype=np.float32)
+        for name, part in found.items():
+            part[between] = share * part[between] + (1 - share) * plain[name]
+    for name, sign in ((LIKE, 1.0), (UNLIKE, -1.0)):
+        rows = [row for row, query in enumerate(queries) if _named(query, name)]
+        if rows:
+            examples = model.sources([_of_examples(queries[row], name) for row in rows])
+            near = _standardised(np.sum(list(examples.values()), axis=0))
+            spread = np.sum(list(found.values()), axis=0)[rows].std(axis=1, keepdims=True)
+            extra = np.zeros((len(queries), len(model.catalog)), dtype=np.float32)
+            # What does not resemble an unwanted item at all is as good as any other.
+            extra[rows] = sign * LIKE_WEIGHT * spread * (near if name == LIKE else np.maximum(near - 1.0, 0.0))
+            found[name] = extra
+    return found
+
+
+def allowed(query: Query, catalog: Catalog) -> BoolArray:
+    """The items that may be shown for this query, bool [num_items]."""
+    mask = catalog.matching(query.instruction.limits) if query.instruction else np.ones(len(catalog), dtype=np.bool_)
+    if query.candidates is not None:
+        only = np.zeros(len(catalog), dtype=np.bool_)
+        only[catalog.codes(query.candidates)] = True
+        mask &= only
+    mask[catalog.codes(tuple(query.exclude))] = False
+    if query.hide_seen:
+        mask[catalog.codes(query.history)] = False
+    return mask
+
+
+def recommendation_id(model: str, query: Query, items: Sequence[ScoredItem]) -> str:
+    """An id that feedback can refer to; the same answer to the same query has the same id."""
+    content = repr((model, query, tuple(item.item for item in items)))
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def quota_words(quota: Quota) -> str:
+    """What a quota counts, for a note: "Comedy, year 1980-1989"."""
+    return ", ".join(_limit_words(limit) for limit in quota.limits)
+
+
+def _limit_words(limit: Limit) -> str:
+    if limit.operator == "range":
+        low, high = ("" if bound is None else f"{bound:g}" for bound in (limit.low, limit.high))
+        return f"{limit.attribute} {low}-{high}"
+    return f"{'' if limit.operator == 'include' else '≠ '}{'/'.join(limit.values)}"
+
+
+def _named(query: Query, kind: str) -> tuple[str, ...]:
+    if query.instruction is None:
+        return ()
+    return query.instruction.like if kind == LIKE else query.instruction.unlike
+
+
+def _of_examples(query: Query, kind: str) -> Query:
+    """Somebody who has chosen the named items and nothing else."""
+    return Query(history=_named(query, kind), n=query.n, hide_seen=False)
+
+
+def _centred(scores: FloatArray) -> FloatArray:
+    return np.asarray(scores - scores.mean(axis=1, keepdims=True), dtype=np.float32)
+
+
+def _standardised(scores: FloatArray) -> FloatArray:
+    return np.asarray(_centred(scores) / np.maximum(scores.std(axis=1, keepdims=True), 1e-9), dtype=np.float32)

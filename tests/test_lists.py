@@ -1,0 +1,61 @@
+"""The best list under quotas, against trying every list."""
+
+from itertools import combinations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from instructrec.lists import Group, best_list, missing, top_n
+
+SIZE = 8
+
+
+@st.composite
+def _worlds(draw: st.DrawFn):
+    scores = np.array(draw(st.permutations(range(SIZE))), dtype=np.float32) * draw(st.sampled_from([0.01, 1.0, 50.0]))
+    flags = st.lists(st.booleans(), min_size=SIZE, max_size=SIZE).map(lambda row: np.array(row, dtype=np.bool_))
+    groups = []
+    for _ in range(draw(st.integers(0, 3))):
+        least = draw(st.integers(0, 4))
+        most = draw(st.none() | st.integers(least, 5))
+        groups.append(Group(draw(flags), least, most))
+    return scores, draw(flags), draw(st.integers(1, 5)), groups
+
+
+def _worth(codes, scores, groups):
+    """What is given up last comes first: missing items, length, scores."""
+    return (-sum(missing(group, codes) for group in groups), len(codes), float(scores[list(codes)].sum()))
+
+
+def _permitted(codes, groups):
+    return all(group.at_most is None or group.members[list(codes)].sum() <= group.at_most for group in groups)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@given(_worlds())
+def test_no_other_list_is_better(world):
+    scores, mask, n, groups = world
+    found = best_list(scores, mask, n, groups)
+    items = np.flatnonzero(mask)
+    every = [codes for size in range(min(n, len(items)) + 1) for codes in combinations(items, size) if _permitted(codes, groups)]
+    best = max(_worth(codes, scores, groups) for codes in every)
+    assert _permitted(found, groups)
+    assert mask[found].all()
+    np.testing.assert_allclose(_worth(found, scores, groups), best, rtol=1e-5)
+    assert list(scores[found]) == sorted(scores[found], reverse=True)
+
+
+def test_without_quotas_it_is_the_top():
+    scores = np.array([1, 3, 2, 3], dtype=np.float32)
+    mask = np.array([True, True, True, True])
+    assert best_list(scores, mask, 3, []) == top_n(scores, mask, 3) == [1, 3, 2]
+
+
+def test_a_quota_of_many_in_a_large_catalog_is_quick():
+    rng = np.random.default_rng(0)
+    scores, mask = rng.normal(size=100_000).astype(np.float32), np.ones(100_000, dtype=np.bool_)
+    groups = [Group(rng.random(100_000) < 0.05, 3), Group(rng.random(100_000) < 0.2, 0, 2), Group(rng.random(100_000) < 0.01, 2)]
+    found = best_list(scores, mask, 20, groups)
+    assert len(found) == 20
+    assert [missing(group, found) for group in groups] == [0, 0, 0]
