@@ -260,8 +260,6 @@ class RecommenderContract:
             assert _mean_likeness(near, best[:5]) >= _mean_likeness(near, ids(plain)[:5])
             others = [item for item in ids(plain) if item != named]
             assert _mean_likeness(near, ids(unliked)[:5]) <= _mean_likeness(near, others[:5])
-                near, [item for item in ids(plain) if item != named][:5]
-            )
 
     def test_words_settle_what_was_seen_and_how_many(self, fitted: Recommender):
         history = history_of(8)
