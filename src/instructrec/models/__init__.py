@@ -13,6 +13,8 @@ MODELS: dict[str, str] = {
     "ease": "instructrec.models.ease:Ease",
     "recency_ease": "instructrec.models.ease:RecencyEase",
     "ridge": "instructrec.models.ridge:Ridge",
+    "bm25": "instructrec.models.search:Bm25",
+    "sentences": "instructrec.models.search:Sentences",
     "sasrec": "instructrec.models.sasrec:Sasrec",
     "lm": "instructrec.models.lm:LanguageModelRecommender",
     "tiger": "instructrec.models.tiger:Tiger",

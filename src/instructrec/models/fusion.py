@@ -1,13 +1,14 @@
 """`fusion`: memory (closed-form models) and the language model, added with weights that maximise the likelihood of validation.
 
 Memory knows who chose what; the language model generalises and follows words. Their errors differ, so their sum beats each.
+What a source is worth depends on whether there are words: with them the fusion has weights of their own.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -16,11 +17,15 @@ from numpy.typing import NDArray
 
 from instructrec.core import FitContext, Query
 from instructrec.errors import ModelError
+from instructrec.instructions.asking import ask_for
+from instructrec.instructions.render import query_words
 from instructrec.models import resolve
 from instructrec.recommender import Recommender, allowed
 from instructrec.tables import Catalog, Dataset, FloatArray
 
 FILE = "fusion.json"
+ASKING = 2000
+"""Validation queries, at most, that are given words to fit the weights under words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +33,11 @@ class FusionConfig:
     """Which models are fused."""
 
     parts: tuple[str, ...] = field(default=("ridge", "recency_ease", "lm"), metadata={"help": "names of the models to fuse"})
+    language: str = field(default="en", metadata={"help": "language of the sentences that weights under words are fitted on"})
 
 
 class Fusion(Recommender):
-    """Weighted sum of the parts' scores. `parts`: fitted models by name; `weights`: one number a part."""
+    """Weighted sum of the parts' scores. `parts`: fitted models by name; `weights`, `worded`: a number each, without and with words."""
 
     name: ClassVar[str] = "fusion"
     config_type = FusionConfig
@@ -40,6 +46,7 @@ class Fusion(Recommender):
         self.config = config or FusionConfig()
         self.parts: dict[str, Recommender] = dict(parts or {})
         self.weights: dict[str, float] = {}
+        self.worded: dict[str, float] = {}
 
     def fit(self, dataset: Dataset, context: FitContext | None = None) -> Self:
         """Fit the parts that are not fitted yet, then the weights on `context.validation` (equal weights without one)."""
@@ -49,12 +56,23 @@ class Fusion(Recommender):
             if name not in self.parts:
                 self.parts[name] = resolve(name)().fit(dataset, context)
         if context.validation is None or not len(context.validation[0]):
-            self.weights = dict.fromkeys(self.config.parts, 1.0)
+            self.weights = self.worded = dict.fromkeys(self.config.parts, 1.0)
             return self
         queries, targets = context.validation
-        masks = np.stack([allowed(query, self.catalog) for query in queries])
-        self.weights = fit_weights(self.comparable(queries), masks, np.asarray(targets))
+        self.weights = self._weights(queries, targets)
+        self.worded = self._weights(*self._asking(queries, targets, context.seed))
         return self
+
+    def _weights(self, queries: Sequence[Query], targets: Sequence[int]) -> dict[str, float]:
+        masks = np.stack([allowed(query, self.catalog) for query in queries])
+        return fit_weights(self.comparable(queries), masks, np.asarray(targets))
+
+    def _asking(self, queries: Sequence[Query], targets: Sequence[int], seed: int) -> tuple[list[Query], list[int]]:
+        """Validation queries whose users say something about what they chose next."""
+        rows = range(0, len(queries), -(-len(queries) // ASKING))
+        wanted = [int(targets[row]) for row in rows]
+        words = ask_for(self.catalog, wanted, np.random.default_rng([seed, 4]), language=self.config.language)
+        return [replace(queries[row], instruction=text) for row, text in zip(rows, words, strict=True)], wanted
 
     def comparable(self, queries: Sequence[Query]) -> dict[str, FloatArray]:
         """The parts' scores on scales that can be added, by name, float32 [num_queries, num_items]."""
@@ -64,7 +82,11 @@ class Fusion(Recommender):
 
     def sources(self, queries: Sequence[Query]) -> Mapping[str, FloatArray]:
         """What each part adds to the score."""
-        return {name: self.weights[name] * scores for name, scores in self.comparable(queries).items()}
+        asked = np.array([bool(query_words(query)) for query in queries])[:, None]
+        return {
+            name: np.where(asked, self.worded[name], self.weights[name]).astype(np.float32) * scores
+            for name, scores in self.comparable(queries).items()
+        }
 
     def score(self, queries: Sequence[Query]) -> FloatArray:
         """Sum of the weighted parts, float32 [num_queries, num_items]."""
@@ -76,7 +98,8 @@ class Fusion(Recommender):
 
     def save(self, folder: Path) -> None:
         """Write the weights, and each part into its own folder `parts/<name>`."""
-        (folder / FILE).write_text(json.dumps({"parts": list(self.config.parts), "weights": self.weights}), encoding="utf-8")
+        facts = {"parts": list(self.config.parts), "weights": self.weights, "worded": self.worded}
+        (folder / FILE).write_text(json.dumps(facts), encoding="utf-8")
         for name, part in self.parts.items():
             (folder / "parts" / name).mkdir(parents=True)
             part.save(folder / "parts" / name)
@@ -86,15 +109,10 @@ class Fusion(Recommender):
         """Read what `save` wrote."""
         facts = json.loads((folder / FILE).read_text(encoding="utf-8"))
         parts = {name: resolve(name).load(folder / "parts" / name, catalog) for name in facts["parts"]}
-        return cls.assemble(parts, facts["weights"], catalog)
-
-    @classmethod
-    def assemble(cls, parts: Mapping[str, Recommender], weights: Mapping[str, float], catalog: Catalog) -> Self:
-        """A fusion of models that are fitted already."""
-        self = cls(FusionConfig(parts=tuple(parts)), parts=parts)
-        self.catalog = catalog
-        self.weights = dict(weights)
-        return self
+        model = cls(FusionConfig(parts=tuple(parts)), parts=parts)
+        model.catalog = catalog
+        model.weights, model.worded = facts["weights"], facts["worded"]
+        return model
 
 
 def comparable(part: str, scores: FloatArray) -> FloatArray:
