@@ -1,8 +1,8 @@
 """Sentences as people write them, with what they mean: `{shelf}.{language}.toml` beside this file, for the catalogs in shelves.py.
 
 Three lists a file: simple (at most one condition), composite (several, or several values) and hard (contradictions, orders to the
-machine, titles that look like something else, words that are no condition). An entry has `text`, `expect` (one string a condition), and
-optionally `wish = true` (some wish must be left) and `unknown` (words that must be told as not understood).
+machine, titles that look like something else, words that are no condition). An entry has `text`, `expect` (one string a
+condition), and optionally `wish = true` (some wish must be left) and `unknown` (words that must be told as not understood).
 
 In a text `{comedies}` marks a value of the catalog by one of its usual forms (`{commedies=comedies}`: written otherwise), and
 `{@brand}` the name of a label attribute, so that the same sentence can be said about a catalog with invented words (`rename`).
