@@ -37,7 +37,7 @@ class FusionConfig:
 
 
 class Fusion(Recommender):
-    """Weighted sum of the parts' scores. `parts`: fitted models by name; `weights`, `worded`: a number each, without and with words."""
+    """Weighted sum of the parts' scores. `parts`: models by name; `weights`, `worded`: a number each, without words and with."""
 
     name: ClassVar[str] = "fusion"
     config_type = FusionConfig
