@@ -31,7 +31,8 @@ _SLOTS: Mapping[Form, tuple[str, ...]] = {"pointwise": ("item",), "pairwise": ("
 class Wording:
     """Phrasings of one language: task -> list of sentences with {placeholders}.
 
-    `completion`: answers in words; `stop` stands between two sentences; `yes` and `no` answer a pointwise question.
+    `completion`: answers in words. `listing` stands between items that are written out, `stop` between two sentences; `yes` and
+    `no` answer a pointwise question.
     """
 
     language: str
@@ -42,6 +43,7 @@ class Wording:
     numbers: tuple[str, ...]
     about: tuple[str, ...]
     joins: tuple[str, ...]
+    listing: str
     stop: str
     yes: str
     no: str
@@ -69,6 +71,7 @@ def wording(language: str) -> Wording:
         numbers=tuple(forms["number"]),
         about=tuple(forms["about"]),
         joins=tuple(forms["and"]),
+        listing=forms["list"],
         stop=forms["stop"],
         yes=forms["yes"],
         no=forms["no"],
@@ -117,16 +120,21 @@ def question(words: str, *, at: int, task: str, target: int | None = None, weigh
 
 
 def form_question(form: Form, said: str, items: Sequence[int], *, sentence: str, at: int, forms: Wording) -> Branch:
-    """What is `said` of taste and wish, then a sentence of the task `form` with the items (catalog codes) that it is about.
+    """What is `said` of taste and wish, then a sentence of the task `form` with the items (catalog codes) that it is about."""
+    refs = [ItemRef(int(code)) for code in items]
+    return Branch(at=at, pieces=form_pieces(form, said, refs, sentence=sentence, forms=forms), task=form)
+
+
+def form_pieces(form: Form, said: str, items: Sequence[Piece], *, sentence: str, forms: Wording) -> tuple[Piece, ...]:
+    """The pieces of `form_question`; the items may be words, too.
 
     A question over the whole catalog is what is said, as in a live request, and the sentence only where nothing is said.
     """
     if form == "matching":
-        return question(said or sentence, at=at, task=form)
+        return (said or sentence,)
     slots = _SLOTS[form]
-    refs = [ItemRef(int(code)) for code in items]
-    fill = {slots[0]: refs} if len(slots) == 1 else {slot: [ref] for slot, ref in zip(slots, refs, strict=True)}
-    return Branch(at=at, pieces=spoken(said, sentence, fill, forms=forms), task=form)
+    fill = {slots[0]: items} if len(slots) == 1 else {slot: [item] for slot, item in zip(slots, items, strict=True)}
+    return spoken(said, sentence, fill, forms=forms)
 
 
 def similar_question(said: str, items: Sequence[Piece], sentence: str, *, at: int, forms: Wording) -> Branch:
