@@ -24,7 +24,10 @@ _WORDS_OF_AN_ITEM = 40
 
 
 def held_out_values(catalog: Catalog) -> frozenset[str]:
-    """The fifth of the values (lower case) of each label attribute whose sha256 comes first: the same for every seed."""
+    """The fifth of the values (lower case) of each label attribute whose sha256 comes first: the same for every seed.
+
+    Titles are said as they are, also where they hold such a word.
+    """
     held: set[str] = set()
     for labels in catalog.labels.values():
         values = sorted({name.lower() for name in labels.names}, key=lambda value: hashlib.sha256(value.encode()).digest())
@@ -44,6 +47,8 @@ class Phrasing:
         self.counts = Counter(value for row in said for value in row)
         self.vocabulary = tuple(sorted(self.counts))
         self._attribute_words = {word for row in every.values for value in row for word in _WORD.findall(value)}
+        # Chinese has no spaces: a value may stand inside what was taken for a word.
+        self._inside = tuple(word for word in self._attribute_words if "\u4e00" <= word[0] <= "\u9fff")
 
     def pick(self, task: str, rng: np.random.Generator, *, held_out: bool = False) -> str:
         """Any sentence of a task."""
@@ -122,10 +127,13 @@ class Phrasing:
         rows = []
         for title, text in zip(self.catalog.titles, texts, strict=True):
             words = dict.fromkeys(_WORD.findall(f"{title} {text[:_TEXT_LENGTH]}".lower()))
-            rows.append([word for word in words if word not in self._attribute_words][:_WORDS_OF_AN_ITEM])
+            rows.append([word for word in words if self._is_no_value(word)][:_WORDS_OF_AN_ITEM])
         spread = Counter(word for row in rows for word in row)
         most = max(5, len(rows) // 20)
         return [tuple(word for word in row if spread[word] <= most) for row in rows]
+
+    def _is_no_value(self, word: str) -> bool:
+        return word not in self._attribute_words and not any(value in word for value in self._inside)
 
 
 def one_of(values: Sequence[str], rng: np.random.Generator) -> str:
