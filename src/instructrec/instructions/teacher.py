@@ -7,11 +7,12 @@ import json
 import re
 import tomllib
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from threading import Lock
 from typing import Literal, TypeAlias
 
 from instructrec.errors import ModelError
@@ -50,6 +51,7 @@ class Teacher:
         self.model, self.cache, self.name, self.language, self.at_once = model, cache, name, language, at_once
         self._known = _read(cache)
         self._row_of_failures = 0
+        self._counting = Lock()
 
     def rewrite(self, sentences: Sequence[tuple[SaidKind, str]]) -> list[str]:
         """Each sentence as the teacher says it, or as it is where the teacher fails. Equal sentences are asked once."""
@@ -76,7 +78,7 @@ class Teacher:
         try:
             pending = {pool.submit(self._one, prompt): key for key, prompt in missing.items()}
             for done in as_completed(pending):
-                text = self._settled(done)
+                text = done.result()
                 if text:
                     self._keep(pending[done], text)
                 elif text is not None:
@@ -87,21 +89,17 @@ class Teacher:
         return empty
 
     def _one(self, prompt: str) -> str | None:
+        """The sentence, an empty text where there is none in the answer, or none where the request failed."""
         if self._row_of_failures >= GIVE_UP_AFTER:
             return None
-        [text] = self.model.generate([prompt], max_tokens=MAX_TOKENS)
-        return _sentence(text)
-
-    def _settled(self, done: Future[str | None]) -> str | None:
-        """The sentence, an empty text, or none where the request failed."""
         try:
-            text = done.result()
+            [text] = self.model.generate([prompt], max_tokens=MAX_TOKENS)
         except ModelError:
-            self._row_of_failures += 1
+            with self._counting:
+                self._row_of_failures += 1
             return None
-        if text is not None:
-            self._row_of_failures = 0
-        return text
+        self._row_of_failures = 0
+        return _sentence(text)
 
     def _keep(self, key: str, text: str) -> None:
         self._known[key] = text
