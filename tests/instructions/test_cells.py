@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.contracts import WORLD
-from tests.instructions.test_render import pattern
+from tests.instructions.test_render import check_golden, pattern, shown
 
-from instructrec.core import Branch, Instruction, ItemRef, Query
+from instructrec.core import Branch, Example, Instruction, ItemRef, Query
 from instructrec.instructions.cells import CELLS, NUM_CANDIDATES, Cell, CellWriter, Draft, Moment
 from instructrec.instructions.phrasing import Phrasing, held_out_values
 from instructrec.instructions.render import LANGUAGES, candidates_example, query_example, wording
@@ -71,6 +71,18 @@ def test_every_cell_is_asked_with_what_it_needs_and_nothing_else(cell: Cell, lan
         else:
             assert branch.target == moment.target
             assert branch.completion == ""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_cells_as_they_are_read(language: str) -> None:
+    """Golden: two questions of every cell, one in trained and one in held-out phrasings."""
+    lines = []
+    for number, cell in enumerate(CELLS):
+        for held_out in (False, True):
+            _, draft = drafts(cell, language=language, held_out=held_out, seed=number)[0]
+            example = Example(trunk=("...", *map(ItemRef, draft.history)), branches=(writer(language).branch(draft),))
+            lines += [f"{cell.name}{' held out' if held_out else ''}: {line.strip()}" for line in shown(example)[1:]]
+    check_golden(f"cells.{language}", lines)
 
 
 @pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.form != "matching"], ids=lambda cell: cell.name)

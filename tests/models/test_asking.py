@@ -1,6 +1,6 @@
 """Candidates are asked for in the words of tuning, and a model that was tuned on such questions answers them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +8,7 @@ import pytest
 import torch
 from tests.contracts import WORLD, history_of
 from tests.models.test_lm import TINY
+from tests.models.test_two_stacks import T5
 
 from instructrec.core import FitContext, Instruction, Query
 from instructrec.data.synthetic import genres
@@ -17,6 +18,7 @@ from instructrec.instructions.render import candidates_example, wording
 from instructrec.lm.shared_prefix import SharedPrefixDecoder
 from instructrec.models.asking import FORMS, candidate_scores
 from instructrec.models.lm import LanguageModelRecommender
+from instructrec.models.tiger import Tiger
 
 CATALOG = WORLD.catalog
 
@@ -106,9 +108,17 @@ def test_yes_or_no_is_what_the_scorer_of_candidates_reads_from_the_same_tokens(a
     np.testing.assert_allclose(ours, theirs, atol=0.1)
 
 
-def test_an_answer_of_several_tokens_is_scored_as_it_is_tuned() -> None:
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: LanguageModelRecommender(replace(TINY, codes="semantic", epochs=1)),
+        lambda: Tiger(replace(T5, epochs=1)),
+    ],
+    ids=["decoder", "two stacks"],
+)
+def test_an_answer_of_several_tokens_is_scored_as_it_is_tuned(make: Callable[[], LanguageModelRecommender]) -> None:
     """With semantic codes the score of a candidate is the loss of its code, and so its log-probability among all items."""
-    model = LanguageModelRecommender(replace(TINY, codes="semantic", epochs=1)).fit(WORLD, FitContext(seed=1))
+    model = make().fit(WORLD, FitContext(seed=1))
     for form in FORMS:
         assert np.isfinite(candidate_scores(model, Query(history=history_of(2)), CATALOG.item_ids[:4], form=form)).all()
     everything = candidate_scores(model, Query(history=history_of(2)), CATALOG.item_ids, form="reranking")
