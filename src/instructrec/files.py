@@ -8,7 +8,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from instructrec.errors import RunError
@@ -30,13 +30,20 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 
     Raises RunError when the disk is full or the place cannot be written; the old file is then untouched.
     """
-    data = content.encode() if isinstance(content, str) else content
+    write_pieces(path, [content.encode() if isinstance(content, str) else content])
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
+    """As `write_atomic`, piece by piece as they are made: nothing but the current one is held. An error while making them leaves
+    the old file as it was.
+    """
     with _disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         building = _sibling(path)
         try:
             with building.open("xb") as file:
-                file.write(data)
+                for piece in pieces:
+                    file.write(piece)
                 file.flush()
                 os.fsync(file.fileno())
             building.replace(path)

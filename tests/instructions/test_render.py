@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from tests.contracts import WORLD
 from instructrec.core import Example, Instruction, ItemRef, Query
 from instructrec.errors import ConfigError
 from instructrec.instructions.render import LANGUAGES, ItemWords, query_example, target_wish, wording
-from instructrec.instructions.tasks import TaskConfig, TaskMixture, chunks
+from instructrec.instructions.tasks import Chunk, TaskConfig, TaskMixture, chunks
 from instructrec.tables import Limit
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -26,6 +27,11 @@ def shown(example: Example) -> list[str]:
         answer = branch.completion or (f"<{CATALOG.item_ids[branch.target]}>" if branch.target is not None else "?")
         lines.append(f"  after {branch.at} [{branch.task}] {words} => {answer}")
     return lines
+
+
+def pattern(sentence: str) -> re.Pattern[str]:
+    """What all cases of a sentence look like."""
+    return re.compile(re.sub(r"\\{\w+\\}", ".+", re.escape(sentence)))
 
 
 def check_golden(name: str, lines: list[str]) -> None:
@@ -75,11 +81,37 @@ def test_held_out_phrasings_are_never_trained(language: str) -> None:
         assert not set(forms.train[task]) & set(forms.held_out.get(task, ()))
     rng = np.random.default_rng(1)
     mixture = TaskMixture(CATALOG, TaskConfig(questions=200.0), language=language)
-    asked = {branch.pieces[-1] for example in mixture.examples(WORLD.interactions.histories(), rng) for branch in example.branches}
-    for sentence in forms.held_out["wish"]:
-        opening = sentence.partition("{")[0]
-        assert opening
-        assert not [words for words in asked if isinstance(words, str) and words.startswith(opening)]
+    pieces = [Chunk.whole(history) for history in WORLD.interactions.histories()]
+    asked = {branch.pieces[-1] for example in mixture.examples(pieces, rng) for branch in example.branches}
+    held = [pattern(sentence) for task in ("wish", "vague", "preference", "limit") for sentence in forms.held_out[task]]
+    assert not [words for words in asked if isinstance(words, str) for each in held if each.fullmatch(words)]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_there_are_forty_phrasings_of_every_task_and_a_fifth_is_held_out(language: str) -> None:
+    forms = wording(language)
+    assert set(forms.train) == set(forms.held_out) == set(wording("en").train)
+    for task, train in forms.train.items():
+        every = {*train, *forms.held_out[task]}
+        assert len(every) == len(train) + len(forms.held_out[task]) >= 40, task
+        assert len(forms.held_out[task]) == len(every) // 5, task
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_trained_sentence_is_a_case_of_a_held_out_one(language: str) -> None:
+    forms = wording(language)
+    for task, sentences in forms.held_out.items():
+        for held in sentences:
+            filled = [(text, re.sub(r"{\w+}", "x", text)) for text in forms.train[task]]
+            assert not [text for text, case in filled if pattern(held).fullmatch(case)], held
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_sentence_of_a_task_has_the_placeholders_of_the_first_one(language: str) -> None:
+    forms = wording(language)
+    for task in set(forms.train) - {"limit"}:
+        blanks = [sorted(re.findall(r"{(\w+)}", text)) for text in (*forms.train[task], *forms.held_out[task])]
+        assert blanks == [blanks[0]] * len(blanks), task
 
 
 def test_a_target_wish_names_every_value_and_the_decade() -> None:
@@ -97,7 +129,7 @@ def test_questions_never_rest_on_what_comes_later() -> None:
     mixture = TaskMixture(CATALOG, TaskConfig(questions=100.0, share_wish=0.0, share_limit=0.0), language="en")
     checked = 0
     for seed in range(20):
-        (example,) = mixture.examples([history], np.random.default_rng(seed))
+        (example,) = mixture.examples([Chunk.whole(history)], np.random.default_rng(seed))
         for branch in example.branches:
             before = [int(code) for code in history[: branch.at - 1]]
             if branch.task == "preference":
@@ -116,9 +148,12 @@ def test_questions_never_rest_on_what_comes_later() -> None:
 def test_chunks_hold_every_item_once_and_in_order() -> None:
     histories = [np.arange(7), np.arange(250), np.arange(0), np.arange(100)]
     pieces = chunks(histories, length=100, rng=np.random.default_rng(0))
-    assert all(0 < len(piece) <= 100 for piece in pieces)
-    assert sorted(int(code) for piece in pieces for code in piece) == sorted(int(code) for history in histories for code in history)
-    assert all((np.diff(piece) == 1).all() for piece in pieces)
+    assert all(0 < len(piece.items) <= 100 for piece in pieces)
+    cut = sorted(int(code) for piece in pieces for code in piece.items)
+    assert cut == sorted(int(code) for history in histories for code in history)
+    assert all((np.diff(piece.items) == 1).all() for piece in pieces)
+    assert all(set(piece.items.tolist()) <= piece.taken for piece in pieces)
+    assert {len(piece.taken) for piece in pieces} == {7, 250, 100}
 
 
 def test_an_unknown_language_names_the_known_ones() -> None:

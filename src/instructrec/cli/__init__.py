@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from instructrec.cli import answers, demo, doctor, exporting, learning, options
+from instructrec.cli import answers, demo, doctor, exporting, instructing, learning, options
 from instructrec.cli.output import DEBUG_VARIABLE, guarded
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ COMMANDS = (
     answers.recommend,
     answers.explain,
     exporting.export,
+    instructing.instructions,
     doctor.doctor,
 )
 """The verbs, in the order in which somebody meets them."""

@@ -49,7 +49,7 @@ def validate(
     from instructrec.console import show_data
     from instructrec.pipeline import data_facts, validate_data
 
-    output, loaded = Output(json), validate_data(_configured(config, sets, flags={"data.source": data}))
+    output, loaded = Output(json), validate_data(configured(config, sets, flags={"data.source": data}))
     show_data(output.words, data_facts(loaded.dataset), loaded.report.lines())
     output.finish({"data": data_facts(loaded.dataset), "cleaning": loaded.report.to_json()})
 
@@ -74,7 +74,7 @@ def train(
     # The two options of the language model go to the one that is trained: `lm`, alone or in a fusion, or `tiger`.
     name = model if model == "tiger" else "lm"
     flags = {"data.source": data, "model": model, f"{name}.base": base, f"{name}.codes": codes, "seed": seed}
-    chosen = _configured(config, sets, flags=flags)
+    chosen = configured(config, sets, flags=flags)
     with LiveProgress() as progress:
         prepared = prepare(chosen, progress=progress)
         show_data(output.words, data_facts(prepared.loaded.dataset), prepared.loaded.report.lines())
@@ -120,14 +120,14 @@ def compare(
 
     output = Output(json)
     names = [name.strip() for name in models.split(",") if name.strip()]
-    chosen = _configured(config, sets, flags={"data.source": data, "model": names[0] if names else None, "seed": seed})
+    chosen = configured(config, sets, flags={"data.source": data, "model": names[0] if names else None, "seed": seed})
     with LiveProgress() as progress:
         found = compare_models(chosen, names, split_kind=split, seen_shown=seen_shown, progress=progress)
     show_leaderboard(output.words, found.to_json())
     output.finish(found.to_json())
 
 
-def _configured(config: str | None, sets: list[str] | None, *, flags: Mapping[str, object]) -> RunConfig:
+def configured(config: str | None, sets: list[str] | None, *, flags: Mapping[str, object]) -> RunConfig:
     """The configuration with the options that stand for one setting put over it; --set has the last word."""
     from instructrec.config import from_toml, load
 

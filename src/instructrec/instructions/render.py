@@ -10,28 +10,47 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from string import Formatter
+from typing import Literal, TypeAlias
 
 import numpy as np
 
-from instructrec.core import Branch, Example, Instruction, ItemRef, Query
+from instructrec.core import Branch, Example, Instruction, ItemRef, Piece, Query
 from instructrec.errors import ConfigError, nearest
 from instructrec.tables import Catalog, Limit
 
 LANGUAGES = ("en", "zh")
 FIRST_YEAR, LAST_YEAR = 1800, 2100
 """A numeric attribute whose known values all lie between these is read as years, and has decades."""
+Form: TypeAlias = Literal["pointwise", "pairwise", "matching", "reranking"]
+"""What is asked about items: whether one is taken, which of two is, which of the catalog is, which of some candidates is."""
+_SLOTS: Mapping[Form, tuple[str, ...]] = {"pointwise": ("item",), "pairwise": ("first", "second"), "reranking": ("candidates",)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
-    """Phrasings of one language: task -> list of sentences with {placeholders}."""
+    """Phrasings of one language: task -> list of sentences with {placeholders}.
+
+    `completion`: answers in words. `listing` stands between items that are written out, `stop` between two sentences; `yes` and
+    `no` answer a pointwise question.
+    """
 
     language: str
     train: Mapping[str, tuple[str, ...]]
     held_out: Mapping[str, tuple[str, ...]]
     completion: Mapping[str, tuple[str, ...]]
     decades: tuple[str, ...]
+    numbers: tuple[str, ...]
+    about: tuple[str, ...]
     joins: tuple[str, ...]
+    listing: str
+    stop: str
+    yes: str
+    no: str
+
+    def sentences(self, task: str, *, held_out: bool) -> tuple[str, ...]:
+        """The sentences of a task that tuning shows, or those that it never does."""
+        return (self.held_out if held_out else self.train)[task]
 
 
 @cache
@@ -42,18 +61,20 @@ def wording(language: str) -> Wording:
         raise ConfigError(f"There is no wording for language '{language}'. Known: {known}.{nearest(language, LANGUAGES)}")
     path = resources.files("instructrec.instructions") / "wording" / f"tasks.{language}.toml"
     table = tomllib.loads(path.read_text(encoding="utf-8"))
-    forms = table.pop("forms")
-
-    def column(name: str) -> dict[str, tuple[str, ...]]:
-        return {task: tuple(rows[name]) for task, rows in table.items() if name in rows}
-
+    forms, completions = table.pop("forms"), table.pop("completions")
     return Wording(
         language=language,
-        train=column("train"),
-        held_out=column("held_out"),
-        completion=column("completion"),
+        train={task: tuple(rows["train"]) for task, rows in table.items()},
+        held_out={task: tuple(rows["held_out"]) for task, rows in table.items()},
+        completion={task: tuple(rows) for task, rows in completions.items()},
         decades=tuple(forms["decade"]),
+        numbers=tuple(forms["number"]),
+        about=tuple(forms["about"]),
         joins=tuple(forms["and"]),
+        listing=forms["list"],
+        stop=forms["stop"],
+        yes=forms["yes"],
+        no=forms["no"],
     )
 
 
@@ -64,17 +85,86 @@ def history_trunk(items: Sequence[int], words: str) -> tuple[str | ItemRef, ...]
 
 def query_example(query: Query, catalog: Catalog, *, language: str, max_history: int) -> Example:
     """The prompt of a live request: the last `max_history` items and, if there are words, one question after them."""
-    items = catalog.codes(query.history)[-max_history:]
-    trunk = history_trunk([int(code) for code in items], wording(language).train["history"][0])
+    trunk = _query_trunk(query, catalog, language, max_history)
+    liked = catalog.codes(query.instruction.like) if query.instruction and query.strength > 0 else ()
+    if query.instruction and len(liked):
+        forms, said = wording(language), _wished(query.instruction)
+        refs = [ItemRef(int(code)) for code in liked]
+        return Example(trunk=trunk, branches=(similar_question(said, refs, forms.train["similar"][0], at=len(trunk), forms=forms),))
     words = query_words(query)
     if not words:
         return Example(trunk=trunk)
     return Example(trunk=trunk, branches=(question(words, at=len(trunk), task="wish"),))
 
 
+def candidates_example(
+    query: Query, catalog: Catalog, questions: Sequence[tuple[Form, Sequence[int]]], *, language: str, max_history: int
+) -> Example:
+    """The prompt of a live request about given items (catalog codes): questions after its history, in the wording that serves."""
+    trunk, forms = _query_trunk(query, catalog, language, max_history), wording(language)
+    words = query_words(query)
+    branches = tuple(
+        form_question(form, words, items, sentence=forms.train[form][0], at=len(trunk), forms=forms) for form, items in questions
+    )
+    return Example(trunk=trunk, branches=branches, next_item=False)
+
+
+def _query_trunk(query: Query, catalog: Catalog, language: str, max_history: int) -> tuple[Piece, ...]:
+    items = catalog.codes(query.history)[-max_history:] if max_history else ()
+    return history_trunk([int(code) for code in items], wording(language).train["history"][0])
+
+
 def question(words: str, *, at: int, task: str, target: int | None = None, weight: float = 1.0) -> Branch:
     """A question in words that is answered by an item."""
     return Branch(at=at, pieces=(words,), task=task, target=target, weight=weight)
+
+
+def form_question(form: Form, said: str, items: Sequence[int], *, sentence: str, at: int, forms: Wording) -> Branch:
+    """What is `said` of taste and wish, then a sentence of the task `form` with the items (catalog codes) that it is about."""
+    refs = [ItemRef(int(code)) for code in items]
+    return Branch(at=at, pieces=form_pieces(form, said, refs, sentence=sentence, forms=forms), task=form)
+
+
+def form_pieces(form: Form, said: str, items: Sequence[Piece], *, sentence: str, forms: Wording) -> tuple[Piece, ...]:
+    """The pieces of `form_question`; the items may be words, too.
+
+    A question over the whole catalog is what is said, as in a live request, and the sentence only where nothing is said.
+    """
+    if form == "matching":
+        return (said or sentence,)
+    slots = _SLOTS[form]
+    fill = {slots[0]: items} if len(slots) == 1 else {slot: [item] for slot, item in zip(slots, items, strict=True)}
+    return spoken(said, sentence, fill, forms=forms)
+
+
+def similar_question(said: str, items: Sequence[Piece], sentence: str, *, at: int, forms: Wording) -> Branch:
+    """What is said of a wish, then a sentence that asks for something like the items (or their titles)."""
+    return Branch(at=at, pieces=spoken(said, sentence, {"item": items}, forms=forms), task="similar")
+
+
+def spoken(said: str, sentence: str, fill: Mapping[str, Sequence[Piece]], *, forms: Wording) -> tuple[Piece, ...]:
+    """Words, then a sentence whose {names} are replaced by pieces. Neighbouring words are one piece, read as one text."""
+    pieces: list[Piece] = []
+    for literal, name, _, _ in Formatter().parse(sentence):
+        pieces += [literal, *(fill[name] if name else ())]
+    merged: list[Piece] = [joined((said, ""), forms)] if said else []
+    for piece in pieces:
+        if isinstance(piece, str) and merged and isinstance(merged[-1], str):
+            merged[-1] += piece
+        else:
+            merged.append(piece)
+    stripped = [piece.strip() if isinstance(piece, str) else piece for piece in merged]
+    return tuple(piece for piece in stripped if piece != "")
+
+
+def joined(sentences: Sequence[str], forms: Wording) -> str:
+    """Sentences one after another, with the stop of the language behind each that does not end with a mark of its own."""
+    text = ""
+    for sentence in sentences:
+        if text:
+            text += " " if text[-1] in ".?!:,;" else "" if text[-1] in "。？！：，；" else forms.stop
+        text += sentence
+    return text
 
 
 def query_words(query: Query) -> str:
@@ -89,13 +179,19 @@ def instruction_words(instruction: Instruction | None) -> str:
     """
     if instruction is None:
         return ""
+    return _wished(instruction) or instruction.text.strip()
+
+
+def _wished(instruction: Instruction) -> str:
     limits = " ".join(_limit_words(limit) for limit in instruction.limits)
-    return instruction.wish.strip() or limits.strip() or instruction.text.strip()
+    return instruction.wish.strip() or limits.strip()
 
 
 def _limit_words(limit: Limit) -> str:
     if limit.operator == "range":
-        return "" if limit.low is None else f"{int(limit.low) // 10 * 10}s"
+        # Only a decade is a word that tuning knows; a year to begin with says nothing about the decade meant.
+        within = limit.low is not None and limit.high is not None and limit.low // 10 == limit.high // 10
+        return f"{int(limit.low) // 10 * 10}s" if within and limit.low is not None and limit.low >= FIRST_YEAR else ""
     values = " ".join(value.lower() for value in limit.values)
     return f"no {values}" if limit.operator == "exclude" else values
 

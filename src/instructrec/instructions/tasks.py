@@ -5,15 +5,18 @@ Nothing later than a question's target is visible to it, and stated preferences 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from string import Formatter
 
 import numpy as np
 
-from instructrec.core import Branch, Example, ItemRef
-from instructrec.instructions.render import ItemWords, Wording, attribute_phrase, history_trunk, question, wording
+from instructrec.core import Branch, Example, ItemRef, Piece
+from instructrec.errors import ConfigError
+from instructrec.instructions.cells import CELLS, Cell, CellWriter, Moment
+from instructrec.instructions.phrasing import Phrasing, held_out_values, one_of
+from instructrec.instructions.render import history_trunk, question, similar_question
 from instructrec.tables import Catalog, IntArray
 
 
@@ -29,31 +32,56 @@ class TaskConfig:
     share_text_to_item: float = field(default=0.1, metadata={"help": "share of title -> item"})
     share_item_to_text: float = field(default=0.08, metadata={"help": "share of item -> title and attributes"})
     share_explanation: float = field(default=0.07, metadata={"help": "share of item -> reason that names a history item"})
+    share_vague: float = field(default=0.03, metadata={"help": "share of vague intentions: the commonest attribute of the target"})
+    share_specific: float = field(
+        default=0.05, metadata={"help": "share of specific intentions: attributes, numbers and words of the description"}
+    )
+    share_matching: float = field(default=0.02, metadata={"help": "share of questions for the next item without any intention"})
+    share_pointwise: float = field(default=0.07, metadata={"help": "share of 'would this item be taken?', answered by yes or no"})
+    share_pairwise: float = field(default=0.06, metadata={"help": "share of 'which of two items?'"})
+    share_reranking: float = field(default=0.06, metadata={"help": "share of 'which of these candidates?'"})
+    share_similar: float = field(default=0.05, metadata={"help": "share of 'something like this item'"})
+    hold_out_values: bool = field(
+        default=False,
+        metadata={
+            "help": "never say a fixed fifth of the attribute values in tuning: for measuring whether new words are understood"
+        },
+    )
 
     def shares(self) -> dict[str, float]:
-        """Share of each kind, summing to one."""
-        kinds = ("wish", "preference", "limit", "text_to_item", "item_to_text", "explanation")
-        total = sum(getattr(self, f"share_{kind}") for kind in kinds)
-        return {kind: getattr(self, f"share_{kind}") / total for kind in kinds}
+        """Share of each kind, summing to one. Raises ConfigError where all are zero or one is negative."""
+        kinds = [name.removeprefix("share_") for name in TaskConfig.__dataclass_fields__ if name.startswith("share_")]
+        shares = {kind: float(getattr(self, f"share_{kind}")) for kind in kinds}
+        total = sum(shares.values())
+        if min(shares.values()) < 0 or total <= 0:
+            raise ConfigError(f"The shares of the tuning tasks are {shares}; none may be below 0 and one must be above it.")
+        return {kind: share / total for kind, share in shares.items()}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """One point of a history: the items before it and the item that followed."""
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A part of a history (item codes, oldest first), and every item of the whole: what its user is known to take."""
 
-    before: Sequence[int]
-    target: int
+    items: IntArray
+    taken: frozenset[int]
+
+    @staticmethod
+    def whole(history: IntArray) -> Chunk:
+        """A history that is not cut."""
+        return Chunk(history, frozenset(history.tolist()))
 
 
 class TaskMixture:
-    """Writes examples for one catalog in one language."""
+    """Writes examples for one catalog in one language. `popular`: item codes, each as often as it was taken in training."""
 
-    def __init__(self, catalog: Catalog, config: TaskConfig, *, language: str) -> None:
+    def __init__(self, catalog: Catalog, config: TaskConfig, *, language: str, popular: IntArray | None = None) -> None:
         self.catalog = catalog
         self.config = config
-        self.forms: Wording = wording(language)
-        self.words = ItemWords.of(catalog)
-        self.vocabulary = tuple(sorted({value for row in self.words.values for value in row}))
+        self.phrasing = Phrasing(catalog, language, unsaid=held_out_values(catalog) if config.hold_out_values else ())
+        self.forms = self.phrasing.forms
+        self.words = self.phrasing.words
+        self.vocabulary = self.phrasing.vocabulary
+        self.cells = CellWriter(self.phrasing, popular=popular)
         self.kinds: dict[str, Callable[[Moment, np.random.Generator], Branch | None]] = {
             "wish": self._wish,
             "preference": self._preference,
@@ -61,68 +89,85 @@ class TaskMixture:
             "text_to_item": self._text_to_item,
             "item_to_text": self._item_to_text,
             "explanation": self._explanation,
+            "similar": self._similar,
         }
+        for form in ("pointwise", "pairwise", "reranking"):
+            self.kinds[form] = partial(self._in_cells, [cell for cell in CELLS if cell.form == form])
+        for kind, intention in (("matching", "I0"), ("vague", "I1"), ("specific", "I2")):
+            cells = [cell for cell in CELLS if cell.form == "matching" and cell.intention == intention]
+            self.kinds[kind] = partial(self._in_cells, cells)
 
-    def examples(self, chunks: Sequence[IntArray], rng: np.random.Generator) -> list[Example]:
-        """One example for each chunk of a history (item codes, oldest first)."""
-        return [self._example([int(code) for code in chunk], rng) for chunk in chunks]
+    def examples(self, chunks: Sequence[Chunk], rng: np.random.Generator) -> list[Example]:
+        """One example for each chunk of a history."""
+        return [self._example(chunk, rng) for chunk in chunks]
 
-    def _example(self, items: list[int], rng: np.random.Generator) -> Example:
-        shares = self.config.shares()
+    def _example(self, chunk: Chunk, rng: np.random.Generator) -> Example:
+        shares, items = self.config.shares(), [int(code) for code in chunk.items]
         count = min(len(items), max(1, round(self.config.questions * len(items) / 100))) if self.config.questions > 0 else 0
         places = rng.choice(len(items), size=count, replace=False)
         kinds = rng.choice(list(shares), size=count, p=list(shares.values()))
-        moments = [Moment(before=items[:place], target=items[place]) for place in places]
+        moments = [Moment(before=items[:place], target=items[place], taken=chunk.taken) for place in places]
         made = [self.kinds[kind](moment, rng) for kind, moment in zip(kinds, moments, strict=True)]
         return Example(
-            trunk=history_trunk(items, self._pick(self.forms.train["history"], rng)),
-            branches=tuple(branch for branch in made if branch is not None),
+            trunk=history_trunk(items, self._opening(rng)), branches=tuple(branch for branch in made if branch is not None)
         )
 
-    def _pick(self, sentences: Sequence[str], rng: np.random.Generator) -> str:
-        return sentences[int(rng.integers(len(sentences)))]
+    def _opening(self, rng: np.random.Generator) -> str:
+        """The words before a history: in half of the cases those that serve, so that what is served is well known."""
+        return self.forms.train["history"][0] if rng.random() < 0.5 else self.phrasing.pick("history", rng)
 
-    def _ask(self, kind: str, moment: Moment, rng: np.random.Generator, **fill: str) -> Branch:
-        fitting = [sentence for sentence in self.forms.train[kind] if set(fill) <= set(_blanks(sentence))]
-        words = self._pick(fitting, rng).format(**fill)
-        return question(words, at=1 + len(moment.before), task=kind, target=moment.target, weight=self.config.question_weight)
+    def _in_cells(self, cells: Sequence[Cell], moment: Moment, rng: np.random.Generator) -> Branch | None:
+        """A question of any of the cells that the moment allows."""
+        for place in rng.permutation(len(cells)):
+            draft = self.cells.draft(cells[int(place)], moment, rng)
+            if draft is not None:
+                return self.cells.branch(draft, weight=self.config.question_weight)
+        return None
 
-    def _some(self, values: Sequence[str], rng: np.random.Generator) -> list[str]:
-        """All values in half of the cases, else some of them, in any order."""
-        order = [values[int(place)] for place in rng.permutation(len(values))]
-        return order if rng.random() < 0.5 else order[: int(rng.integers(1, len(order) + 1))] if order else []
-
-    def _phrase(self, item: int, rng: np.random.Generator) -> str:
-        decade = self.words.decades[item] if rng.random() < 0.7 else None
-        return attribute_phrase(self._some(self.words.values[item], rng), decade, forms=self.forms, rng=rng)
+    def _asked(self, kind: str, words: str, moment: Moment, *, at: int | None = None) -> Branch:
+        """A question in words that the target answers, behind the history before it unless `at` says otherwise."""
+        place = 1 + len(moment.before) if at is None else at
+        return question(words, at=place, task=kind, target=moment.target, weight=self.config.question_weight)
 
     def _wish(self, moment: Moment, rng: np.random.Generator) -> Branch | None:
-        phrase = self._phrase(moment.target, rng)
-        return self._ask("wish", moment, rng, values=phrase) if phrase else None
+        phrase = self.phrasing.attributes(moment.target, rng)
+        return self._asked("wish", self.phrasing.pick("wish", rng).format(values=phrase), moment) if phrase else None
 
     def _preference(self, moment: Moment, rng: np.random.Generator) -> Branch | None:
-        counts = Counter(value for item in moment.before for value in self.words.values[item])
-        favourites = [value for value, _ in counts.most_common(3)]
-        return self._ask("preference", moment, rng, values=" ".join(self._some(favourites, rng))) if favourites else None
+        words = self.phrasing.preference(moment.before, rng)
+        return self._asked("preference", words, moment) if words else None
 
     def _limit(self, moment: Moment, rng: np.random.Generator) -> Branch | None:
-        phrase = self._phrase(moment.target, rng)
+        phrase = self.phrasing.attributes(moment.target, rng)
         absent = [value for value in self.vocabulary if value not in self.words.values[moment.target]]
         excluded = absent[int(rng.integers(len(absent)))] if absent else ""
-        fill = {"values": phrase, "excluded": excluded} if rng.random() < 0.5 else {"values": phrase}
+        fill = {"values": phrase, "excluded": excluded} if rng.random() < 0.5 or not phrase else {"values": phrase}
         known = {key: value for key, value in fill.items() if value}
         sentences = [text for text in self.forms.train["limit"] if set(_blanks(text)) == set(known)]
         if not sentences:
             return None
-        words = self._pick(sentences, rng).format(**known)
-        return question(words, at=1 + len(moment.before), task="limit", target=moment.target, weight=self.config.question_weight)
+        return self._asked("limit", one_of(sentences, rng).format(**known), moment)
+
+    def _similar(self, moment: Moment, rng: np.random.Generator) -> Branch | None:
+        """Something like the latest item before that shares a value with the target, or else like the last one; by token or title.
+
+        A third also says what the target is; half do not see the history.
+        """
+        if not moment.before:
+            return None
+        target = set(self.words.values[moment.target])
+        akin = [item for item in moment.before if target & set(self.words.values[item]) and item != moment.target]
+        liked = (akin or moment.before)[-1]
+        shown: Piece = ItemRef(liked) if rng.random() < 0.5 else self.phrasing.title(liked)
+        said = self.phrasing.attributes(moment.target, rng) if rng.random() < 1 / 3 else ""
+        at = 1 + len(moment.before) if rng.random() < 0.5 else 1
+        branch = similar_question(said, [shown], self.phrasing.pick("similar", rng), at=at, forms=self.forms)
+        return replace(branch, target=moment.target, weight=self.config.question_weight)
 
     def _text_to_item(self, moment: Moment, rng: np.random.Generator) -> Branch | None:
         title = self.catalog.titles[moment.target]
-        words = self._pick(self.forms.train["text_to_item"], rng).format(title=title)
-        if not title:
-            return None
-        return question(words, at=1, task="text_to_item", target=moment.target, weight=self.config.question_weight)
+        words = self.phrasing.pick("text_to_item", rng).format(title=title)
+        return self._asked("text_to_item", words, moment, at=1) if title else None
 
     def _item_to_text(self, moment: Moment, rng: np.random.Generator) -> Branch | None:
         fill = {"title": self.catalog.titles[moment.target], "values": " ".join(self.words.values[moment.target])}
@@ -142,9 +187,9 @@ class TaskMixture:
         """A question about the target that is answered in words."""
         return Branch(
             at=at,
-            pieces=(ItemRef(moment.target), self._pick(self.forms.train[kind], rng)),
+            pieces=(ItemRef(moment.target), self.phrasing.pick(kind, rng)),
             task=kind,
-            completion=self._pick(self.forms.completion[kind], rng).format(**fill),
+            completion=one_of(self.forms.completion[kind], rng).format(**fill),
             weight=self.config.question_weight,
         )
 
@@ -154,14 +199,15 @@ def _blanks(sentence: str) -> list[str]:
     return [name for _, name, _, _ in Formatter().parse(sentence) if name]
 
 
-def chunks(histories: Sequence[IntArray], *, length: int, rng: np.random.Generator) -> list[IntArray]:
+def chunks(histories: Sequence[IntArray], *, length: int, rng: np.random.Generator) -> list[Chunk]:
     """Cut long histories into pieces of at most `length` items at random places; every item is in exactly one piece."""
-    pieces: list[IntArray] = []
+    pieces: list[Chunk] = []
     for history in histories:
         if len(history) <= length:
-            pieces.extend([history] if len(history) else [])
+            pieces.extend([Chunk.whole(history)] if len(history) else [])
             continue
         first = int(rng.integers(length // 2, length + 1))
         cuts = [0, *range(first, len(history), length), len(history)]
-        pieces.extend(history[start:stop] for start, stop in zip(cuts[:-1], cuts[1:], strict=True))
+        whole = Chunk.whole(history)
+        pieces.extend(replace(whole, items=history[start:stop]) for start, stop in zip(cuts[:-1], cuts[1:], strict=True))
     return pieces

@@ -39,7 +39,9 @@ def _content(text: str) -> list[str]:
     english, chinese = lexicon("en"), lexicon("zh")
     assert english is not None
     assert chinese is not None
-    return [word for word in keys(text) if len(word) > 2 and word.isalpha() and word not in english.words and word not in chinese.words]
+    return [
+        word for word in keys(text) if len(word) > 2 and word.isalpha() and word not in english.words and word not in chinese.words
+    ]
 
 
 def _telling(text: Sequence[str], named: set[str], seen: Counter[str], num_items: int) -> tuple[str, ...]:

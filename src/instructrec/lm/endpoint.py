@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any, Protocol, TypeVar
 
 from instructrec.errors import ConfigError, ModelError
 from instructrec.lm import forced_tokens
 from instructrec.lm.server import CHAT, FINE, LONGEST_WAIT_S, PLAIN, Server, as_list
 
-__all__ = ["LONGEST_WAIT_S", "TOP_TOKENS", "Endpoint", "EndpointConfig", "LanguageModel"]
+__all__ = ["LONGEST_WAIT_S", "TOP_TOKENS", "Endpoint", "EndpointConfig", "LanguageModel", "Spent"]
 
 TOP_TOKENS = 20
 """Likeliest first tokens asked for in a yes-or-no question: the most that vLLM gives by default."""
@@ -69,17 +70,36 @@ class EndpointConfig:
             )
 
 
+@dataclass(slots=True)
+class Spent:
+    """What generating has cost so far: answers, and the tokens that the server says it read and wrote (0 where it does not say)."""
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def add(self, usage: Any) -> None:
+        """Count one answer with the `usage` beside it."""
+        told = usage if isinstance(usage, dict) else {}
+        read, written = (told.get(name) for name in ("prompt_tokens", "completion_tokens"))
+        self.requests += 1
+        self.prompt_tokens += read if isinstance(read, int) else 0
+        self.completion_tokens += written if isinstance(written, int) else 0
+
+
 class Endpoint(LanguageModel):
     """A served language model. Every failure is a ModelError; what the model says is returned as it is.
 
     `generate` uses /v1/completions, or /v1/chat/completions with `config.chat`. `score` and `yes_no` always read the plain
     prompt. `score` needs a server that echoes a prompt with log-probabilities, as vLLM and SGLang do; llama.cpp does not, and is
-    asked for one token after another (`forced_tokens`).
+    asked for one token after another (`forced_tokens`). `spent` counts what `generate` has cost.
     """
 
     def __init__(self, config: EndpointConfig, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self.config = config
+        self.spent = Spent()
         self._server = Server(config, sleep)
+        self._counting = Lock()
         self._fewest_tokens = 0
         self._echoes = True
 
@@ -96,7 +116,9 @@ class Endpoint(LanguageModel):
 
         def one(prompt: str) -> str:
             asked = {"messages": [{"role": "user", "content": prompt}]} if self.config.chat else {"prompt": prompt}
-            choice, _ = self._server.choice(self._server.send(path, {**asked, **options}), path)
+            choice, usage = self._server.choice(self._server.send(path, {**asked, **options}), path)
+            with self._counting:
+                self.spent.add(usage)
             said = choice["message"].get("content") if self.config.chat else choice["text"]
             # Half a surrogate pair, which JSON can hold, could not be written to a file later.
             return str(said or "").encode(errors="replace").decode()

@@ -111,7 +111,7 @@ class LanguageModelRecommender(Recommender):
 
     def _tune(self, histories: Sequence[IntArray], context: FitContext) -> None:
         model = self._ready()
-        mixture = TaskMixture(self.catalog, self.config, language=self.config.language)
+        mixture = TaskMixture(self.catalog, self.config, language=self.config.language, popular=np.concatenate(histories))
 
         def batches(epoch: int) -> list[PackedBatch]:
             rng = np.random.default_rng([context.seed, epoch])

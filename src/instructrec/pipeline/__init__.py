@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from instructrec.pipeline.answering import Request, answer, explain_item, write_all
 from instructrec.pipeline.exporting import export
+from instructrec.pipeline.instructing import ExportOptions, Written, teacher_endpoint, write_instructions
 from instructrec.pipeline.measuring import compare, evaluate
 from instructrec.pipeline.reporting import data_facts
 from instructrec.pipeline.training import Prepared, finished_run, first_place, fit, prepare, train, validate_data
 
 __all__ = [
+    "ExportOptions",
     "Prepared",
     "Request",
+    "Written",
     "answer",
     "compare",
     "data_facts",
@@ -24,7 +27,9 @@ __all__ = [
     "first_place",
     "fit",
     "prepare",
+    "teacher_endpoint",
     "train",
     "validate_data",
     "write_all",
+    "write_instructions",
 ]

@@ -182,14 +182,26 @@ def losses(model: ItemTokenModel, batch: PackedBatch, trie: Trie) -> tuple[Tenso
     next_item = chosen.sum() / max(batch.num_next, 1)
     total, weight = next_item * batch.num_next, float(batch.num_next)
     if len(batch.items):
-        # A tensor as large as the choices, not an indexed one: gradients of plain indexing add in the order of threads.
-        pooled = functional.embedding(batch.item_owners, model.pool(batch.word_ids, batch.word_owners, len(batch.item_weights)))
-        asked = _losses(_logits(model, hidden, batch.items, items, pooled), batch.items, trie)
+        asked = _asked(model, hidden, batch, items, trie)
         total, weight = total + (asked * batch.item_weights[batch.item_owners]).sum(), weight + float(batch.item_weights.sum())
     if len(batch.word_places):
         told = functional.cross_entropy(model.word_logits(hidden[batch.word_places]), batch.word_targets, reduction="none")
         total, weight = total + (told * batch.word_weights).sum(), weight + float(batch.word_weights.sum())
     return total / max(weight, 1.0), float(next_item.detach())
+
+
+def answer_scores(model: ItemTokenModel, batch: PackedBatch, trie: Trie, items: ItemTable) -> Tensor:
+    """Log-probability (nats, among all items) of the target of each question that asks for an item, float32 [num_questions]."""
+    hidden = model.hidden(batch.batch, items).flatten(0, 1)
+    asked = _asked(model, hidden, batch, items, trie)
+    return -torch.zeros(len(batch.item_weights)).index_add(0, batch.item_owners, asked)
+
+
+def _asked(model: ItemTokenModel, hidden: Tensor, batch: PackedBatch, items: ItemTable, trie: Trie) -> Tensor:
+    """Loss (nats) of each choice of the items that are asked for, float32 [num_choices]."""
+    # A tensor as large as the choices, not an indexed one: gradients of plain indexing add in the order of threads.
+    pooled = functional.embedding(batch.item_owners, model.pool(batch.word_ids, batch.word_owners, len(batch.item_weights)))
+    return _losses(_logits(model, hidden, batch.items, items, pooled), batch.items, trie)
 
 
 def _logits(model: ItemTokenModel, hidden: Tensor, choices: Choices, items: ItemTable, words: Tensor | None = None) -> Tensor:
