@@ -22,10 +22,14 @@ from instructrec.tables import BoolArray, FloatArray, IntArray
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """One request as tokens of the model, and the word ids of its question, if it has one."""
+    """One request as tokens of the model, and the word ids of its question, if it has one.
+
+    `before`: the last place before the question, -1 where there is none (see `ItemTokenModel.logits`, taste).
+    """
 
     tokens: IntArray
     words: tuple[int, ...] = ()
+    before: int = -1
 
 
 class ItemGenerator:
@@ -75,11 +79,22 @@ class ItemGenerator:
         rows = np.full((len(prompts), int(lengths.max())), padding, dtype=np.int64)
         for row, prompt in zip(rows, prompts, strict=True):
             row[: len(prompt.tokens)] = prompt.tokens
-        context = self.decoder.read(self.model.vectors(torch.from_numpy(rows).to(self.device), self.items), lengths)
-        words = [prompt.words for prompt in prompts]
-        pooled = self.model.pool_lists(words) if any(words) else None
-        answers = _Answers(self.model, self.items, context.hidden, pooled)
+        vectors = self.model.vectors(torch.from_numpy(rows).to(self.device), self.items)
+        asked = any(prompt.words for prompt in prompts)
+        words = self.model.pool_lists([prompt.words for prompt in prompts]) if asked else None
+        taste = None
+        if isinstance(self.decoder, SharedPrefixDecoder):
+            context = self.decoder.read(vectors, lengths, also=self._befores(prompts) if asked else None)
+            taste = context.also
+        else:
+            context = self.decoder.read(vectors, lengths)
+        answers = _Answers(self.model, self.items, context.hidden, words, taste)
         return CodeScores(self.decoder, context, inputs=self._inputs, outputs=answers)
+
+    def _befores(self, prompts: Sequence[Prompt]) -> Tensor:
+        """Where each prompt is answered without its question: at its end, where it has none."""
+        places = [prompt.before if prompt.before >= 0 else len(prompt.tokens) - 1 for prompt in prompts]
+        return torch.tensor(places, device=self.device)
 
 
 BEHIND = 1.0
@@ -88,11 +103,11 @@ BEHIND = 1.0
 
 class _Answers:
     """The output layer of an item-token model for beams; `start` [batch, width] are the states where their answers begin, `pooled`
-    the words of each request.
+    the words of each request, `taste` the states before them.
     """
 
-    def __init__(self, model: ItemTokenModel, items: ItemTable, start: Tensor, pooled: Tensor | None) -> None:
-        self.model, self.items, self.start, self.pooled = model, items, start, pooled
+    def __init__(self, model: ItemTokenModel, items: ItemTable, start: Tensor, pooled: Tensor | None, taste: Tensor | None) -> None:
+        self.model, self.items, self.start, self.pooled, self.taste = model, items, start, pooled, taste
         self._begun = False
 
     def __call__(self, hidden: Tensor) -> Tensor:
@@ -102,4 +117,5 @@ class _Answers:
         start = self.start.repeat_interleave(beams, dim=0)
         written = hidden.flatten(0, 1) if self._begun else None
         self._begun = True
-        return self.model.logits(start, self.items, words, written=written).view(batch, beams, -1)
+        taste = None if self.taste is None else self.taste.repeat_interleave(beams, dim=0)
+        return self.model.logits(start, self.items, words, written=written, taste=taste).view(batch, beams, -1)

@@ -233,18 +233,24 @@ class LanguageModelRecommender(Recommender):
             raise ModelError("Model 'lm' is being tuned; scores are read after fit has returned.")
         packed = pack(encoded, [[k] for k in range(len(encoded))], padding=self._encoder.codes.answer)
         with torch.inference_mode():
-            hidden = model.hidden(packed.batch, items).flatten(0, 1)[packed.answers]
+            states = model.hidden(packed.batch, items).flatten(0, 1)
+            hidden = states[packed.answers]
             scores = torch.empty(len(encoded), len(self.catalog))
             for asked in (False, True):
                 rows = [k for k, example in enumerate(encoded) if bool(example.questions) == asked]
                 if rows:
                     words = model.pool_lists([encoded[k].questions[0].words for k in rows]) if asked else None
-                    scores[rows] = model.logits(hidden[rows], items, words)
+                    before = [k * packed.batch.tokens.shape[1] + encoded[k].questions[0].before for k in rows if asked]
+                    taste = states[before] if before and encoded[rows[0]].questions[0].before >= 0 else None
+                    scores[rows] = model.logits(hidden[rows], items, words, taste=taste)
         return scores.numpy()
 
     def _search(self, generator: ItemGenerator, encoded: Sequence[Encoded], queries: Sequence[Query]) -> FloatArray:
         prompts = [
-            Prompt(tokens=example.tokens, words=example.questions[0].words if example.questions else ()) for example in encoded
+            Prompt(tokens=example.tokens, words=question.words, before=question.before)
+            if (question := next(iter(example.questions), None))
+            else Prompt(tokens=example.tokens)
+            for example in encoded
         ]
         masks = np.stack([allowed(query, self.catalog) for query in queries])
         options = self.config.search(max(query.n for query in queries))

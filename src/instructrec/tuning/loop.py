@@ -201,14 +201,30 @@ def _asked(model: ItemTokenModel, hidden: Tensor, batch: PackedBatch, items: Ite
     """Loss (nats) of each choice of the items that are asked for, float32 [num_choices]."""
     # A tensor as large as the choices, not an indexed one: gradients of plain indexing add in the order of threads.
     pooled = functional.embedding(batch.item_owners, model.pool(batch.word_ids, batch.word_owners, len(batch.item_weights)))
-    return _losses(_logits(model, hidden, batch.items, items, pooled), batch.items, trie)
+    taste = taste_of(hidden, batch)
+    taste = taste if taste is None else functional.embedding(batch.item_owners, taste)
+    return _losses(_logits(model, hidden, batch.items, items, pooled, taste), batch.items, trie)
 
 
-def _logits(model: ItemTokenModel, hidden: Tensor, choices: Choices, items: ItemTable, words: Tensor | None = None) -> Tensor:
+def taste_of(hidden: Tensor, batch: PackedBatch) -> Tensor | None:
+    """States where the history of each question is answered without it, [num_questions, width]; none where there are none."""
+    if (batch.item_befores < 0).any():
+        return None
+    return functional.embedding(batch.item_befores, hidden)
+
+
+def _logits(
+    model: ItemTokenModel,
+    hidden: Tensor,
+    choices: Choices,
+    items: ItemTable,
+    words: Tensor | None = None,
+    taste: Tensor | None = None,
+) -> Tensor:
     if model.written is None:
-        return model.logits(hidden[choices.places], items, words)
+        return model.logits(hidden[choices.places], items, words, taste=taste)
     written = hidden[choices.places] * (choices.places != choices.starts)[:, None]
-    return model.logits(hidden[choices.starts], items, words, written=written)
+    return model.logits(hidden[choices.starts], items, words, written=written, taste=taste)
 
 
 def _losses(logits: Tensor, choices: Choices, trie: Trie) -> Tensor:

@@ -44,9 +44,13 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Where one question of an encoded example is answered: `place` in the example, the tokens of its target item or its words."""
+    """Where one question of an encoded example is answered: `place` in the example, the tokens of its target item or its words.
+
+    `before`: the last place of the trunk that it sees, where the history is answered without a question; -1 where there is none.
+    """
 
     place: int
+    before: int
     words: tuple[int, ...]
     weight: float
     choices: tuple[Choice, ...] = ()
@@ -141,7 +145,7 @@ class Encoder:
         columns.extend([*tokens, self.codes.answer, *completion[:-1], *written[:-1]], sees)
         place = len(columns.tokens) - max(len(completion), len(written), 1)
         choices = self._choices(branch.target, range(place, len(columns.tokens))) if written and branch.target is not None else ()
-        return Question(place=place, words=words, weight=branch.weight, choices=choices, completion=completion)
+        return Question(place=place, before=sees - 1, words=words, weight=branch.weight, choices=choices, completion=completion)
 
 
 @dataclass(slots=True)
@@ -187,8 +191,8 @@ class PackedBatch:
     """Rows with the places where answers are read, as flat indices into batch * length.
 
     `next_items`: the choices that write `num_next` next items. `items`: those of items that were asked for, by `item_owners` (the
-    question) [num_choices]; `item_weights` [num_questions]; the questions' words: `word_ids`, `word_owners` [num_words]. Answers in
-    words: `word_places`, `word_targets`, `word_weights` [num_completion_tokens]. `answers`: place of each example's live answer.
+    question) [num_choices]; `item_weights` and `item_befores` (where the history alone is answered, -1: nowhere)
+    [num_questions]; the questions' words: `word_ids`, `word_owners` [num_words]. Answers in words: `word_places`, `word_targets`, `word_weights` [num_completion_tokens]. `answers`: place of each example's live answer.
     """
 
     batch: TokenBatch
@@ -197,6 +201,7 @@ class PackedBatch:
     items: Choices
     item_owners: Tensor
     item_weights: Tensor
+    item_befores: Tensor
     word_ids: Tensor
     word_owners: Tensor
     word_places: Tensor
@@ -228,6 +233,7 @@ class _Places:
     items: list[tuple[int, int, int, int]] = field(default_factory=list)
     item_owners: list[int] = field(default_factory=list)
     item_weights: list[float] = field(default_factory=list)
+    item_befores: list[int] = field(default_factory=list)
     word_ids: list[int] = field(default_factory=list)
     word_owners: list[int] = field(default_factory=list)
     words: list[tuple[int, int, float]] = field(default_factory=list)
@@ -247,6 +253,7 @@ class _Places:
             self.items.extend(_row(one, start) for one in question.choices)
             self.item_owners.extend([owner] * len(question.choices))
             self.item_weights.append(question.weight)
+            self.item_befores.append(start + question.before if question.before >= 0 else -1)
         self.answers[number] = start + example.answer_place
 
 
@@ -298,6 +305,7 @@ def _tensors(tokens: IntArray, positions: IntArray, visible: Tensor, places: _Pl
         items=Choices.of(places.items),
         item_owners=torch.tensor(places.item_owners, dtype=torch.int64),
         item_weights=torch.tensor(places.item_weights, dtype=torch.float32),
+        item_befores=torch.tensor(places.item_befores, dtype=torch.int64),
         word_ids=torch.tensor(places.word_ids, dtype=torch.int64),
         word_owners=torch.tensor(places.word_owners, dtype=torch.int64),
         word_places=column(places.words, 0),
