@@ -75,15 +75,15 @@ def ranges(attribute, numbers):
 
 
 def canonical(limits):
-    """Limits without order; exclusions of one attribute together, as one limit says the same as several."""
+    """Limits without order; exclusions of one attribute together, and without demands that they contradict, which they win over."""
     banned = {}
     for limit in limits:
         if limit.operator == "exclude":
             banned.setdefault(limit.attribute, set()).update(limit.values)
     rest = {
-        (limit.attribute, limit.operator, frozenset(limit.values), limit.low, limit.high)
+        (limit.attribute, limit.operator, frozenset(limit.values) - banned.get(limit.attribute, set()), limit.low, limit.high)
         for limit in limits
-        if limit.operator != "exclude"
+        if limit.operator != "exclude" and (limit.operator == "range" or set(limit.values) - banned.get(limit.attribute, set()))
     }
     return rest, {name: frozenset(values) for name, values in banned.items()}
 
