@@ -137,6 +137,8 @@ class Scanner:
             roles = ("compare", *(strong or lexicon.weak.get(words, ())))
             return Mark(roles, place, end, compare=lexicon.compare[words])
         if strong:
+            if self.lexicon.script == "han" and "article" in strong:
+                count = lexicon.counts.get(words[:1])  # "一部": an article, and one
             return Mark(strong, place, end, low=count, high=count)
         if words in lexicon.shares:
             return Mark(("share",), place, end, low=lexicon.shares[words])

@@ -131,12 +131,16 @@ class RangeReader:
             mark = self.marks[place]
             if mark.plays("part"):
                 part = mark
-            elif not self._is_apostrophe(mark) and not (prefixes and mark.plays("article", "from", "attribute", "filler")):
+            elif not self._is_apostrophe(mark) and not (prefixes and self._may_lead(mark)):
                 return None
             place += 1
         if place >= stop:
             return None
         return self._refined(place, part)
+
+    def _may_lead(self, mark: Mark) -> bool:
+        """Whether a mark may stand between a word of comparison and its number; "one" there counts something."""
+        return mark.plays("article", "from", "attribute", "filler") and not (mark.plays("article") and mark.low is not None)
 
     def _is_apostrophe(self, mark: Mark) -> bool:
         return mark.plays("sign") and self.tokens[mark.first].text in "'’‘"
@@ -206,7 +210,8 @@ class RangeReader:
         ):
             if role in roles:
                 return bounds
-        return self._plain(value) if {"from", "article"} & set(roles) else None
+        leads = self.marks[place].plays("from", "article") and self._may_lead(self.marks[place]) and "measure" not in roles
+        return self._plain(value) if leads else None
 
     def _between(self, value: _Bounds) -> _Bounds | None:
         if value.end < len(self.marks) and self.marks[value.end].plays("and", "to"):

@@ -92,8 +92,8 @@ class ScopeReader:
         state = self.state
         if state.example and not state.fresh and not mark.plays("title") and state.joint == "adjacent":
             state.polarity, state.soft, state.trigger = "include", False, None  # "like X from the 90s": the years must hold
-        state.example = mark.plays("title") and (state.soft or state.polarity != "include")
-        if mark.plays("amount") and state.polarity != "include" and not state.fresh:
+        was_example, state.example = state.example, mark.plays("title") and (state.soft or state.polarity != "include")
+        if mark.plays("amount") and not state.fresh and (state.polarity != "include" or was_example):
             self._reset(state.joint)  # "no horror and two comedies"
         if state.joint == "and" and state.polarity != "include" and not state.fresh and state.article and not state.head_article:
             self._reset("and")  # "no romance and a happy end": the second thing has its own article, so it is wanted
