@@ -84,6 +84,8 @@ def includes(reads: Sequence[Read], vocabulary: Vocabulary) -> tuple[list[Limit]
         if clauses is None or crossing:
             softened.update([*expression, *crossing])
             continue
+        held = {ref for clause in clauses for ref in clause}
+        softened.update(index for group in groups for index in group if _ref(reads, index, vocabulary) not in held)
         for clause in clauses:
             limit = Limit(attribute=clause[0].attribute, operator="include", values=tuple(ref.value for ref in clause))
             if limit not in limits:

@@ -112,7 +112,7 @@ class CountReader:
         if not mark.plays("count", "number") or mark.low is None or mark.low != mark.high:
             return None
         is_count = mark.low.is_integer() if isinstance(mark.low, float) else True
-        return mark.low if is_count and 1 <= mark.low <= MOST_ITEMS else None
+        return mark.low if is_count and (0 if qualified else 1) <= mark.low <= MOST_ITEMS else None
 
     def _is_numeral(self, place: int) -> bool:
         """Whether "one" counts rather than stands for something: "one comedy" and "just one", but not "a funny one"."""

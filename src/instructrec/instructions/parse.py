@@ -109,7 +109,7 @@ def _assembled(reading: Reading, text: str, left_over: tuple[str, ...], vocabula
         seen=_seen(reading),
         n=counted.n,
         wish=_wish(reading, found),
-        not_understood=tuple(dict.fromkeys((*_not_understood(reading, found), *left_over))),
+        not_understood=tuple(dict.fromkeys((*_not_understood(reading, found), *settled.dropped, *left_over))),
         notes=tuple(dict.fromkeys((*found.notes, *settled.notes))),
     )
 

@@ -106,7 +106,7 @@ def _body(reads: Sequence[Read], at: int) -> list[int]:
         if read.sentence != reads[at].sentence or read.mark.plays("amount"):
             break
         if read.mark.plays("named"):
-            named = True
+            named = True  # "at least 2 with genre: Comedy and year: 1990": a condition for each name
         if not read.mark.is_content:
             continue
         if not named and not _goes_on(reads, at, index, found):

@@ -11,13 +11,14 @@ from instructrec.tables import Catalog, ItemId, Limit
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Limits, quotas and examples that agree, and notes on what did not."""
+    """Limits, quotas and examples that agree, notes on what did not, and words of quotas that went with more than the note says."""
 
     limits: tuple[Limit, ...]
     quotas: tuple[Quota, ...]
     like: tuple[ItemId, ...]
     unlike: tuple[ItemId, ...]
     notes: tuple[str, ...]
+    dropped: tuple[str, ...]
 
 
 def settle(
@@ -35,7 +36,7 @@ def settle(
     """
     banned = {(limit.attribute, value) for limit in limits if limit.operator == "exclude" for value in limit.values}
     kept, notes = _without_banned(limits, banned)
-    fitting, more = _fitting(quotas, kept, banned)
+    fitting, more, dropped = _fitting(quotas, kept, banned)
     held, impossible = _possible(fitting, catalog, n)
     unwanted = dict.fromkeys(unlike)
     both = [code for code in like if code in unwanted]
@@ -46,6 +47,7 @@ def settle(
         tuple(catalog.item_ids[code] for code in dict.fromkeys(like) if code not in unwanted),
         tuple(catalog.item_ids[code] for code in unwanted),
         tuple(dict.fromkeys(notes)),
+        tuple(dropped),
     )
 
 
@@ -66,17 +68,19 @@ def _without_banned(limits: Sequence[Limit], banned: set[tuple[str, str]]) -> tu
 
 def _fitting(
     quotas: Sequence[tuple[Quota, str]], limits: Sequence[Limit], banned: set[tuple[str, str]]
-) -> tuple[list[tuple[Quota, str]], list[str]]:
+) -> tuple[list[tuple[Quota, str]], list[str], list[str]]:
     """Quotas that the limits leave open: not of what is unwanted, nor "at least" of what all items are."""
     kept: list[tuple[Quota, str]] = []
     notes: list[str] = []
+    dropped: list[str] = []
     for quota, words in quotas:
         against = next((name for limit in quota.limits if (name := _against(limit, limits, banned))), None)
         if against is not None:
             notes += [f"contradiction:{against}"] if quota.at_least else []
+            dropped += [words] if len(quota.limits) > 1 else []
         elif not (quota.at_most is None and all(limit in limits for limit in quota.limits)):
             kept.append((quota, words))
-    return kept, notes
+    return kept, notes, dropped
 
 
 def _against(limit: Limit, limits: Sequence[Limit], banned: set[tuple[str, str]]) -> str | None:
