@@ -72,7 +72,8 @@ class ComparisonReader:
         kind, way = mark.compare
         at = self._skipped(place + 1, "than")
         reached = at is not None and (self._links(mark) or any(self.marks[index].plays("than") for index in range(place + 1, at)))
-        target = self.marks[at] if at is not None and reached else None
+        near = at == place + 1 and mark.last - mark.first > 1 and self.marks[at].plays(*_NUMERIC, "attribute")  # "for under 20"
+        target = self.marks[at] if at is not None and (reached or near) else None
         attribute = self.vocabulary.kinds.get(kind)
         if target is not None and target.plays("title") and at is not None:
             if attribute is None:
@@ -111,7 +112,7 @@ class ComparisonReader:
         return Mark(("range",), first, last, attribute=attribute, low=low, high=high)
 
     def _as_like(self, start: int, end: int) -> list[Mark]:
-        return [replace(mark, roles=("like",)) if mark.plays("than") else mark for mark in self.marks[start:end]]
+        return [replace(mark, roles=("like", "than")) if mark.plays("than") else mark for mark in self.marks[start:end]]
 
     def _graded(self, place: int, out: list[Mark]) -> tuple[list[Mark], int] | None:
         """In "darker than X", X is an example, and the quality is wished for, whether the catalog knows the word or not."""

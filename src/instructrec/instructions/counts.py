@@ -95,12 +95,23 @@ class CountReader:
         number, mark = self._number(place), self.marks[place]
         if number is None or self._counts_other(place):
             return None
+        after = self._behind(place + 1)
+        if after is not None and self.marks[after].plays("since_after", "until_after"):
+            at_least = self.marks[after].plays("since_after")  # "three or more"
+            bounds = (number, None) if at_least else (0.0, number)
+            return self._made(("at_least" if at_least else "at_most", "count"), place, after + 1, low=bounds[0], high=bounds[1])
         if place + 2 < len(self.marks) and self.marks[place + 1].plays("or", "to"):
             second = self._number(place + 2)
             if second is not None and second > number and not self._counts_other(place + 2):
                 return self._made(("at_least", "count"), place, place + 3, low=number, high=second)
         vague = ("vague",) if mark.plays("vague") else ()
         return self._made(("plain", "count", *vague), place, place + 1, low=number, high=number)
+
+    def _behind(self, place: int) -> int | None:
+        """The mark behind a number and its measure word."""
+        while place < len(self.marks) and self.marks[place].plays("measure"):
+            place += 1
+        return place if place < len(self.marks) else None
 
     def _number(self, place: int, *, qualified: bool = False) -> float | None:
         """The whole number that a mark counts with; "one" counts where it is `qualified` or stands before what it counts."""
@@ -120,6 +131,8 @@ class CountReader:
         after = self.marks[place + 1] if place + 1 < len(self.marks) else None
         if before is not None and before.plays("article", "value", "quality", "known", "unknown", "negation", "owner"):
             return False
+        if after is not None and after.plays("or", "to") and place + 2 < len(self.marks):
+            return self._number(place + 2) is not None
         follows = after is not None and after.plays("value", "quality", "noun", "of_them", "range", "known")
         return follows or (before is not None and before.plays("firm", "and") and (after is None or after.plays("sign", "from")))
 

@@ -83,7 +83,7 @@ class Scanner:
             pass
         elif mark.is_content:
             examples.expect = ""
-        elif mark.plays("negation", "before", "after", "since", "until", "another"):
+        elif mark.plays("negation", "before", "after", "since", "until", "another", "familiar", "fresh"):
             examples.expect = examples.expect or "name"
 
     def _spelled(self, token: Token) -> str:

@@ -11,7 +11,7 @@ from instructrec.instructions.assembly import Sorted, sort_reads
 from instructrec.instructions.comparisons import ComparisonReader
 from instructrec.instructions.counts import CountReader
 from instructrec.instructions.lexicon import Lexicon, lexicon_for
-from instructrec.instructions.marks import Scanner
+from instructrec.instructions.marks import Mark, Scanner
 from instructrec.instructions.quotas import read_quotas
 from instructrec.instructions.ranges import RangeReader
 from instructrec.instructions.scope import Polarity, Read, read_scopes
@@ -30,6 +30,7 @@ _KEPT_IN_WISH = (
     "from",
     "filler",
     "noun",
+    "attribute",
     "between",
     "to",
     "before",
@@ -127,7 +128,10 @@ def _named(reading: Reading, polarity: Polarity) -> list[int]:
 
 def _seen(reading: Reading) -> Literal["", "new", "known"]:
     """Whether only new or only known items are wanted; the last word on it holds, and a negation turns it round."""
-    for read in reversed(reading.reads):
+    reads = reading.reads
+    for index, read in reversed(list(enumerate(reads))):
+        if index + 1 < len(reads) and reads[index + 1].mark.plays("title"):
+            continue  # "I have seen X" speaks of one item only
         if read.mark.plays("fresh", "familiar") and read.polarity in ("include", "exclude"):
             return "new" if read.mark.plays("fresh") == (read.polarity == "include") else "known"
     return ""
@@ -170,7 +174,7 @@ def _clause(reading: Reading, indices: Sequence[int]) -> str:
     if not content:
         return ""
     start = content[0]
-    while start > 0 and reading.reads[indices[start - 1]].mark.plays("article", "like"):
+    while start > 0 and _introduces(reading.reads[indices[start - 1]].mark):
         start -= 1
     kept = [index for index in indices[start : content[-1] + 1] if _belongs(reading, index)]
     text, end = "", None
@@ -180,6 +184,11 @@ def _clause(reading: Reading, indices: Sequence[int]) -> str:
         text += gap + reading.words(reading.reads[index])
         end = reading.tokens[reading.reads[index].mark.last - 1].end
     return " ".join(text.split())
+
+
+def _introduces(mark: Mark) -> bool:
+    """Whether a wish may begin with it; a "than" needs something before."""
+    return mark.plays("article", "like") and not mark.plays("than")
 
 
 def _belongs(reading: Reading, index: int) -> bool:

@@ -12,6 +12,8 @@ from instructrec.instructions.scope import Read
 from instructrec.instructions.vocabulary import Vocabulary
 from instructrec.tables import Limit
 
+_MOST_BEHIND = 20
+"""A greater number behind a value rather counts something else ("lamps under 50")."""
 _LONGEST_BODY = 40
 """Marks that one condition may have; keeps the reading linear."""
 
@@ -35,6 +37,7 @@ class _Group:
     high: float | None
     body: list[int]
     joint: str
+    comma: bool = False
     is_quota: bool = False
     inherits: bool = False
 
@@ -89,10 +92,11 @@ def _groups(reads: Sequence[Read]) -> list[_Group]:
             if "at_least" not in roles or low is None:
                 continue
             low, high, roles = 0, low - 1, ("amount", "at_most", *roles[3:])  # "don't give me more than two comedies"
-        groups.append(_Group(index, roles, low, high, _body(reads, index), read.joint))
+        groups.append(_Group(index, roles, low, high, _body(reads, index), read.joint, read.comma))
         if groups[-1].body and all(reads[place].mark.plays("range") for place in groups[-1].body):
             groups[-1].roles = (*roles, "ranged")
-        if not groups[-1].body and not groups[-1].is_plain and "list" not in roles:
+        few = low is None or low <= _MOST_BEHIND and (high is None or high <= _MOST_BEHIND)
+        if not groups[-1].body and not groups[-1].is_plain and "list" not in roles and few:
             groups[-1].body = _behind(reads, index, groups[:-1])
     return _with_articles(groups, reads)
 
@@ -135,7 +139,8 @@ def _behind(reads: Sequence[Read], at: int, groups: Sequence[_Group]) -> list[in
     """The values and ranges right before an amount that has none behind it: "comedies, at least three"."""
     taken = {index for group in groups for index in (*group.body, group.at)}
     found: list[int] = []
-    joint = "adjacent" if reads[at].joint in ("adjacent", "comma", "and") else ""
+    exact = reads[at].mark.plays("exactly")
+    joint = "adjacent" if reads[at].joint == "adjacent" or (reads[at].comma and not exact) else ""
     for index in range(at - 1, max(-1, at - _LONGEST_BODY), -1):
         read = reads[index]
         if read.sentence != reads[at].sentence:
@@ -239,7 +244,7 @@ def _sum_or_first(groups: Sequence[_Group]) -> tuple[int | None, set[int]]:
     first = plain[0]
     counted = [group for group in plain if group.roles[1] != "few"]
     parts = plain[1:]
-    if "noun" in first.roles and parts and parts[0].joint != "and":
+    if "noun" in first.roles and parts and (parts[0].joint != "and" or parts[0].comma):
         whole = True
     else:
         whole = not parts or all(_is_part(group, first) for group in parts)
@@ -263,7 +268,7 @@ def _sum_or_first(groups: Sequence[_Group]) -> tuple[int | None, set[int]]:
 
 def _is_part(group: _Group, first: _Group) -> bool:
     """Whether a group counts among the items of the first: "ten comedies, three from the 80s"."""
-    return "noun" not in group.roles and group.joint != "and" and (group.low or 0) < (first.low or 0) and "ranged" in group.roles
+    return "noun" not in group.roles and (group.joint != "and" or group.comma) and (group.low or 0) < (first.low or 0) and "ranged" in group.roles
 
 
 def _bounds(group: _Group, length: int, spent: int) -> tuple[int, int | None] | None:

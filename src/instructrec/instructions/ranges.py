@@ -36,6 +36,8 @@ class RangeReader:
         self._named_at = -1
         """Where in the result the attribute stands that was named last."""
         self._used: set[int] = set()
+        self._previous: tuple[str, int] = ("", 0)
+        """Attribute of the last range, and the mark behind it."""
 
     def read(self) -> list[Mark]:
         """The marks, with each range as one mark of role "range"."""
@@ -85,11 +87,21 @@ class RangeReader:
         if bounds is None:
             return None
         attribute, end = self._attribute_of(start, bounds.end)
-        if attribute is None:
+        if attribute is None or self._has_unit(end):
             return None
         bounds, self.attribute = self._shifted(bounds, attribute), None
+        self._previous = (attribute, end)
         last = self.marks[end - 1].last
         return Mark(("range",), self.marks[start].first, last, attribute=attribute, low=bounds.low, high=bounds.high), end
+
+    def _has_unit(self, end: int) -> bool:
+        """Whether a unit follows, which nobody here can convert ("longer than 2 hours")."""
+        return end < len(self.marks) and self.marks[end].roles[0] == "unit"
+
+    def _goes_on(self, start: int) -> bool:
+        """Whether only "and" or "but" stands between the range before and what starts here: "over 3 but under 4"."""
+        end = self._previous[1]
+        return 0 < end < start <= end + 2 and all(mark.plays("and", "contrast") for mark in self.marks[end:start])
 
     def _attribute_of(self, start: int, end: int) -> tuple[str | None, int]:
         named = [mark.attribute for mark in self.marks[start:end] if mark.attribute in self.vocabulary.catalog.numbers]
@@ -105,6 +117,9 @@ class RangeReader:
             and not self.marks[end].plays("named")
         ):
             return self.marks[end].attribute, end + 1
+        dated = any(mark.plays("year", "decade", "count") for mark in self.marks[start:end])
+        if self._goes_on(start) and not dated and not self.marks[start].plays("number"):
+            return self._previous[0], end
         years = all(not mark.plays("number", "count") or self._is_short_year(mark) for mark in self.marks[start:end])
         return (self.vocabulary.year if years else None), end
 

@@ -28,7 +28,7 @@ class Read:
     `polarity`: wanted, unwanted, without condition ("not only"), a degree nobody can check ("less", "not too"), or used up by a
     count of the list ("at least two");
     `soft`: a preference rather than a demand; `joint`: how it hangs on the content before it; `article`: "a" before it;
-    `segment`, `sentence`: numbers of the clause and sentence; `trigger`: index of the mark that set the polarity, if any.
+    `comma`: it follows a comma, whatever that stands for; `segment`, `sentence`: numbers of the clause and sentence; `trigger`: index of the mark that set the polarity, if any.
     """
 
     mark: Mark
@@ -39,6 +39,7 @@ class Read:
     segment: int
     sentence: int
     trigger: int | None
+    comma: bool = False
 
 
 @dataclass(slots=True)
@@ -192,6 +193,8 @@ class ScopeReader:
         if token.ends_sentence:
             self._reset("new")
             self.state.sentence += 1
+        elif token.key == ":" and place and self.marks[place - 1].plays("amount", "noun") and self.state.joint == "adjacent":
+            self.state.joint = "comma"
         elif token.key == "," or token.text in "–—":
             if not self._list_continues(place):
                 keep = self.state.joint
@@ -237,7 +240,7 @@ def read_scopes(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[Read]:
         if after is None or (after.polarity, after.soft) != (read.polarity, read.soft) or after.joint == "new":
             closing = _default(reads, index)
         if read.joint == "comma":
-            reads[index] = replace(read, joint=closing)
+            reads[index] = replace(read, joint=closing, comma=True)
         elif read.joint in ("and", "or"):
             closing = read.joint
     return reads
