@@ -5,8 +5,8 @@ import math
 import pytest
 from tests.instructions.films import between, films, unwanted, wanted
 
-from instructrec.errors import QueryError
 from instructrec.core import Instruction, Quota
+from instructrec.errors import QueryError
 from instructrec.instructions import describe, instruction_from_json, instruction_to_json, limits_from_json, limits_to_json
 
 FILMS = films()

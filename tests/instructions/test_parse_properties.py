@@ -206,10 +206,75 @@ def test_instructions_described_in_chinese_are_understood_as_they_were(whole):
     check_round_trip(whole, "zh")
 
 
-MORE = ["at least", "three", "2", "of them", "half", "mostly", "newer", "than", "Alien", "another", "again", "haven't seen", "the rest", "stars",
-        "one", "just", "top", "films", "exactly", "more than", "up to", "with", "early", "year", "year:", "cheaper", "since", "don't"]  # fmt: skip
-ZH = ["至少", "三部", "2", "其中", "一半", "比", "《Alien》", "新", "更", "没看过", "看过的", "不要", "像", "前", "十", "和", "或", "，", "。", "1980", "年",
-      "以前", "90年代", "分", "其余", "只要", "最多", "一部", "为主", "year", "不超过", "片", *GENRES[:6]]  # fmt: skip
+MORE = [
+    "at least",
+    "three",
+    "2",
+    "of them",
+    "half",
+    "mostly",
+    "newer",
+    "than",
+    "Alien",
+    "another",
+    "again",
+    "haven't seen",
+    "the rest",
+    "stars",
+    "one",
+    "just",
+    "top",
+    "films",
+    "exactly",
+    "more than",
+    "up to",
+    "with",
+    "early",
+    "year",
+    "year:",
+    "cheaper",
+    "since",
+    "don't",
+    "best",
+    "5",
+    "item",
+]
+ZH = [
+    *(
+        [
+            "至少",
+            "三部",
+            "2",
+            "其中",
+            "一半",
+            "比",
+            "《Alien》",
+            "新",
+            "更",
+            "没看过",
+            "看过的",
+            "不要",
+            "像",
+            "前",
+            "十",
+            "和",
+            "或",
+            "，",
+            "。",
+            "1980",
+            "年",
+            "以前",
+            "90年代",
+            "分",
+            "其余",
+            "只要",
+            "最多",
+            "一部",
+        ]
+    ),
+    *(["为主", "year", "不超过", "片", "都不要", "以上", "到"]),
+    *GENRES[:6],
+]
 
 
 @settings(max_examples=500, deadline=None)

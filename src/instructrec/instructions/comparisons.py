@@ -84,20 +84,28 @@ class ComparisonReader:
             end = place + 2 if self.marks[place + 1].plays("than") else place + 1
             roles = (way,) if given or kind == "year" else ("unknown",)
             return [replace(mark, roles=roles, last=self.marks[end - 1].last, attribute=given, compare=None)], end
-        return [self._bare(mark, attribute)], place + 1
+        return [self._bare(place, attribute)], place + 1
 
     def _links(self, mark: Mark) -> bool:
         """Whether the comparison itself ends in "than"."""
         last = self.tokens[mark.last - 1].key
         return mark.last - mark.first > 1 and (last == "as" or "than" in self.lexicon.strong.get((last,), ()))
 
-    def _bare(self, mark: Mark, attribute: str | None) -> Mark:
+    def _bare(self, place: int, attribute: str | None) -> Mark:
         """A comparison that names nothing: with the example named before, a plain quality where there is no such number."""
+        mark = self.marks[place]
         if attribute is None:
             return replace(mark, roles=("quality",), compare=None)
-        if self._example is None or mark.compare is None:
+        title = self._ahead(place) or self._example
+        if title is None or mark.compare is None:
             return replace(mark, roles=("unknown",), compare=None)
-        return self._relative(self._example, mark.compare, mark.first, mark.last)
+        return self._relative(title, mark.compare, mark.first, mark.last)
+
+    def _ahead(self, place: int) -> Mark | None:
+        """The title of a comparison that is joined to this one: "newer and cheaper than X"."""
+        joined = place + 2 < len(self.marks) and self.marks[place + 1].plays("and") and self.marks[place + 2].plays("compare")
+        at = self._skipped(place + 3, "than") if joined else None
+        return self.marks[at] if at is not None and self.marks[at].plays("title") else None
 
     def _relative(self, title: Mark, compare: Comparison, first: int, last: int) -> Mark:
         """The range that a comparison with a title means."""
@@ -135,6 +143,7 @@ class ComparisonReader:
             end += 1
         way = self._way(end) if end < len(self.marks) else None
         title = self.marks[at]
+        self._example = title if title.plays("title") else self._example
         if way is not None and (not title.plays("title") or way[0] in self.vocabulary.kinds):
             if title.plays("title"):
                 return [self._relative(title, way, self.marks[place].first, self._last(end))], self._after(end)

@@ -31,6 +31,9 @@ class CountReader:
     def __init__(self, marks: Sequence[Mark], tokens: Sequence[Token], lexicon: Lexicon) -> None:
         self.marks = marks
         self.tokens = tokens
+        follows = zip(marks, marks[1:], strict=False)
+        self._ones = sum(mark.plays("article") and mark.low is not None and after.plays("value") for mark, after in follows)
+        """How many things stand with an article that also means one ("一部喜剧，一部剧情片"): several are counted."""
         self.lexicon = lexicon
 
     def read(self) -> list[Mark]:
@@ -93,17 +96,19 @@ class CountReader:
 
     def _plain(self, place: int) -> tuple[Mark, int] | None:
         number, mark = self._number(place), self.marks[place]
-        if number is None or self._counts_other(place):
+        if number is None:
+            return None
+        if place + 2 < len(self.marks) and self.marks[place + 1].plays("or", "to"):
+            second = self._number(place + 2)
+            if second is not None and second > number and not self._counts_other(place + 2):
+                return self._made(("at_least", "count"), place, place + 3, low=number, high=second)
+        if self._counts_other(place):
             return None
         after = self._behind(place + 1)
         if after is not None and self.marks[after].plays("since_after", "until_after"):
             at_least = self.marks[after].plays("since_after")  # "three or more"
             bounds = (number, None) if at_least else (0.0, number)
             return self._made(("at_least" if at_least else "at_most", "count"), place, after + 1, low=bounds[0], high=bounds[1])
-        if place + 2 < len(self.marks) and self.marks[place + 1].plays("or", "to"):
-            second = self._number(place + 2)
-            if second is not None and second > number and not self._counts_other(place + 2):
-                return self._made(("at_least", "count"), place, place + 3, low=number, high=second)
         vague = ("vague",) if mark.plays("vague") else ()
         return self._made(("plain", "count", *vague), place, place + 1, low=number, high=number)
 
@@ -119,11 +124,16 @@ class CountReader:
             return None
         mark = self.marks[place]
         if mark.plays("article") and mark.low is not None:
-            return mark.low if qualified or (mark.plays("one") and self._is_numeral(place)) else None
+            partitive = place > 0 and self.marks[place - 1].plays("of_them")
+            counts = qualified or partitive or (not mark.plays("one") and self._ones > 1 and self._is_before_value(place))
+            return mark.low if counts or (mark.plays("one") and self._is_numeral(place)) else None
         if not mark.plays("count", "number") or mark.low is None or mark.low != mark.high:
             return None
         is_count = mark.low.is_integer() if isinstance(mark.low, float) else True
         return mark.low if is_count and (0 if qualified else 1) <= mark.low <= MOST_ITEMS else None
+
+    def _is_before_value(self, place: int) -> bool:
+        return place + 1 < len(self.marks) and self.marks[place + 1].plays("value")
 
     def _is_numeral(self, place: int) -> bool:
         """Whether "one" counts rather than stands for something: "one comedy" and "just one", but not "a funny one"."""
@@ -166,6 +176,7 @@ class CountReader:
         before = self._before(place)
         partitive = before is not None and before.plays("of_them")
         while end < len(self.marks) and self.marks[end].plays("measure", "of_them"):
+            flags += ["measured"] if self.marks[end].plays("measure") else []
             partitive = partitive or self.marks[end].plays("of_them")
             end += 1
         if partitive:

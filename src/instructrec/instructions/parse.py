@@ -203,7 +203,7 @@ def _not_understood(reading: Reading, found: Sorted) -> list[str]:
     for index in sorted(found.unused):
         item = reading.reads[index]
         first = item.mark.first
-        if item.polarity in ("exclude", "unclear") and item.trigger is not None and item.trigger < index:
+        if item.polarity in ("exclude", "unclear", "open") and item.trigger is not None and item.trigger < index:
             trigger = reading.reads[item.trigger].mark
             first = trigger.first if first - trigger.last <= 2 else first
         words = reading.text[reading.tokens[first].start : reading.tokens[item.mark.last - 1].end]

@@ -20,7 +20,7 @@ _LONGEST_BODY = 40
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The reads, those that quotas and the length used up with polarity "counted"; the quotas with their words' reads; the length."""
+    """The reads (polarity "counted": used up), the quotas with the first and last read of their words, and the length."""
 
     reads: tuple[Read, ...]
     quotas: tuple[tuple[Quota, tuple[int, int]], ...]
@@ -93,12 +93,24 @@ def _groups(reads: Sequence[Read]) -> list[_Group]:
                 continue
             low, high, roles = 0, low - 1, ("amount", "at_most", *roles[3:])  # "don't give me more than two comedies"
         groups.append(_Group(index, roles, low, high, _body(reads, index), read.joint, read.comma))
+        _limited(groups[-1], reads)
         if groups[-1].body and all(reads[place].mark.plays("range") for place in groups[-1].body):
             groups[-1].roles = (*roles, "ranged")
         few = low is None or low <= _MOST_BEHIND and (high is None or high <= _MOST_BEHIND)
-        if not groups[-1].body and not groups[-1].is_plain and "list" not in roles and few:
+        trails = not groups[-1].is_plain or ("measured" in roles and "asked" not in roles)
+        if not groups[-1].body and trails and "list" not in roles and few:
             groups[-1].body = _behind(reads, index, groups[:-1])
     return _with_articles(groups, reads)
+
+
+def _limited(group: _Group, reads: Sequence[Read]) -> None:
+    """Words behind the condition that make a plain number a bound: "two thrillers at most"."""
+    after = reads[group.last + 1].mark if group.body and group.last + 1 < len(reads) else None
+    if after is None or "plain" not in group.roles or not after.plays("since_after", "until_after"):
+        return
+    at_least = after.plays("since_after")
+    group.roles = ("amount", "at_least" if at_least else "at_most", *group.roles[2:])
+    group.low, group.high = (group.low, None) if at_least else (0, group.high)
 
 
 def _body(reads: Sequence[Read], at: int) -> list[int]:
@@ -185,12 +197,12 @@ def _length(groups: Sequence[_Group], reads: Sequence[Read]) -> tuple[int | None
     """The length that an amount without a condition states; the last one holds."""
     length, used = None, set()
     for group in groups:
-        states = not group.body and "asked" in group.roles and not group.roles[1] == "few"
+        states = not group.body and "asked" in group.roles and group.roles[1] != "few"
         listed = "list" in group.roles
         if (states or listed) and group.low is not None and "share" not in group.roles and "rest" not in group.roles:
-            if "partitive" in group.roles or reads[group.at].polarity == "exclude":
+            if ("partitive" in group.roles and group is not groups[0]) or reads[group.at].polarity == "exclude":
                 continue
-            if length is not None and not group.is_plain and not listed:
+            if length is not None and not listed and not (group.is_plain and "noun" in group.roles):
                 continue
             length = int(group.high if group.roles[1] == "at_most" and group.high else group.low)
             used.add(group.at)
@@ -268,7 +280,12 @@ def _sum_or_first(groups: Sequence[_Group]) -> tuple[int | None, set[int]]:
 
 def _is_part(group: _Group, first: _Group) -> bool:
     """Whether a group counts among the items of the first: "ten comedies, three from the 80s"."""
-    return "noun" not in group.roles and (group.joint != "and" or group.comma) and (group.low or 0) < (first.low or 0) and "ranged" in group.roles
+    return (
+        "noun" not in group.roles
+        and (group.joint != "and" or group.comma)
+        and (group.low or 0) < (first.low or 0)
+        and "ranged" in group.roles
+    )
 
 
 def _bounds(group: _Group, length: int, spent: int) -> tuple[int, int | None] | None:

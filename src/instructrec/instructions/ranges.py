@@ -87,6 +87,8 @@ class RangeReader:
         if bounds is None:
             return None
         attribute, end = self._attribute_of(start, bounds.end)
+        if end < len(self.marks) and self.marks[end].roles == ("attribute",) and self.marks[end].attribute == attribute:
+            end += 1  # said before and behind: "rating above 4 stars"
         if attribute is None or self._has_unit(end):
             return None
         bounds, self.attribute = self._shifted(bounds, attribute), None
@@ -106,6 +108,8 @@ class RangeReader:
     def _attribute_of(self, start: int, end: int) -> tuple[str | None, int]:
         named = [mark.attribute for mark in self.marks[start:end] if mark.attribute in self.vocabulary.catalog.numbers]
         if named:
+            if named[0] == self.attribute:
+                self._used.add(self._named_at)
             return named[0], end
         if self.attribute is not None:
             self._used.add(self._named_at)

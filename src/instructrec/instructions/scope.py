@@ -28,7 +28,8 @@ class Read:
     `polarity`: wanted, unwanted, without condition ("not only"), a degree nobody can check ("less", "not too"), or used up by a
     count of the list ("at least two");
     `soft`: a preference rather than a demand; `joint`: how it hangs on the content before it; `article`: "a" before it;
-    `comma`: it follows a comma, whatever that stands for; `segment`, `sentence`: numbers of the clause and sentence; `trigger`: index of the mark that set the polarity, if any.
+    `comma`: it follows a comma, whatever that stands for; `segment`, `sentence`: numbers of the clause and sentence;
+    `trigger`: index of the mark that set the polarity, if any.
     """
 
     mark: Mark
@@ -74,6 +75,11 @@ class ScopeReader:
 
     def read(self) -> list[Read]:
         """One Read a mark, in order."""
+        self._walk()
+        self._close()
+        return self.state.reads
+
+    def _walk(self) -> None:
         for place, mark in enumerate(self.marks):
             if mark.is_content:
                 self._content(mark)
@@ -83,7 +89,13 @@ class ScopeReader:
                 self._word(place)
             if not mark.is_content:
                 self.state.reads.append(self._current(mark))
-        return self.state.reads
+
+    def _close(self) -> None:
+        """A negation that nothing follows acts on what stands before it where its words can ("恐怖片都不要")."""
+        state = self.state
+        trigger = state.trigger if state.fresh and state.polarity == "exclude" else None
+        if trigger is not None and self.marks[trigger].plays("negation_after"):
+            self._backwards("negation_after", trigger)
 
     def _current(self, mark: Mark) -> Read:
         state = self.state
@@ -190,6 +202,8 @@ class ScopeReader:
 
     def _sign(self, place: int) -> None:
         token = self.tokens[self.marks[place].first]
+        if token.ends_sentence or token.key == ",":
+            self._close()
         if token.ends_sentence:
             self._reset("new")
             self.state.sentence += 1
