@@ -14,6 +14,8 @@ _TITLE_QUOTES = ("《", "『")
 _LONGEST_QUOTE = 60
 _LONGEST_NAME = 8
 _SHORT_WORD = 3
+_MOST_CORRECTED = 6
+"""Names of one text that are looked up with misspellings; keeps the reading linear and short."""
 
 
 class Name(NamedTuple):
@@ -38,6 +40,7 @@ class ExampleFinder:
         self.vocabulary = vocabulary
         self.lexicon = lexicon
         self.expect = ""
+        self._corrected = 0
         self._has_case = any(token.text.islower() for token in tokens)
 
     def find(self, place: int) -> Name | None:
@@ -120,6 +123,9 @@ class ExampleFinder:
         return Name("title", end, items=codes)
 
     def _misspelled(self, place: int) -> Name | None:
+        self._corrected += 1
+        if self._corrected > _MOST_CORRECTED:
+            return None
         for length in range(self._stretch(place), 0, -1):
             words = self.keys[place : place + length]
             if all(self._is_plain(word) or self.lexicon.stem(word) in self.vocabulary.words for word in words):

@@ -149,7 +149,7 @@ def _goes_on(reads: Sequence[Read], at: int, index: int, found: Sequence[int]) -
 
 def _behind(reads: Sequence[Read], at: int, groups: Sequence[_Group]) -> list[int]:
     """The values and ranges right before an amount that has none behind it: "comedies, at least three"."""
-    taken = {index for group in groups for index in (*group.body, group.at)}
+    taken = {index for group in groups[-_LONGEST_BODY:] for index in (*group.body, group.at)}
     found: list[int] = []
     exact = reads[at].mark.plays("exactly")
     joint = "adjacent" if reads[at].joint == "adjacent" or (reads[at].comma and not exact) else ""
@@ -232,7 +232,7 @@ def _choose(groups: Sequence[_Group], reads: Sequence[Read], length: int | None)
             if before.roles[1] == "at_most":
                 group.roles, group.low, group.high = before.roles, 0, group.high
         elif group.roles[1] == "few" or "vague" in group.roles:
-            group.is_quota = _has_more(reads, group) or len(groups) > 1
+            group.is_quota = len(groups) > 1 or _has_more(reads, group)
         before = group
     if "article" in (groups[0].roles if groups else ()) and groups[0].is_quota and length is None:
         groups[0].is_quota = False
@@ -310,10 +310,11 @@ def _conditions(reads: Sequence[Read], group: _Group, vocabulary: Vocabulary) ->
     """The limits of a condition, read by the same rules as those of the whole list."""
     own = set(group.body)
     turned = reads[group.at].polarity == "exclude"
+    start = max(0, group.first - 3)
     inside = [
         replace(read, polarity="include" if index in own and turned else read.polarity if index in own else "counted")
-        for index, read in enumerate(reads[: group.last + 1])
-    ][max(0, group.first - 3) :]
+        for index, read in enumerate(reads[start : group.last + 1], start)
+    ]
     wanted, _ = includes(inside, vocabulary)
     spans, _, _, _ = ranges(inside, vocabulary)
     return (*wanted, *spans, *excludes(inside, vocabulary, {value for limit in wanted for value in limit.values})[0])

@@ -37,7 +37,7 @@ def settle(
     banned = {(limit.attribute, value) for limit in limits if limit.operator == "exclude" for value in limit.values}
     kept, notes = _without_banned(limits, banned)
     fitting, more, dropped = _fitting(quotas, kept, banned)
-    held, impossible = _possible(fitting, catalog, n)
+    held, impossible = _possible(_unique(fitting), catalog, n)
     unwanted = dict.fromkeys(unlike)
     both = [code for code in like if code in unwanted]
     notes += more + impossible + [f"contradiction:{catalog.titles[code]}" for code in both]
@@ -99,6 +99,13 @@ def _are_apart(first: Limit, second: Limit) -> bool:
     return bool(lows and highs) and max(lows) > min(highs)
 
 
+def _unique(quotas: Sequence[tuple[Quota, str]]) -> list[tuple[Quota, str]]:
+    seen: dict[Quota, str] = {}
+    for quota, words in quotas:
+        seen.setdefault(quota, words)
+    return list(seen.items())
+
+
 def _possible(quotas: Sequence[tuple[Quota, str]], catalog: Catalog, n: int) -> tuple[list[Quota], list[str]]:
     """Quotas cut to the length of the list; a note where that, or several that no item can share, ask for more than it holds."""
     held: list[Quota] = []
@@ -108,7 +115,7 @@ def _possible(quotas: Sequence[tuple[Quota, str]], catalog: Catalog, n: int) -> 
         if quota.at_least > n:
             notes.append(f"impossible_quota:{words}")
             quota = replace(quota, at_least=n)
-        elif quota.at_least:
+        elif quota.at_least and needed <= n:
             mask = catalog.matching(quota.limits)
             disjoint = reached is None or not bool((mask & reached).any())
             needed = needed + quota.at_least if disjoint else max(needed, quota.at_least)
