@@ -7,7 +7,7 @@ import json
 import pytest
 
 from instructrec import wire
-from instructrec.core import Evidence, Explanation, Instruction, Query, Recommendation, ScoredItem
+from instructrec.core import Evidence, Explanation, Instruction, Query, Quota, Recommendation, ScoredItem
 from instructrec.errors import ConfigError
 from instructrec.tables import Catalog, Limit
 
@@ -35,7 +35,9 @@ def test_answer_has_exactly_the_agreed_keys(catalog, recommendation):
     assert list(found) == [
         *("recommendation_id", "user_id", "model", "model_version", "served_by", "degraded", "instruction", "items", "notes"),
     ]
-    assert set(found["instruction"]) == {"text", "limits", "wish", "not_understood"}
+    assert set(found["instruction"]) == {
+        *("text", "limits", "quotas", "like", "unlike", "seen", "n", "wish", "not_understood", "notes"),
+    }
     first, second = found["items"]
     assert set(first) == {"item_id", "title", "rank", "score", "source", "explanation", "explanation_status", "evidence"}
     assert (first["item_id"], first["title"], first["rank"], first["explanation_status"]) == ("b", "Beta", 1, "verified")
@@ -46,12 +48,42 @@ def test_answer_has_exactly_the_agreed_keys(catalog, recommendation):
 
 
 def test_no_instruction_has_the_same_keys():
-    assert wire.instruction(None) == {"text": "", "limits": [], "wish": "", "not_understood": []}
+    found = wire.instruction(None)
+    assert (found["text"], found["limits"], found["wish"], found["not_understood"]) == ("", [], "", [])
+    assert (found["quotas"], found["like"], found["unlike"], found["seen"], found["n"], found["notes"]) == (
+        [],
+        [],
+        [],
+        "",
+        None,
+        [],
+    )
+
+
+def test_an_instruction_shows_quotas_examples_and_notes_in_the_language():
+    comedy = Limit(attribute="genres", operator="include", values=("Comedy",))
+    quota = Quota(limits=(comedy,), at_least=2)
+    value = Instruction(text="x", quotas=(quota,), like=("a",), seen="new", n=3, notes=("contradiction:Comedy",))
+    found = wire.instruction(value, language="zh")
+    assert found["quotas"] == [
+        {"limits": [{"attribute": "genres", "operator": "include", "values": ["Comedy"]}], "at_least": 2, "at_most": None}
+    ]
+    assert (found["like"], found["unlike"], found["seen"], found["n"]) == (["a"], [], "new", 3)
+    assert "Comedy" in found["notes"][0] and found["notes"][0].startswith("关于")
 
 
 @pytest.mark.parametrize("language", wire.LANGUAGES)
 @pytest.mark.parametrize(
-    "code", ["short_list:3", "short_list:0", "cold_start:instruction", "cold_start:popularity", "unknown_history:x,y"]
+    "code",
+    [
+        "short_list:3",
+        "short_list:0",
+        "cold_start:instruction",
+        "cold_start:popularity",
+        "unknown_history:x,y",
+        "contradiction:X",
+        "impossible_quota:x",
+    ],
 )
 def test_every_note_has_a_sentence_in_every_language(language, code):
     sentence = wire.note(code, language=language)

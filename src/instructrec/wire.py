@@ -10,7 +10,7 @@ from typing import Any
 
 from instructrec.core import Evidence, Explanation, Instruction, Recommendation
 from instructrec.errors import ConfigError, nearest
-from instructrec.instructions import limits_to_json
+from instructrec.instructions import instruction_to_json
 from instructrec.tables import Catalog
 
 LANGUAGES = ("en", "zh")
@@ -34,7 +34,7 @@ def answer(
         "model_version": model_version,
         "served_by": recommendation.served_by,
         "degraded": recommendation.degraded,
-        "instruction": instruction(query.instruction),
+        "instruction": instruction(query.instruction, language=language),
         "items": [
             {
                 "item_id": entry.item,
@@ -50,14 +50,14 @@ def answer(
     }
 
 
-def instruction(value: Instruction | None) -> dict[str, Any]:
-    """What was asked in words, and what was understood; the same keys, empty, where nothing was asked."""
+def instruction(value: Instruction | None, *, language: str = "en") -> dict[str, Any]:
+    """What was asked in words, and what was understood; the same keys, empty, where nothing was asked. `notes` are sentences."""
     value = value or Instruction(text="")
     return {
         "text": value.text,
-        "limits": limits_to_json(value.limits),
-        "wish": value.wish,
+        **instruction_to_json(value),
         "not_understood": list(value.not_understood),
+        "notes": [note(code, language=language) for code in value.notes],
     }
 
 
@@ -84,7 +84,7 @@ def note(code: str, *, language: str = "en") -> str:
     key = f"{name}_{detail}" if f"{name}_{detail}" in sentences else name
     if key not in sentences:
         return code
-    return str(sentences[key]).replace("{detail}", detail.replace(",", ", "))
+    return str(sentences[key]).replace("{detail}", ", ".join(part.strip() for part in detail.split(",")))
 
 
 @cache

@@ -5,8 +5,9 @@ import math
 import pytest
 from tests.instructions.films import between, films, unwanted, wanted
 
+from instructrec.core import Instruction, Quota
 from instructrec.errors import QueryError
-from instructrec.instructions import describe, limits_from_json, limits_to_json
+from instructrec.instructions import describe, instruction_from_json, instruction_to_json, limits_from_json, limits_to_json
 
 FILMS = films()
 
@@ -53,6 +54,66 @@ def test_words_of_limits():
     assert describe((between(None, 1979.0),)) == "year: at most 1979"
     assert describe(limits, "zh") == "genres：Comedy或Film-Noir；year：1990 到 1999；genres：不要Romance"
     assert describe(()) == ""
+
+
+def test_words_of_a_whole_instruction():
+    quotas = (Quota(limits=(wanted("Comedy"), between(None, 1979.0)), at_least=2), Quota(limits=(unwanted("War"),), at_most=3))
+    whole = Instruction(text="", quotas=quotas, like=("6",), unlike=("0",), seen="new", n=5)
+    spelled = "5 items; at least 2 with genres: Comedy and year: at most 1979; at most 3 with genres: not War; "
+    assert describe(whole, catalog=FILMS) == spelled + "like “Alien”; not like “Toy Story”; new to me"
+    with pytest.raises(QueryError, match="'6'"):
+        describe(whole)
+
+
+WRONG_WHOLES = [
+    ([], ["instruction", "empty", "object"]),
+    ({"limit": []}, ["'limit'", "'limits'"]),
+    ({"limits": 3}, ["limits", "int"]),
+    ({"quotas": {}}, ["quotas", "list"]),
+    ({"quotas": [{"limits": []}]}, ["quotas[0].limits", "empty"]),
+    ({"quotas": [{"limits": [{"attribute": "genres", "operator": "include", "values": ["Comedy"]}]}]}, ["quotas[0]", "at_least"]),
+    (
+        {"quotas": [{"limits": [{"attribute": "genres", "operator": "include", "values": ["Comdy"]}], "at_least": 1}]},
+        ["quotas[0].limits[0].values[0]", "'Comdy'", "'Comedy'"],
+    ),
+    (
+        {"quotas": [{"limits": [{"attribute": "year", "operator": "range", "low": 1}], "at_least": 3, "at_most": 2}]},
+        ["quotas[0].at_least", "3", "2"],
+    ),
+    (
+        {"quotas": [{"limits": [{"attribute": "year", "operator": "range", "low": 1}], "at_most": 1.5}]},
+        ["quotas[0].at_most", "1.5"],
+    ),
+    ({"quotas": [{"limits": [], "atleast": 2}]}, ["quotas[0]", "'atleast'", "'at_least'"]),
+    ({"quotas": ["x"]}, ["quotas[0]", "str", "object"]),
+    ({"like": "6"}, ["like", "list"]),
+    ({"unlike": ["6", "66"]}, ["unlike[1]", "'66'"]),
+    ({"like": [6]}, ["like[0]", "6", "item id"]),
+    ({"seen": "knwn"}, ["seen", "'knwn'", "'known'"]),
+    ({"n": 0}, ["n is 0", "whole number"]),
+    ({"n": True}, ["n is True"]),
+    ({"wish": 3}, ["wish", "int"]),
+    ({"limits": [{"attribute": [], "operator": "include"}]}, ["limits[0].attribute"]),
+    ({"limits": [{"attribute": "genres", "operator": {}}]}, ["limits[0].operator"]),
+]
+
+
+@pytest.mark.parametrize(("obj", "parts"), WRONG_WHOLES)
+def test_a_mistake_in_an_instruction_is_named_with_its_field(obj, parts):
+    with pytest.raises(QueryError) as caught:
+        instruction_from_json(obj, FILMS)
+    assert [part for part in parts if part not in str(caught.value)] == []
+
+
+def test_an_instruction_goes_round_as_json():
+    quota = Quota(limits=(wanted("Comedy"), between(1990.0, None)), at_least=2, at_most=4)
+    whole = Instruction(
+        text="dark", limits=(unwanted("War"),), quotas=(quota,), like=("6",), unlike=("0",), seen="known", n=5, wish="dark"
+    )
+    obj = instruction_to_json(whole)
+    assert list(obj) == ["limits", "quotas", "like", "unlike", "seen", "n", "wish"]
+    assert instruction_from_json(obj, FILMS) == whole
+    assert instruction_from_json({}, FILMS) == Instruction(text="")
 
 
 def test_words_in_an_unknown_language_name_the_known_ones():

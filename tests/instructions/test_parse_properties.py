@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.instructions.films import films
 
-from instructrec.core import Instruction
+from instructrec.core import Instruction, Quota
 from instructrec.instructions import describe, limits_from_json, limits_to_json, parse
 from instructrec.tables import Catalog, Labels, Limit
 
@@ -75,15 +75,15 @@ def ranges(attribute, numbers):
 
 
 def canonical(limits):
-    """Limits without order; exclusions of one attribute together, as one limit says the same as several."""
+    """Limits without order; exclusions of one attribute together, and without demands that they contradict, which they win over."""
     banned = {}
     for limit in limits:
         if limit.operator == "exclude":
             banned.setdefault(limit.attribute, set()).update(limit.values)
     rest = {
-        (limit.attribute, limit.operator, frozenset(limit.values), limit.low, limit.high)
+        (limit.attribute, limit.operator, frozenset(limit.values) - banned.get(limit.attribute, set()), limit.low, limit.high)
         for limit in limits
-        if limit.operator != "exclude"
+        if limit.operator != "exclude" and (limit.operator == "range" or set(limit.values) - banned.get(limit.attribute, set()))
     }
     return rest, {name: frozenset(values) for name, values in banned.items()}
 
@@ -149,3 +149,157 @@ def test_a_list_of_unwanted_values_never_lets_one_through(values, negation):
     shown = FILMS.matching(parse(f"{negation} {listed}", FILMS).limits)
     rows = FILMS.label_rows("genres")
     assert not any(set(rows[item]) & set(values) for item in np.flatnonzero(shown))
+
+
+half, other_half = GENRES[::2], GENRES[1::2]
+films_quotas = st.lists(
+    st.builds(
+        lambda limits, low, more: Quota(limits=limits, at_least=low, at_most=None if more is None else low + more),
+        st.tuples(label_limits("genres", half)) | st.tuples(label_limits("genres", half), ranges("year", years)),
+        st.integers(0, 4),
+        st.none() | st.integers(0, 4),
+    ).filter(lambda quota: quota.at_least or quota.at_most is not None),
+    max_size=2,
+)
+examples = st.lists(st.sampled_from(FILMS.item_ids), max_size=3, unique=True).map(tuple)
+wholes = st.builds(
+    lambda limits, quotas, items, split, seen, n: Instruction(
+        text="", limits=limits, quotas=tuple(quotas), like=items[:split], unlike=items[split:], seen=seen, n=n
+    ),
+    st.tuples() | st.tuples(label_limits("genres", other_half)),
+    films_quotas,
+    examples,
+    st.integers(0, 3),
+    st.sampled_from(["", "new", "known"]),
+    st.none() | st.integers(8, 40),
+)
+
+
+def counted(quotas):
+    """Every bound of every quota by itself: one quota with two bounds says the same as two quotas."""
+    low = {(canonical_quota(quota), "at_least", quota.at_least) for quota in quotas if quota.at_least}
+    return low | {(canonical_quota(quota), "at_most", quota.at_most) for quota in quotas if quota.at_most is not None}
+
+
+def canonical_quota(quota):
+    rest, banned = canonical(quota.limits)
+    return frozenset(rest), frozenset(banned.items())
+
+
+def check_round_trip(whole, language):
+    found = parse(describe(whole, language, catalog=FILMS), FILMS, language=language)
+    assert canonical(found.limits) == canonical(whole.limits)
+    assert counted(found.quotas) == counted(whole.quotas)
+    assert (set(found.like), set(found.unlike)) == (set(whole.like), set(whole.unlike))
+    assert (found.seen, found.n) == (whole.seen, whole.n)
+
+
+@settings(max_examples=200, deadline=None)
+@given(wholes)
+def test_instructions_described_in_english_are_understood_as_they_were(whole):
+    check_round_trip(whole, "en")
+
+
+@settings(max_examples=200, deadline=None)
+@given(wholes)
+def test_instructions_described_in_chinese_are_understood_as_they_were(whole):
+    check_round_trip(whole, "zh")
+
+
+MORE = [
+    "at least",
+    "three",
+    "2",
+    "of them",
+    "half",
+    "mostly",
+    "newer",
+    "than",
+    "Alien",
+    "another",
+    "again",
+    "haven't seen",
+    "the rest",
+    "stars",
+    "one",
+    "just",
+    "top",
+    "films",
+    "exactly",
+    "more than",
+    "up to",
+    "with",
+    "early",
+    "year",
+    "year:",
+    "cheaper",
+    "since",
+    "don't",
+    "best",
+    "5",
+    "item",
+]
+ZH = [
+    *(
+        [
+            "至少",
+            "三部",
+            "2",
+            "其中",
+            "一半",
+            "比",
+            "《Alien》",
+            "新",
+            "更",
+            "没看过",
+            "看过的",
+            "不要",
+            "像",
+            "前",
+            "十",
+            "和",
+            "或",
+            "，",
+            "。",
+            "1980",
+            "年",
+            "以前",
+            "90年代",
+            "分",
+            "其余",
+            "只要",
+            "最多",
+            "一部",
+        ]
+    ),
+    *(["为主", "year", "不超过", "片", "都不要", "以上", "到"]),
+    *GENRES[:6],
+]
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.sampled_from([*FRAGMENTS, *MORE]), max_size=20), st.lists(st.sampled_from(ZH), max_size=20))
+def test_any_order_of_words_that_count_and_compare_gives_an_instruction_that_can_be_applied(english, chinese):
+    for text, language in ((" ".join(english), "en"), ("".join(chinese), "zh")):
+        found = parse(text, FILMS, language=language)
+        for quota in found.quotas:
+            assert FILMS.matching(quota.limits).shape == (len(FILMS),) and quota.limits
+        assert not FILMS.unknown((*found.like, *found.unlike)) and not set(found.like) & set(found.unlike)
+        assert found.n is None or found.n >= 1
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(st.sampled_from([*FRAGMENTS, *MORE]), max_size=15),
+    st.lists(st.sampled_from(["zorgly", "blimfest", *(genre.lower() for genre in GENRES)]), min_size=1, max_size=3),
+    st.randoms(use_true_random=False),
+)
+def test_no_content_word_is_dropped_in_silence(words, content, random):
+    mixed = [*words, *content]
+    random.shuffle(mixed)
+    found = parse(" ".join(mixed), FILMS)
+    limits = [*found.limits, *(limit for quota in found.quotas for limit in quota.limits)]
+    kept = " ".join([*(value for limit in limits for value in limit.values), found.wish, *found.not_understood, *found.notes])
+    titles = " ".join(FILMS.titles[FILMS.index[item]] for item in (*found.like, *found.unlike))
+    heard = f"{kept} {titles}".lower()
+    assert [word for word in content if word not in heard] == []

@@ -1,6 +1,15 @@
-"""Words to Instruction and back: understanding requests, spelling out limits, rendering prompts and tuning tasks."""
+"""Words to Instruction and back: understanding requests, spelling them out, their JSON form, prompts and tuning tasks."""
 
-from instructrec.instructions.limits import describe, limits_from_json, limits_to_json
+from instructrec.instructions.describing import describe
+from instructrec.instructions.limits import instruction_from_json, instruction_to_json, limits_from_json, limits_to_json
 from instructrec.instructions.parse import MAX_CHARACTERS, parse
 
-__all__ = ["MAX_CHARACTERS", "describe", "limits_from_json", "limits_to_json", "parse"]
+__all__ = [
+    "MAX_CHARACTERS",
+    "describe",
+    "instruction_from_json",
+    "instruction_to_json",
+    "limits_from_json",
+    "limits_to_json",
+    "parse",
+]

@@ -8,7 +8,8 @@ How the rules read:
   an adjective before "A or B" without a second article goes with both;
 * an unwanted combination ("no romantic comedies") is kept out by excluding its first value that is not wanted elsewhere;
 * exclusions are limits even when put softly, because no model follows a "not" dependably;
-* what limits cannot hold (alternatives across attributes, contradicting years) becomes a wish.
+* what limits cannot hold (alternatives across attributes, "the 20s or the 90s") becomes a wish;
+* of two ranges that cannot both hold, the later one holds, with a note.
 """
 
 from __future__ import annotations
@@ -28,22 +29,24 @@ _LONGEST_GROUP = 8
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """What became of the reads: the limits, and the indices of those that are wishes or could not be used."""
+    """What became of the reads: the limits, the indices of those that are wishes or could not be used, and notes."""
 
     limits: tuple[Limit, ...]
     wishes: frozenset[int]
     unused: frozenset[int]
+    notes: tuple[str, ...]
 
 
 def sort_reads(reads: Sequence[Read], vocabulary: Vocabulary) -> Sorted:
     """Split reads into limits, wishes and leftovers."""
     wishes, unused = set(_soft(reads)), set(_leftover(reads))
-    includes, softened = _includes(reads, vocabulary)
+    wanted, softened = includes(reads, vocabulary)
     wished = [replace(read, soft=True) if index in softened else read for index, read in enumerate(reads)]
-    ranges, loose, impossible = _ranges(wished, vocabulary)
+    spans, loose, impossible, notes = ranges(wished, vocabulary)
     wishes.update(softened, loose)
-    excludes = _excludes(reads, vocabulary, {value for limit in includes for value in limit.values})
-    return Sorted((*includes, *ranges, *excludes), frozenset(wishes - impossible), frozenset(unused | impossible))
+    unwanted, spared = excludes(reads, vocabulary, {value for limit in wanted for value in limit.values})
+    limits = (*wanted, *spans, *unwanted)
+    return Sorted(limits, frozenset(wishes - impossible), frozenset(unused | impossible | spared), tuple(notes))
 
 
 def _soft(reads: Sequence[Read]) -> list[int]:
@@ -52,32 +55,37 @@ def _soft(reads: Sequence[Read]) -> list[int]:
         index
         for index, read in enumerate(reads)
         if read.polarity == "include" and read.mark.is_content
-        if read.mark.plays(*wished) or (read.soft and read.mark.plays("value", "range"))
+        if read.mark.plays(*wished) or (read.soft and read.mark.plays("value", "range", "amount"))
     ]
 
 
 def _leftover(reads: Sequence[Read]) -> list[int]:
-    """Words nobody knows, stray numbers, and unwanted or graded things that no limit can express."""
-    strange = ("unknown", "number", "year", "decade", "count")
+    """Words nobody knows, stray numbers, and unwanted, open or graded things that no limit can express."""
+    strange = ("unknown", "number", "year", "decade", "count", "unit", "amount")
     return [
         index
         for index, read in enumerate(reads)
-        if read.mark.is_content
-        if read.mark.plays(*strange)
-        or read.polarity == "unclear"
-        or (read.polarity == "exclude" and not read.mark.plays("value", "range"))
+        if read.mark.is_content and read.polarity != "counted"
+        if (read.mark.plays(*strange) and not (read.soft and read.mark.plays("amount")))
+        or read.polarity in ("unclear", "open")
+        or (read.polarity == "exclude" and not read.mark.plays("value", "range", "title"))
     ]
 
 
-def _includes(reads: Sequence[Read], vocabulary: Vocabulary) -> tuple[list[Limit], set[int]]:
+def includes(reads: Sequence[Read], vocabulary: Vocabulary) -> tuple[list[Limit], set[int]]:
+    """Limits of the demanded values, and the indices of those that no limit can hold together."""
     limits: list[Limit] = []
     softened: set[int] = set()
     for expression in _expressions(reads):
-        clauses = _clauses([[_ref(reads, index, vocabulary) for index in group] for group in _groups(reads, expression)])
+        groups, dropped = _groups(reads, expression)
+        softened.update(dropped)
+        clauses = _clauses([[_ref(reads, index, vocabulary) for index in group] for group in groups])
         crossing = _crossing(reads, expression)
         if clauses is None or crossing:
             softened.update([*expression, *crossing])
             continue
+        held = {ref for clause in clauses for ref in clause}
+        softened.update(index for group in groups for index in group if _ref(reads, index, vocabulary) not in held)
         for clause in clauses:
             limit = Limit(attribute=clause[0].attribute, operator="include", values=tuple(ref.value for ref in clause))
             if limit not in limits:
@@ -112,9 +120,10 @@ def _crossing(reads: Sequence[Read], expression: Sequence[int]) -> list[int]:
     return []
 
 
-def _groups(reads: Sequence[Read], expression: Sequence[int]) -> list[list[int]]:
-    """Alternatives, each a list of values that must hold together."""
+def _groups(reads: Sequence[Read], expression: Sequence[int]) -> tuple[list[list[int]], list[int]]:
+    """Alternatives, each a list of values that must hold together; and what is one too many."""
     groups: list[list[int]] = []
+    dropped: list[int] = []
     for index in expression:
         read = reads[index]
         plurals = bool(groups) and read.mark.plural and reads[groups[-1][-1]].mark.plural and read.joint != "adjacent"
@@ -124,7 +133,9 @@ def _groups(reads: Sequence[Read], expression: Sequence[int]) -> list[list[int]]
             groups.append([*_shared(reads, groups[-1], read), index])
         elif len(groups[-1]) < _LONGEST_GROUP:
             groups[-1].append(index)
-    return groups
+        else:
+            dropped.append(index)
+    return groups, dropped
 
 
 def _shared(reads: Sequence[Read], group: Sequence[int], read: Read) -> list[int]:
@@ -166,13 +177,17 @@ def _clauses(groups: Sequence[Sequence[Ref]]) -> list[tuple[Ref, ...]] | None:
     return None if any(len({ref.attribute for ref in clause}) > 1 for clause in unique) else unique
 
 
-def _ranges(reads: Sequence[Read], vocabulary: Vocabulary) -> tuple[list[Limit], set[int], set[int]]:
-    """Limits of the demanded ranges; indices of contradicting ones, and of unwanted ones whose complement is no range."""
+def ranges(reads: Sequence[Read], vocabulary: Vocabulary) -> tuple[list[Limit], set[int], set[int], list[str]]:
+    """Limits of the demanded ranges, and what gave way.
+
+    Returns them, the indices of alternatives that lie apart and of unwanted ranges whose complement is no range, and notes on
+    ranges that gave way to later ones.
+    """
     bounds: dict[str, list[tuple[int, Limit]]] = {}
     impossible: set[int] = set()
     for index, read in enumerate(reads):
         mark = read.mark
-        if not mark.plays("range") or mark.attribute is None or read.polarity in ("open", "unclear"):
+        if not mark.plays("range") or mark.attribute is None or read.polarity not in ("include", "exclude"):
             continue
         if read.polarity == "exclude" and not _belongs_to_demand(reads, index):
             other = None if _follows_value(reads, index) else flipped(mark, integral=vocabulary.is_integral(mark.attribute))
@@ -186,13 +201,24 @@ def _ranges(reads: Sequence[Read], vocabulary: Vocabulary) -> tuple[list[Limit],
         bounds.setdefault(limit.attribute, []).append((index, limit))
     limits: list[Limit] = []
     loose: set[int] = set()
-    for found in bounds.values():
+    notes: list[str] = []
+    for attribute, found in bounds.items():
         merged = _merged([limit for _, limit in found])
-        if merged is None:
+        if merged is None and any(reads[index].joint == "or" for index, _ in found):
             loose.update(index for index, _ in found)
-        else:
-            limits.append(merged)
-    return limits, loose, impossible
+            continue
+        if merged is None:
+            notes.append(f"contradiction:{attribute}")
+        limits.append(merged or _later([limit for _, limit in found]))
+    return limits, loose, impossible, notes
+
+
+def _later(limits: Sequence[Limit]) -> Limit:
+    """The range in which the last ones hold, as many as can."""
+    held = limits[-1]
+    for limit in reversed(limits[:-1]):
+        held = _merged([limit, held]) or held
+    return held
 
 
 def _follows_value(reads: Sequence[Read], index: int) -> bool:
@@ -222,16 +248,20 @@ def _merged(limits: Sequence[Limit]) -> Limit | None:
     return replace(limits[0], low=low, high=high)
 
 
-def _excludes(reads: Sequence[Read], vocabulary: Vocabulary, wanted: set[str]) -> list[Limit]:
-    """One limit an attribute. An ambiguous value is kept out of every attribute that has it."""
+def excludes(reads: Sequence[Read], vocabulary: Vocabulary, wanted: set[str]) -> tuple[list[Limit], set[int]]:
+    """One limit an attribute, and the unwanted values that stay allowed. An ambiguous value is kept out of every attribute."""
     values: dict[str, dict[str, None]] = {}
+    spared: set[int] = set()
     for group in _unwanted(reads):
         free = [index for index in group if not wanted & {ref.value for ref in reads[index].mark.refs}]
         if not free and _is_qualified(reads, group[0]):
-            continue  # "a comedy, but no dark ones": only the quality is unwanted, and it is handed back
-        for ref in _meant(reads, (free or group)[0]):
+            spared.update(group)  # "a comedy, but no dark ones": only the quality is unwanted, and it is handed back
+            continue
+        kept = (free or group)[0]
+        spared.update(index for index in group if index != kept)
+        for ref in _meant(reads, kept):
             values.setdefault(ref.attribute, {})[ref.value] = None
-    return [Limit(attribute=name, operator="exclude", values=tuple(found)) for name, found in values.items()]
+    return [Limit(attribute=name, operator="exclude", values=tuple(found)) for name, found in values.items()], spared
 
 
 def _is_qualified(reads: Sequence[Read], index: int) -> bool:

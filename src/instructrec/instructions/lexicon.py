@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -15,7 +16,11 @@ Phrase: TypeAlias = tuple[str, ...]
 LANGUAGES = ("en", "zh")
 """Languages with a wording file for understanding."""
 
+Comparison: TypeAlias = tuple[str, str]
+"""What is compared ("price") and how: "after" (strictly above), "before" (strictly below), "since" or "until" (not beyond)."""
+
 _MIN_STEM = 4
+_SET = re.compile(r"<(\w+)>")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +28,10 @@ class Lexicon:
     """What the function words of one language do.
 
     `strong` and `weak`: phrase (as compared words) -> the roles it can play; strong ones win over catalog values.
-    `decades`: phrase -> two digits; `parts`: phrase -> first and last year inside a decade.
+    `decades`: phrase -> two digits; `parts`: phrase -> first and last year inside a decade. `counts`, `vague`: phrase -> a number,
+    exact or at least; `shares`: phrase -> a part of the list, 0.5 and more for "half", beyond it for "most". `kinds`: general name
+    of a number ("rating") -> words an attribute of that kind may be called by; `kind_words`: phrases that speak of one.
+    `compare`: phrase -> comparison; those of `compare_than` compare only behind a "than".
     """
 
     language: str
@@ -32,6 +40,14 @@ class Lexicon:
     weak: Mapping[Phrase, tuple[str, ...]]
     decades: Mapping[Phrase, int]
     parts: Mapping[Phrase, tuple[int, int]]
+    counts: Mapping[Phrase, float]
+    vague: Mapping[Phrase, float]
+    shares: Mapping[Phrase, float]
+    kinds: Mapping[str, tuple[Phrase, ...]]
+    kind_words: Mapping[Phrase, str]
+    compare: Mapping[Phrase, Comparison]
+    compare_than: Mapping[Phrase, Comparison]
+    suffixes: tuple[str, ...]
     plural: tuple[tuple[str, str], ...]
     adjective: tuple[tuple[str, str], ...]
     decade_ending: Phrase
@@ -60,10 +76,18 @@ def lexicon(language: str) -> Lexicon | None:
     if language not in LANGUAGES:
         return None
     path = resources.files("instructrec.instructions") / "wording" / f"parsing.{language}.toml"
-    table = tomllib.loads(path.read_text(encoding="utf-8"))
-    strong, weak = _roles(table["strong"]), _roles(table["weak"])
+    return _read(tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+def _read(table: Mapping[str, Any]) -> Lexicon:
+    sets = table.get("sets", {})
+    strong, weak = _roles(table["strong"], sets), _roles(table["weak"], sets)
     decades = {keys(phrase): int(digits) for phrase, digits in table["decades"].items()}
     parts = {keys(phrase): (int(first), int(last)) for phrase, (first, last) in table["parts"].items()}
+    counts, vague = _counts(table["counts"]), {keys(phrase): float(number) for phrase, number in table["vague"].items()}
+    shares = {keys(phrase): float(share) for phrase, share in table["shares"].items()}
+    compare, compare_than = _comparisons(table["compare"]), _comparisons(table["compare_than"])
+    sure = (strong, decades, parts, shares, compare)
     return Lexicon(
         language=table["language"],
         script=table["script"],
@@ -71,15 +95,39 @@ def lexicon(language: str) -> Lexicon | None:
         weak=weak,
         decades=decades,
         parts=parts,
+        counts=counts,
+        vague=vague,
+        shares=shares,
+        kinds={kind: tuple(keys(name) for name in entry["names"]) for kind, entry in table["kinds"].items()},
+        kind_words={keys(word): kind for kind, entry in table["kinds"].items() for word in entry["words"]},
+        compare=compare,
+        compare_than=compare_than,
+        suffixes=tuple(table["endings"]["suffixes"]),
         plural=tuple((ending, single) for ending, single in table["endings"]["plural"]),
         adjective=tuple((ending, noun) for ending, noun in table["endings"]["adjective"]),
         decade_ending=keys(table["endings"]["decade"]),
         foreign=frozenset(table["foreign"]["words"]) | frozenset(table["foreign"]["negation"]),
         foreign_negation=frozenset(table["foreign"]["negation"]),
         describe=table["describe"],
-        words=frozenset(word for phrases in (strong, weak, decades, parts) for phrase in phrases for word in phrase),
-        strong_words=frozenset(word for phrases in (strong, decades, parts) for phrase in phrases for word in phrase),
+        words=_words((*sure, weak, counts, vague, compare_than)),
+        strong_words=_words((*sure, counts, vague)),
     )
+
+
+def _words(tables: Iterable[Iterable[Phrase]]) -> frozenset[str]:
+    return frozenset(word for phrases in tables for phrase in phrases for word in phrase)
+
+
+def _counts(table: Mapping[str, Any]) -> dict[Phrase, float]:
+    """Number words: as listed, and tens with units behind them ("twenty five", "二十五")."""
+    tens = {keys(word): float(value) for word, value in table["tens"].items()}
+    units = {keys(word): float(value) for word, value in table["units"].items()}
+    both = {ten + unit: high + low for ten, high in tens.items() for unit, low in units.items() if low < 10}
+    return {**both, **tens, **units, **{keys(word): float(value) for word, value in table["others"].items()}}
+
+
+def _comparisons(table: Mapping[str, Any]) -> dict[Phrase, Comparison]:
+    return {keys(word): (kind, way) for kind, ways in table.items() for way, words in ways.items() for word in words}
 
 
 def lexicon_for(text: str, language: str, *, han: float) -> Lexicon | None:
@@ -90,10 +138,21 @@ def lexicon_for(text: str, language: str, *, han: float) -> Lexicon | None:
     return chosen
 
 
-def _roles(table: Mapping[str, Any]) -> dict[Phrase, tuple[str, ...]]:
+def _roles(table: Mapping[str, Any], sets: Mapping[str, Any]) -> dict[Phrase, tuple[str, ...]]:
     roles: dict[Phrase, tuple[str, ...]] = {}
     for role, phrases in table.items():
         for phrase in phrases:
-            words = keys(phrase)
-            roles[words] = tuple(dict.fromkeys((*roles.get(words, ()), role)))
+            for spelled in _expanded(phrase, sets):
+                words = keys(spelled)
+                roles[words] = tuple(dict.fromkeys((*roles.get(words, ()), role)))
     return roles
+
+
+def _expanded(phrase: str, sets: Mapping[str, Any]) -> Iterator[str]:
+    """A phrase with every word of the sets it names: "I <have> seen" for each way to say <have>."""
+    found = _SET.search(phrase)
+    if found is None:
+        yield phrase
+        return
+    for word in sets[found.group(1)]:
+        yield from _expanded(phrase[: found.start()] + word + phrase[found.end() :], sets)

@@ -1,19 +1,20 @@
-"""Limits in other forms: as JSON objects, checked field by field, and as words that `parse` reads back."""
+"""Limits and whole instructions as JSON objects, checked field by field."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
+from instructrec.core import Instruction, Quota
 from instructrec.errors import QueryError, nearest
-from instructrec.instructions.lexicon import LANGUAGES, Lexicon, lexicon
-from instructrec.instructions.tokens import keys
-from instructrec.tables import Catalog, Limit
+from instructrec.tables import Catalog, ItemId, Limit
 
 _OPERATORS = ("include", "exclude", "range")
 _FIELDS = {"include": ("attribute", "operator", "values"), "range": ("attribute", "operator", "low", "high")}
+_KEYS = ("limits", "quotas", "like", "unlike", "seen", "n", "wish")
+_QUOTA = ("limits", "at_least", "at_most")
+_SEEN = ("", "new", "known")
 
 
 def limits_to_json(limits: Sequence[Limit]) -> list[dict[str, Any]]:
@@ -26,22 +27,100 @@ def limits_from_json(obj: object, catalog: Catalog) -> tuple[Limit, ...]:
 
     Raises QueryError that names the field ("limits[2].values[0]"), what came and the nearest thing the catalog has.
     """
-    if not isinstance(obj, (list, tuple)):
-        raise QueryError(f"limits is {_kind(obj)}, but a list of objects was expected. Use [] for no limits.")
-    return tuple(_from_json(entry, f"limits[{place}]", catalog) for place, entry in enumerate(obj))
+    return _limits(obj, "limits", catalog)
 
 
-def describe(limits: Sequence[Limit], language: str = "en") -> str:
-    """Limits in words, one clause each: "genres: Comedy or Drama; year: 1990 to 1999; genres: not Romance".
+def instruction_to_json(instruction: Instruction) -> dict[str, Any]:
+    """What an instruction asks for, as one object: limits, quotas, like, unlike, seen, n and wish."""
+    return {
+        "limits": limits_to_json(instruction.limits),
+        "quotas": [
+            {"limits": limits_to_json(quota.limits), "at_least": quota.at_least, "at_most": quota.at_most}
+            for quota in instruction.quotas
+        ],
+        "like": list(instruction.like),
+        "unlike": list(instruction.unlike),
+        "seen": instruction.seen,
+        "n": instruction.n,
+        "wish": instruction.wish,
+    }
 
-    `parse` of the result gives the same limits. Raises QueryError for a language without wording.
+
+def instruction_from_json(obj: object, catalog: Catalog) -> Instruction:
+    """Check and read what `instruction_to_json` writes; every key may be left out. The wish is also its text.
+
+    Raises QueryError that names the field ("quotas[1].limits[0].values[0]"), what came and the nearest thing the catalog has.
     """
-    words = lexicon(language)
-    if words is None:
-        raise QueryError(
-            f"There are no words for language '{language}'. Known: {', '.join(LANGUAGES)}.{nearest(language, LANGUAGES)}"
-        )
-    return words.describe["next"].join(_described(limit, words) for limit in limits)
+    if not isinstance(obj, Mapping):
+        raise QueryError(f"The instruction is {_kind(obj)}, but an object was expected. Its keys: {', '.join(_KEYS)}.")
+    _only(obj, _KEYS, "The instruction")
+    wish, seen = obj.get("wish") or "", obj.get("seen") or ""
+    if not isinstance(wish, str):
+        raise QueryError(f"wish is {_kind(wish)}, but words were expected.")
+    if not isinstance(seen, str) or seen not in _SEEN:
+        raise QueryError(f"seen is {seen!r}, but must be new, known or empty.{nearest(str(seen), _SEEN[1:])}")
+    return Instruction(
+        text=wish,
+        limits=_limits(obj.get("limits") or (), "limits", catalog),
+        quotas=tuple(_quota(entry, f"quotas[{place}]", catalog) for place, entry in _list(obj.get("quotas"), "quotas")),
+        like=_items(obj.get("like"), "like", catalog),
+        unlike=_items(obj.get("unlike"), "unlike", catalog),
+        seen=seen,  # type: ignore[arg-type]
+        n=_whole(obj.get("n"), "n", lowest=1),
+        wish=wish,
+    )
+
+
+def _limits(obj: object, where: str, catalog: Catalog) -> tuple[Limit, ...]:
+    if not isinstance(obj, (list, tuple)):
+        raise QueryError(f"{where} is {_kind(obj)}, but a list of objects was expected. Use [] for no limits.")
+    return tuple(_from_json(entry, f"{where}[{place}]", catalog) for place, entry in enumerate(obj))
+
+
+def _quota(entry: object, where: str, catalog: Catalog) -> Quota:
+    if not isinstance(entry, Mapping):
+        raise QueryError(f"{where} is {_kind(entry)}, but an object with limits, at_least and at_most was expected.")
+    _only(entry, _QUOTA, where)
+    limits = _limits(entry.get("limits"), f"{where}.limits", catalog)
+    if not limits:
+        raise QueryError(f"{where}.limits is empty, so nothing says which items to count. Give at least one limit.")
+    low = _whole(entry.get("at_least"), f"{where}.at_least", lowest=0)
+    high = _whole(entry.get("at_most"), f"{where}.at_most", lowest=0)
+    if low is None and high is None:
+        raise QueryError(f"{where} has neither at_least nor at_most. Give at least one number.")
+    if low is not None and high is not None and low > high:
+        raise QueryError(f"{where}.at_least is {low} and above at_most, {high}. Swap them.")
+    return Quota(limits=limits, at_least=low or 0, at_most=high)
+
+
+def _items(obj: object, where: str, catalog: Catalog) -> tuple[ItemId, ...]:
+    for place, item in _list(obj, where):
+        if not isinstance(item, str) or item not in catalog.index:
+            hint = nearest(item, catalog.item_ids) if isinstance(item, str) else ""
+            raise QueryError(f"{where}[{place}] is {item!r}, but an item id of the catalog was expected.{hint}")
+    return tuple(str(item) for _, item in _list(obj, where))
+
+
+def _list(obj: object, where: str) -> list[tuple[int, object]]:
+    if obj is not None and not isinstance(obj, (list, tuple)):
+        raise QueryError(f"{where} is {_kind(obj)}, but a list was expected. Use [] for none.")
+    return list(enumerate(obj or ()))
+
+
+def _whole(value: object, where: str, *, lowest: int) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
+        raise QueryError(f"{where} is {value!r}, but a whole number of at least {lowest} or null was expected.")
+    return value
+
+
+def _only(obj: Mapping[Any, Any], known: Sequence[str], where: str) -> None:
+    for name in obj:
+        if name not in known:
+            raise QueryError(
+                f"{where} has a field {name!r} that is not known. Known: {', '.join(known)}.{nearest(str(name), known)}"
+            )
 
 
 def _to_json(limit: Limit) -> dict[str, Any]:
@@ -54,7 +133,7 @@ def _from_json(entry: object, where: str, catalog: Catalog) -> Limit:
     if not isinstance(entry, Mapping):
         raise QueryError(f"{where} is {_kind(entry)}, but an object with attribute and operator was expected.")
     operator = entry.get("operator")
-    if operator not in _OPERATORS:
+    if not isinstance(operator, str) or operator not in _OPERATORS:
         hint = nearest(str(operator), _OPERATORS)
         raise QueryError(f"{where}.operator is {operator!r}, but must be one of {', '.join(_OPERATORS)}.{hint}")
     allowed = _FIELDS["range" if operator == "range" else "include"]
@@ -66,7 +145,7 @@ def _from_json(entry: object, where: str, catalog: Catalog) -> Limit:
             )
     known = tuple(catalog.numbers if operator == "range" else catalog.labels)
     attribute = entry.get("attribute")
-    if attribute not in known:
+    if not isinstance(attribute, str) or attribute not in known:
         hint = nearest(str(attribute), known)
         raise QueryError(
             f"{where}.attribute is {attribute!r}; for '{operator}' the catalog has: {', '.join(known) or 'none'}.{hint}"
@@ -106,37 +185,3 @@ def _kind(value: object) -> str:
     if value is None:
         return "missing"
     return "empty" if value in ([], {}, ()) else f"a {type(value).__name__}"
-
-
-def _described(limit: Limit, words: Lexicon) -> str:
-    attribute, templates = limit.attribute.replace("_", " "), words.describe
-    if limit.operator != "range":
-        values = templates["either"].join(_quoted(value, words) for value in limit.values)
-        return templates[limit.operator].format(attribute=attribute, values=values)
-    low, high = limit.low, limit.high
-    if low is not None and high is not None:
-        form = "exact" if low == high else "between"
-    elif low is not None:
-        low, form = (_strict(low, -1), "more") if _strict(low, -1) is not None else (low, "low")
-    else:
-        assert high is not None or low is None
-        high, form = (_strict(high, 1), "less") if high is not None and _strict(high, 1) is not None else (high, "high")
-    return templates[form].format(attribute=attribute, low=_number(low), high=_number(high))
-
-
-def _strict(bound: float, direction: int) -> float | None:
-    """The short number that a bound lies just beyond, if it does: 10.000000000000002 is "more than 10"."""
-    inside = math.nextafter(bound, direction * math.inf)
-    return inside if len(repr(inside)) + 6 < len(repr(bound)) else None
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return ""
-    return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
-
-
-def _quoted(value: str, words: Lexicon) -> str:
-    """A value as it stands, in quotation marks where its words could be taken for something else."""
-    plain = all(key.isalpha() and key not in words.strong_words for key in keys(value))
-    return value if plain else words.describe["quote"].format(value=value)

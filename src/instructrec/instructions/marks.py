@@ -6,25 +6,26 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from instructrec.instructions.lexicon import Lexicon
+from instructrec.instructions.examples import ExampleFinder
+from instructrec.instructions.lexicon import Comparison, Lexicon
 from instructrec.instructions.render import FIRST_YEAR, LAST_YEAR
 from instructrec.instructions.tokens import Token, number
-from instructrec.instructions.vocabulary import LONGEST_PHRASE, Ref, Vocabulary
+from instructrec.instructions.vocabulary import Ref, Vocabulary
 
-CONTENT = frozenset({"value", "range", "title", "quality", "known", "unknown", "number", "year", "decade", "count"})
+CONTENT = frozenset(
+    {"value", "range", "title", "quality", "known", "unknown", "number", "year", "decade", "count", "unit", "amount"}
+)
 """Roles of marks that say what is wanted; all other roles say how."""
 
 _DECADE = re.compile(r"(\d{2}|\d{4})s")
-_OPEN = {"“": "”", "„": "“", '"': '"', "«": "»", "《": "》", "「": "」", "『": "』"}
-_LONGEST_QUOTE = 60
-_SHORT_WORD = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
     """A stretch of tokens [first, last) and the roles it can play.
 
-    `refs`: meanings of a value. `low`, `high`: bounds of a number, year or range (None: open). `attribute`: of a range or name.
+    `refs`: meanings of a value. `low`, `high`: bounds of a number, year, range or amount (None: open). `attribute`: of a range
+    or name. `items`: codes that a title names. `compare`: what a comparison compares, and which way.
     """
 
     roles: tuple[str, ...]
@@ -35,6 +36,8 @@ class Mark:
     attribute: str | None = None
     low: float | None = None
     high: float | None = None
+    items: tuple[int, ...] = ()
+    compare: Comparison | None = None
 
     def plays(self, *roles: str) -> bool:
         """Whether it can play one of the roles."""
@@ -53,58 +56,65 @@ class Scanner:
         self.tokens = tokens
         self.vocabulary = vocabulary
         self.lexicon = lexicon
+        self._spellings: dict[str, str] = {}
         self.keys = tuple(self._spelled(token) for token in tokens)
-        self._has_case = any(token.text.islower() for token in tokens)
-        self._after_like = False
+        self.examples = ExampleFinder(tokens, vocabulary, lexicon)
+        self._links = {words[-1] for words, roles in lexicon.strong.items() if "than" in roles} | {"as"}
 
     def scan(self) -> list[Mark]:
         """All marks from left to right; every token belongs to at most one."""
         marks: list[Mark] = []
         place = 0
         while place < len(self.tokens):
-            mark = self._quoted(place) or self._phrase(place) or self._single(place)
+            mark = self._example(place) or self._phrase(place) or self._single(place)
             marks.append(mark)
             place = mark.last
-            if mark.is_content or self.tokens[mark.first].ends_sentence:
-                self._after_like = mark.plays("title") and not self.tokens[mark.first].ends_sentence
-            elif mark.plays("like"):
-                self._after_like = True
+            self._expect(mark)
         return marks
+
+    def _expect(self, mark: Mark) -> None:
+        """What kind of name may follow: an example after "like", something unwanted after "no"."""
+        examples = self.examples
+        if self.tokens[mark.first].ends_sentence:
+            examples.expect = ""
+        elif mark.plays("like", "than") or (mark.compare is not None and self.tokens[mark.last - 1].key in self._links):
+            examples.expect = "example"
+        elif mark.plays("title"):
+            pass
+        elif mark.is_content:
+            examples.expect = ""
+        elif mark.plays("negation", "before", "after", "since", "until", "another", "familiar", "fresh"):
+            examples.expect = examples.expect or "name"
 
     def _spelled(self, token: Token) -> str:
         word = token.key
+        if word not in self._spellings:
+            self._spellings[word] = self._corrected(word)
+        return self._spellings[word]
+
+    def _corrected(self, word: str) -> str:
         known = word in self.lexicon.words or word in self.vocabulary.value_words or not word.isalpha()
         if known or self.lexicon.stem(word) in self.vocabulary.words or self.vocabulary.find((word,)):
             return word
-        return self.vocabulary.speller.correct(word) or self._singular_spelled(word)
-
-    def _singular_spelled(self, word: str) -> str:
         stem = self.lexicon.stem(word)
-        return (self.vocabulary.speller.correct(stem) if stem != word else None) or word
+        return self.vocabulary.speller.correct(word) or (self.vocabulary.speller.correct(stem) if stem != word else None) or word
 
-    def _quoted(self, place: int) -> Mark | None:
-        closing = _OPEN.get(self.tokens[place].key)
-        if closing is None:
-            return None
-        for end in range(place + 2, min(place + _LONGEST_QUOTE, len(self.tokens))):
-            if self.tokens[end].key == closing:
-                words = tuple(token.key for token in self.tokens[place + 1 : end])
-                refs = self.vocabulary.find(words)
-                is_title = not refs and (words in self.vocabulary.titles or len(words) > 1)
-                role = "value" if refs else "title" if is_title and self._is_title(words) else ""
-                return Mark((role,), place, end + 1, refs) if role else None
-        return None
-
-    def _is_title(self, words: tuple[str, ...]) -> bool:
-        return words in self.vocabulary.titles
+    def _example(self, place: int) -> Mark | None:
+        """A title or quoted value at `place`, or the name of something that is not there."""
+        found = self.examples.find(place)
+        return None if found is None else Mark((found.role,), place, found.end, found.refs, items=found.items)
 
     def _phrase(self, place: int) -> Mark | None:
-        for length in range(min(LONGEST_PHRASE, len(self.tokens) - place), 0, -1):
+        for length in range(self._reach(place), 0, -1):
             words = self.keys[place : place + length]
-            mark = self._named(words, place) or self._title(words, place) or self._known_phrase(words, place)
+            mark = self._named(words, place) or self._known_phrase(words, place)
             if mark is not None:
                 return mark
         return None
+
+    def _reach(self, place: int) -> int:
+        left = len(self.tokens) - place
+        return min(left, self.vocabulary.longest(self.keys[place], self.keys[place + 1])) if left > 1 else left
 
     def _named(self, words: tuple[str, ...], place: int) -> Mark | None:
         end = place + len(words)
@@ -116,37 +126,47 @@ class Scanner:
     def _attribute(self, words: tuple[str, ...]) -> str | None:
         return self.vocabulary.attributes.get(tuple(self.lexicon.stem(word) for word in words))
 
-    def _title(self, words: tuple[str, ...], place: int) -> Mark | None:
-        raw = tuple(token.key for token in self.tokens[place : place + len(words)])
-        if len(words) < 2 or raw not in self.vocabulary.titles:
-            return None
-        if not self._after_like and not self._written_as_title(words, place):
-            return None
-        return Mark(("title",), place, place + len(words))
-
-    def _written_as_title(self, words: tuple[str, ...], place: int) -> bool:
-        if not self._has_case or all(self.vocabulary.find((word,)) or word in self.lexicon.words for word in words):
-            return False
-        tokens = self.tokens[place : place + len(words)]
-        capital = all(token.text[:1].isupper() or not token.text[:1].isalpha() for token in tokens if len(token.text) > _SHORT_WORD)
-        return capital and any(token.text[:1].isupper() for token in tokens[0 if place else 1 :])
-
     def _known_phrase(self, words: tuple[str, ...], place: int) -> Mark | None:
         end = place + len(words)
-        strong = self.lexicon.strong.get(words)
-        if words in self.lexicon.parts:
-            first, last = self.lexicon.parts[words]
-            return Mark(("part",), place, end, low=first, high=last)
-        if words in self.lexicon.decades:
-            return self._decade(self.lexicon.decades[words], place, end)
+        timed = self._timed(words, place, end)
+        if timed is not None:
+            return timed
+        lexicon, count = self.lexicon, self.lexicon.counts.get(words)
+        strong = lexicon.strong.get(words)
+        if words in lexicon.compare:
+            roles = ("compare", *(strong or lexicon.weak.get(words, ())))
+            return Mark(roles, place, end, compare=lexicon.compare[words])
         if strong:
-            return Mark(strong, place, end)
+            if self.lexicon.script == "han" and "article" in strong:
+                count = lexicon.counts.get(words[:1])  # "一部": an article, and one
+            return Mark(strong, place, end, low=count, high=count)
+        if words in lexicon.shares:
+            return Mark(("share",), place, end, low=lexicon.shares[words])
         refs = self.vocabulary.find(words) or self._shortened(words)
         if refs:
-            return Mark(("value",), place, end, refs, plural=self.vocabulary.is_plural(words, refs))
+            return Mark(("value",), place, end, refs, plural=self._is_plural(words, refs, end - 1))
         attribute = self._attribute(words)
         if attribute:
             return Mark(("attribute",), place, end, attribute=attribute)
+        return self._weak(words, place, end)
+
+    def _is_plural(self, words: tuple[str, ...], refs: tuple[Ref, ...], last: int) -> bool:
+        written = self.tokens[last].key
+        corrected = written != words[-1] and self.lexicon.stem(written) != written
+        return corrected or self.vocabulary.is_plural(words, refs)
+
+    def _timed(self, words: tuple[str, ...], place: int, end: int) -> Mark | None:
+        if words in self.lexicon.parts:
+            first, last = self.lexicon.parts[words]
+            return Mark(("part",), place, end, low=first, high=last)
+        return self._decade(self.lexicon.decades[words], place, end) if words in self.lexicon.decades else None
+
+    def _weak(self, words: tuple[str, ...], place: int, end: int) -> Mark | None:
+        vague, count = self.lexicon.vague.get(words), self.lexicon.counts.get(words)
+        if count is not None:
+            return Mark(("count", "vague") if vague else ("count",), place, end, low=count, high=count)
+        if vague is not None:
+            return Mark(("few", "vague"), place, end, low=vague)
         weak = self.lexicon.weak.get(words)
         return Mark(weak, place, end) if weak else None
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from instructrec.core import Instruction
 from instructrec.instructions.assembly import Sorted, sort_reads
+from instructrec.instructions.comparisons import ComparisonReader
+from instructrec.instructions.counts import CountReader
 from instructrec.instructions.lexicon import Lexicon, lexicon_for
-from instructrec.instructions.marks import Scanner
+from instructrec.instructions.marks import Mark, Scanner
+from instructrec.instructions.quotas import read_quotas
 from instructrec.instructions.ranges import RangeReader
-from instructrec.instructions.scope import Read, read_scopes
+from instructrec.instructions.scope import Polarity, Read, read_scopes
+from instructrec.instructions.settling import settle
 from instructrec.instructions.tokens import Token, clean, foreign_script_share, han_share, tokenize
 from instructrec.instructions.vocabulary import Vocabulary
 from instructrec.tables import Catalog
@@ -24,6 +29,8 @@ _KEPT_IN_WISH = (
     "or",
     "from",
     "filler",
+    "noun",
+    "attribute",
     "between",
     "to",
     "before",
@@ -53,17 +60,20 @@ def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon) -> Reading:
     cleaned = clean(text)
     tokens = tokenize(cleaned)
     marks = Scanner(tokens, vocabulary, lexicon).scan()
-    ranged = RangeReader(marks, tokens, vocabulary, lexicon).read()
-    return Reading(cleaned, tuple(tokens), tuple(read_scopes(ranged, tokens)))
+    compared = ComparisonReader(marks, tokens, vocabulary, lexicon).read()
+    ranged = RangeReader(compared, tokens, vocabulary, lexicon).read()
+    counted = CountReader(ranged, tokens, lexicon).read()
+    return Reading(cleaned, tuple(tokens), tuple(read_scopes(counted, tokens)))
 
 
-def parse(text: str, catalog: Catalog, *, language: str = "en") -> Instruction:
-    """Understand an instruction with the words of this catalog.
+def parse(text: str, catalog: Catalog, *, language: str = "en", n: int = 10) -> Instruction:
+    """Understand an instruction with the words of this catalog; `n` is the length of the list where the text says none.
 
-    Demands on attribute values and numbers become limits; preferences ("ideally", "in the mood for"), titles, moods and other
-    words the catalog knows become the wish, which is then the whole affirmative text without filler. Handed back as not
-    understood: unknown words, how many items are asked for, unwanted things that no limit can express ("no violence"), and
-    what stands beyond `MAX_CHARACTERS`.
+    Demands on attribute values and numbers become limits, on how many items of the list meet them quotas; titles named as
+    examples become `like` and `unlike`; what the user knows already or not becomes `seen`, and a number of items `n`.
+    Preferences ("ideally", "in the mood for"), examples, moods and other words the catalog knows become the wish, which is then
+    the whole affirmative text without filler. Handed back as not understood: unknown words and names, unwanted things that no
+    limit can express ("no violence"), and what stands beyond `MAX_CHARACTERS`.
     A text in a language without wording is not understood as a whole. Never raises.
     """
     head, rest = _cut(text)
@@ -76,13 +86,55 @@ def parse(text: str, catalog: Catalog, *, language: str = "en") -> Instruction:
     reading = read(head, Vocabulary.of(catalog, lexicon), lexicon)
     if _is_foreign(reading, lexicon):
         return Instruction(text=text, not_understood=(head.strip(), *left_over))
-    found = sort_reads(reading.reads, Vocabulary.of(catalog, lexicon))
+    return _assembled(reading, text, left_over, Vocabulary.of(catalog, lexicon), n)
+
+
+def _assembled(reading: Reading, text: str, left_over: tuple[str, ...], vocabulary: Vocabulary, n: int) -> Instruction:
+    counted = read_quotas(reading.reads, vocabulary, n=n)
+    reading = replace(reading, reads=counted.reads)
+    found = sort_reads(reading.reads, vocabulary)
+    settled = settle(
+        found.limits,
+        [(quota, _between(reading, *span)) for quota, span in counted.quotas],
+        like=_named(reading, "include"),
+        unlike=_named(reading, "exclude"),
+        catalog=vocabulary.catalog,
+        n=counted.n or n,
+    )
     return Instruction(
         text=text,
-        limits=found.limits,
+        limits=settled.limits,
+        quotas=settled.quotas,
+        like=settled.like,
+        unlike=settled.unlike,
+        seen=_seen(reading),
+        n=counted.n,
         wish=_wish(reading, found),
-        not_understood=tuple(dict.fromkeys((*_not_understood(reading, found), *left_over))),
+        not_understood=tuple(dict.fromkeys((*_not_understood(reading, found), *settled.dropped, *left_over))),
+        notes=tuple(dict.fromkeys((*found.notes, *settled.notes))),
     )
+
+
+def _between(reading: Reading, first: int, last: int) -> str:
+    """The words from one read to another."""
+    marks = (reading.reads[first].mark, reading.reads[last].mark)
+    return reading.text[reading.tokens[marks[0].first].start : reading.tokens[marks[1].last - 1].end]
+
+
+def _named(reading: Reading, polarity: Polarity) -> list[int]:
+    """Codes of the items named as examples of what is wanted, or not."""
+    return [code for read in reading.reads if read.polarity == polarity and read.mark.plays("title") for code in read.mark.items]
+
+
+def _seen(reading: Reading) -> Literal["", "new", "known"]:
+    """Whether only new or only known items are wanted; the last word on it holds, and a negation turns it round."""
+    reads = reading.reads
+    for index, read in reversed(list(enumerate(reads))):
+        if index + 1 < len(reads) and reads[index + 1].mark.plays("title"):
+            continue  # "I have seen X" speaks of one item only
+        if read.mark.plays("fresh", "familiar") and read.polarity in ("include", "exclude"):
+            return "new" if read.mark.plays("fresh") == (read.polarity == "include") else "known"
+    return ""
 
 
 def _cut(text: str) -> tuple[str, str]:
@@ -122,7 +174,7 @@ def _clause(reading: Reading, indices: Sequence[int]) -> str:
     if not content:
         return ""
     start = content[0]
-    while start > 0 and reading.reads[indices[start - 1]].mark.plays("article", "like"):
+    while start > 0 and _introduces(reading.reads[indices[start - 1]].mark):
         start -= 1
     kept = [index for index in indices[start : content[-1] + 1] if _belongs(reading, index)]
     text, end = "", None
@@ -132,6 +184,11 @@ def _clause(reading: Reading, indices: Sequence[int]) -> str:
         text += gap + reading.words(reading.reads[index])
         end = reading.tokens[reading.reads[index].mark.last - 1].end
     return " ".join(text.split())
+
+
+def _introduces(mark: Mark) -> bool:
+    """Whether a wish may begin with it; a "than" needs something before."""
+    return mark.plays("article", "like") and not mark.plays("than")
 
 
 def _belongs(reading: Reading, index: int) -> bool:
@@ -146,7 +203,7 @@ def _not_understood(reading: Reading, found: Sorted) -> list[str]:
     for index in sorted(found.unused):
         item = reading.reads[index]
         first = item.mark.first
-        if item.polarity in ("exclude", "unclear") and item.trigger is not None and item.trigger < index:
+        if item.polarity in ("exclude", "unclear", "open") and item.trigger is not None and item.trigger < index:
             trigger = reading.reads[item.trigger].mark
             first = trigger.first if first - trigger.last <= 2 else first
         words = reading.text[reading.tokens[first].start : reading.tokens[item.mark.last - 1].end]

@@ -12,7 +12,7 @@ from instructrec.instructions.marks import Mark
 from instructrec.instructions.tokens import Token
 from instructrec.instructions.vocabulary import Vocabulary
 
-_NUMERIC = ("year", "decade", "number")
+_NUMERIC = ("year", "decade", "number", "count")
 _MOST_BETWEEN = 6
 """Marks that may stand between a word of comparison and its number; also keeps the reading linear."""
 
@@ -33,6 +33,11 @@ class RangeReader:
         self.vocabulary = vocabulary
         self.lexicon = lexicon
         self.attribute: str | None = None
+        self._named_at = -1
+        """Where in the result the attribute stands that was named last."""
+        self._used: set[int] = set()
+        self._previous: tuple[str, int] = ("", 0)
+        """Attribute of the last range, and the mark behind it."""
 
     def read(self) -> list[Mark]:
         """The marks, with each range as one mark of role "range"."""
@@ -40,7 +45,7 @@ class RangeReader:
         place = 0
         while place < len(self.marks):
             mark = self.marks[place]
-            self._remember(mark)
+            self._remember(mark, len(out))
             found = self._range(place)
             if found is None:
                 out.append(mark)
@@ -48,13 +53,31 @@ class RangeReader:
             else:
                 out.append(found[0])
                 place = found[1]
-        return out
+        return [self._left_over(out, index) for index in range(len(out))]
 
-    def _remember(self, mark: Mark) -> None:
+    def _remember(self, mark: Mark, position: int) -> None:
         if mark.plays("attribute"):
             self.attribute = mark.attribute if mark.attribute in self.vocabulary.catalog.numbers else None
-        elif mark.plays("sign") and (self.tokens[mark.first].ends_sentence or self.tokens[mark.first].key == ","):
+            self._named_at = position
+        elif mark.plays("sign"):
+            token = self.tokens[mark.first]
+            self.attribute = None if token.ends_sentence or token.key == "," else self.attribute
+        elif mark.plays("and", "contrast", "value", "title", "known", "unknown", "like"):
             self.attribute = None
+
+    def _left_over(self, out: Sequence[Mark], index: int) -> Mark:
+        """A name or part of a decade that nothing used is a word like others: it must not get lost."""
+        mark = out[index]
+        if mark.roles == ("part",):
+            return replace(mark, roles=("known",), low=None, high=None)
+        if mark.roles != ("attribute",) or index in self._used or self._names_neighbour(out, index):
+            return mark
+        return replace(mark, roles=("known",))
+
+    def _names_neighbour(self, out: Sequence[Mark], index: int) -> bool:
+        near = out[max(0, index - 3) : index + 4]
+        name = out[index].attribute
+        return any(mark.plays("value") and any(ref.attribute == name for ref in mark.refs) for mark in near)
 
     def _range(self, place: int) -> tuple[Mark, int] | None:
         start = place
@@ -64,26 +87,44 @@ class RangeReader:
         if bounds is None:
             return None
         attribute, end = self._attribute_of(start, bounds.end)
-        if attribute is None:
+        if end < len(self.marks) and self.marks[end].roles == ("attribute",) and self.marks[end].attribute == attribute:
+            end += 1  # said before and behind: "rating above 4 stars"
+        if attribute is None or self._has_unit(end):
             return None
         bounds, self.attribute = self._shifted(bounds, attribute), None
+        self._previous = (attribute, end)
         last = self.marks[end - 1].last
         return Mark(("range",), self.marks[start].first, last, attribute=attribute, low=bounds.low, high=bounds.high), end
 
+    def _has_unit(self, end: int) -> bool:
+        """Whether a unit follows, which nobody here can convert ("longer than 2 hours")."""
+        return end < len(self.marks) and self.marks[end].roles[0] == "unit"
+
+    def _goes_on(self, start: int) -> bool:
+        """Whether only "and" or "but" stands between the range before and what starts here: "over 3 but under 4"."""
+        end = self._previous[1]
+        return 0 < end < start <= end + 2 and all(mark.plays("and", "contrast") for mark in self.marks[end:start])
+
     def _attribute_of(self, start: int, end: int) -> tuple[str | None, int]:
-        inside = [mark.attribute for mark in self.marks[start:end] if mark.plays("attribute")]
-        named = [name for name in inside if name in self.vocabulary.catalog.numbers]
+        named = [mark.attribute for mark in self.marks[start:end] if mark.attribute in self.vocabulary.catalog.numbers]
         if named:
+            if named[0] == self.attribute:
+                self._used.add(self._named_at)
             return named[0], end
         if self.attribute is not None:
+            self._used.add(self._named_at)
             return self.attribute, end
         if (
             end < len(self.marks)
             and self.marks[end].attribute in self.vocabulary.catalog.numbers
+            and self.marks[end].plays("attribute")
             and not self.marks[end].plays("named")
         ):
             return self.marks[end].attribute, end + 1
-        years = all(not mark.plays("number") or self._is_short_year(mark) for mark in self.marks[start:end])
+        dated = any(mark.plays("year", "decade", "count") for mark in self.marks[start:end])
+        if self._goes_on(start) and not dated and not self.marks[start].plays("number"):
+            return self._previous[0], end
+        years = all(not mark.plays("number", "count") or self._is_short_year(mark) for mark in self.marks[start:end])
         return (self.vocabulary.year if years else None), end
 
     def _is_short_year(self, mark: Mark) -> bool:
@@ -93,7 +134,7 @@ class RangeReader:
         return mark.first > 1 and self.tokens[mark.first - 1].text in "-–—~" and self.tokens[mark.first - 2].key[:1].isdigit()
 
     def _shifted(self, bounds: _Bounds, attribute: str) -> _Bounds:
-        """Strict bounds came as infinitesimals (see `_beyond`); make them the next whole number where all numbers are whole."""
+        """Strict bounds came as infinitesimals (see `beyond`); make them the next whole number where all numbers are whole."""
         low, high, end = bounds
         if low is not None and not low.is_integer() and self.vocabulary.is_integral(attribute):
             low = float(math.ceil(low))
@@ -109,12 +150,16 @@ class RangeReader:
             mark = self.marks[place]
             if mark.plays("part"):
                 part = mark
-            elif not self._is_apostrophe(mark) and not (prefixes and mark.plays("article", "from", "attribute", "filler")):
+            elif not self._is_apostrophe(mark) and not (prefixes and self._may_lead(mark)):
                 return None
             place += 1
         if place >= stop:
             return None
         return self._refined(place, part)
+
+    def _may_lead(self, mark: Mark) -> bool:
+        """Whether a mark may stand between a word of comparison and its number; "one" there counts something."""
+        return mark.plays("article", "from", "attribute", "filler") and not (mark.plays("article") and mark.low is not None)
 
     def _is_apostrophe(self, mark: Mark) -> bool:
         return mark.plays("sign") and self.tokens[mark.first].text in "'’‘"
@@ -131,8 +176,11 @@ class RangeReader:
         return _Bounds(low, high, end)
 
     def _plain(self, value: _Bounds) -> _Bounds:
-        """A value without a word before it: "1990 or later", "1990-1995", "the 80s and 90s", "1994"."""
+        """A value without a word before it: "1990 or later", "4 stars and up", "1990-1995", "the 80s and 90s", "1994"."""
         low, high, end = value
+        behind = ("since_after", "before_after", "until_after")
+        if end + 1 < len(self.marks) and self.marks[end].plays("attribute") and self.marks[end + 1].plays(*behind):
+            end += 1
         if end < len(self.marks):
             follow = self.marks[end]
             if follow.plays("to") and (second := self._value(end + 1)) is not None and not follow.plays("and"):
@@ -140,7 +188,7 @@ class RangeReader:
             if follow.plays("since_after"):
                 return _Bounds(low, None, end + 1)
             if follow.plays("before_after"):
-                return _Bounds(None, _beyond(low, -1), end + 1)
+                return _Bounds(None, beyond(low, -1), end + 1)
             if follow.plays("until_after"):
                 return _Bounds(None, high, end + 1)
         return self._joined(value)
@@ -176,12 +224,13 @@ class RangeReader:
         for role, bounds in (
             ("since", _Bounds(low, None, end)),
             ("until", _Bounds(None, high, end)),
-            ("before", _Bounds(None, _beyond(low, -1), end)),
-            ("after", _Bounds(_beyond(high, 1), None, end)),
+            ("before", _Bounds(None, beyond(low, -1), end)),
+            ("after", _Bounds(beyond(high, 1), None, end)),
         ):
             if role in roles:
                 return bounds
-        return self._plain(value) if {"from", "article"} & set(roles) else None
+        leads = self.marks[place].plays("from", "article") and self._may_lead(self.marks[place]) and "measure" not in roles
+        return self._plain(value) if leads else None
 
     def _between(self, value: _Bounds) -> _Bounds | None:
         if value.end < len(self.marks) and self.marks[value.end].plays("and", "to"):
@@ -190,9 +239,11 @@ class RangeReader:
         return None
 
 
-def _beyond(bound: float | None, direction: int) -> float | None:
-    """The nearest float strictly beyond a bound."""
-    return None if bound is None else math.nextafter(bound, direction * math.inf)
+def beyond(bound: float | None, direction: int, *, whole: bool = False) -> float | None:
+    """The nearest float strictly beyond a bound, the nearest whole number where all numbers are `whole`."""
+    if bound is None or not whole:
+        return None if bound is None else math.nextafter(bound, direction * math.inf)
+    return math.floor(bound) + 1.0 if direction > 0 else math.ceil(bound) - 1.0
 
 
 def flipped(mark: Mark, *, integral: bool) -> Mark | None:
@@ -200,6 +251,6 @@ def flipped(mark: Mark, *, integral: bool) -> Mark | None:
     if (mark.low is None) == (mark.high is None):
         return None
     if mark.low is not None:
-        return replace(mark, low=None, high=mark.low - 1 if integral else _beyond(mark.low, -1))
+        return replace(mark, low=None, high=mark.low - 1 if integral else beyond(mark.low, -1))
     assert mark.high is not None
-    return replace(mark, low=mark.high + 1 if integral else _beyond(mark.high, 1), high=None)
+    return replace(mark, low=mark.high + 1 if integral else beyond(mark.high, 1), high=None)

@@ -1,4 +1,4 @@
-"""Third pass: how far negation, softness and lists reach. The result says of every mark whether it is wanted, and how firmly."""
+"""Fourth pass: how far negation, softness and lists reach. The result says of every mark whether it is wanted, and how firmly."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from instructrec.instructions.marks import Mark
 from instructrec.instructions.tokens import Token
 
-Polarity: TypeAlias = Literal["include", "exclude", "open", "unclear"]
+Polarity: TypeAlias = Literal["include", "exclude", "open", "unclear", "counted"]
 Joint: TypeAlias = Literal["new", "adjacent", "comma", "and", "or"]
 
 _HANDLERS = (
@@ -25,9 +25,11 @@ _LONGEST_LIST = 40
 class Read:
     """A mark in context.
 
-    `polarity`: wanted, unwanted, without condition ("not only"), or a degree nobody can check ("less", "not too");
+    `polarity`: wanted, unwanted, without condition ("not only"), a degree nobody can check ("less", "not too"), or used up by a
+    count of the list ("at least two");
     `soft`: a preference rather than a demand; `joint`: how it hangs on the content before it; `article`: "a" before it;
-    `segment`: number of the clause; `trigger`: index of the mark that set the polarity, if any.
+    `comma`: it follows a comma, whatever that stands for; `segment`, `sentence`: numbers of the clause and sentence;
+    `trigger`: index of the mark that set the polarity, if any.
     """
 
     mark: Mark
@@ -36,7 +38,9 @@ class Read:
     joint: Joint
     article: bool
     segment: int
+    sentence: int
     trigger: int | None
+    comma: bool = False
 
 
 @dataclass(slots=True)
@@ -46,7 +50,10 @@ class _State:
     joint: Joint = "new"
     article: bool = False
     segment: int = 0
+    sentence: int = 0
     trigger: int | None = None
+    example: bool = False
+    """A title was just named as an example, wanted or not."""
     fresh: bool = False
     """A negation or softener was just read and nothing it applies to yet."""
     once: bool = False
@@ -68,6 +75,11 @@ class ScopeReader:
 
     def read(self) -> list[Read]:
         """One Read a mark, in order."""
+        self._walk()
+        self._close()
+        return self.state.reads
+
+    def _walk(self) -> None:
         for place, mark in enumerate(self.marks):
             if mark.is_content:
                 self._content(mark)
@@ -77,14 +89,25 @@ class ScopeReader:
                 self._word(place)
             if not mark.is_content:
                 self.state.reads.append(self._current(mark))
-        return self.state.reads
+
+    def _close(self) -> None:
+        """A negation that nothing follows acts on what stands before it where its words can ("恐怖片都不要")."""
+        state = self.state
+        trigger = state.trigger if state.fresh and state.polarity == "exclude" else None
+        if trigger is not None and self.marks[trigger].plays("negation_after"):
+            self._backwards("negation_after", trigger)
 
     def _current(self, mark: Mark) -> Read:
         state = self.state
-        return Read(mark, state.polarity, state.soft, state.joint, state.article, state.segment, state.trigger)
+        return Read(mark, state.polarity, state.soft, state.joint, state.article, state.segment, state.sentence, state.trigger)
 
     def _content(self, mark: Mark) -> None:
         state = self.state
+        if state.example and not state.fresh and not mark.plays("title") and state.joint == "adjacent":
+            state.polarity, state.soft, state.trigger = "include", False, None  # "like X from the 90s": the years must hold
+        was_example, state.example = state.example, mark.plays("title") and (state.soft or state.polarity != "include")
+        if mark.plays("amount") and not state.fresh and (state.polarity != "include" or was_example):
+            self._reset(state.joint)  # "no horror and two comedies"
         if state.joint == "and" and state.polarity != "include" and not state.fresh and state.article and not state.head_article:
             self._reset("and")  # "no romance and a happy end": the second thing has its own article, so it is wanted
         if state.fresh:
@@ -159,7 +182,7 @@ class ScopeReader:
     def _reset(self, joint: Joint) -> None:
         state = self.state
         state.polarity, state.soft, state.trigger, state.fresh, state.joint = "include", False, None, False, joint
-        state.once = False
+        state.once = state.example = False
         state.segment += 1
 
     def _backwards(self, role: str, place: int) -> None:
@@ -179,8 +202,13 @@ class ScopeReader:
 
     def _sign(self, place: int) -> None:
         token = self.tokens[self.marks[place].first]
+        if token.ends_sentence or token.key == ",":
+            self._close()
         if token.ends_sentence:
             self._reset("new")
+            self.state.sentence += 1
+        elif token.key == ":" and place and self.marks[place - 1].plays("amount", "noun") and self.state.joint == "adjacent":
+            self.state.joint = "comma"
         elif token.key == "," or token.text in "–—":
             if not self._list_continues(place):
                 keep = self.state.joint
@@ -203,7 +231,7 @@ class ScopeReader:
                 seen = True
             elif mark.plays("article"):
                 article = article or not seen
-            elif not (mark.plays("sign") and self.tokens[mark.first].key == ",") and mark.roles[0] != "filler":
+            elif not (mark.plays("sign") and self.tokens[mark.first].key == ",") and not mark.plays("filler", "noun"):
                 return False
         return False
 
@@ -226,7 +254,7 @@ def read_scopes(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[Read]:
         if after is None or (after.polarity, after.soft) != (read.polarity, read.soft) or after.joint == "new":
             closing = _default(reads, index)
         if read.joint == "comma":
-            reads[index] = replace(read, joint=closing)
+            reads[index] = replace(read, joint=closing, comma=True)
         elif read.joint in ("and", "or"):
             closing = read.joint
     return reads

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 _SHORTEST, _LONGEST = 5, 30
 """Shorter words have too many neighbours that are words themselves; longer ones are not words."""
 _LONG_ENOUGH_FOR_TWO = 9
+_LONGEST_TITLE = 60
 
 
 class Speller:
@@ -31,6 +32,40 @@ class Speller:
         ranked = sorted((distance(word, known), known) for known in near if known[0] in word[:2] and word[0] in known[:2])
         best = [known for edits, known in ranked if edits == ranked[0][0] and edits <= min(_allowed(word), _allowed(known))]
         return best[0] if len(best) == 1 else None
+
+
+class TitleSpeller:
+    """Corrects a whole phrase to the one known phrase within one edit, two from nine letters on; spaces do not count.
+
+    Only phrases that share the first two or the last three letters are compared, as one slip cannot touch both ends.
+    """
+
+    def __init__(self, phrases: Iterable[tuple[str, ...]]) -> None:
+        self._known: dict[str, tuple[str, ...]] = {}
+        self._by_end: dict[tuple[str, int], list[str]] = defaultdict(list)
+        for phrase in phrases:
+            joined = "".join(phrase)
+            if _SHORTEST <= len(joined) <= _LONGEST_TITLE and joined not in self._known:
+                self._known[joined] = phrase
+                for end in (joined[:2], joined[-3:]):
+                    self._by_end[end, len(joined)].append(joined)
+
+    def correct(self, words: tuple[str, ...]) -> tuple[str, ...] | None:
+        """The known phrase meant, or None when there is none, or more than one that is equally near."""
+        joined = "".join(words)
+        if not _SHORTEST <= len(joined) <= _LONGEST_TITLE:
+            return None
+        edits = _allowed(joined)
+        near = {
+            known
+            for end in (joined[:2], joined[-3:])
+            for length in range(len(joined) - edits, len(joined) + edits + 1)
+            for known in self._by_end.get((end, length), ())
+            if len(set(joined) ^ set(known)) <= 2 * edits
+        }
+        ranked = sorted((distance(joined, known), known) for known in near)
+        best = [known for steps, known in ranked if steps == ranked[0][0] and steps <= min(edits, _allowed(known))]
+        return self._known[best[0]] if len(best) == 1 else None
 
 
 def distance(left: str, right: str) -> int:

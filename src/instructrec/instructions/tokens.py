@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _WORD = rf"(?:(?![{HAN}])[^\W_])+"
-_TOKEN = re.compile(rf"(?<!\S)[-−]\d+(?:\.\d+)?(?!\w)|\d+\.\d+(?![\w])|{_WORD}(?:['’ʼ`]{_WORD})*|[{HAN}]|\n|\S")
+_NUMBER = r"(?<!\S)[-−]\d+(?:\.\d+)?(?![a-zA-Z\d_])|\d+\.\d+(?![a-zA-Z\d_])|(?<![a-zA-Z\d_.)\]])\.\d+(?![a-zA-Z\d_.])"
+_TOKEN = re.compile(rf"{_NUMBER}|{_WORD}(?:['’ʼ`]{_WORD})*|[{HAN}]|\n|\S")
 _APOSTROPHES = str.maketrans("", "", "'’ʼ`")
 _HYPHENS = "-‐‑_"
 _SAME = {"&": "and", "，": ",", "、": ",", "−": "-"}
 _SENTENCE_ENDS = frozenset(".!?;。！？；…\n")
-_DIGITS = re.compile(r"[-−]?\d+(?:\.\d+)?")
+_DIGITS = re.compile(r"[-−]?(?:\d+(?:\.\d+)?|\.\d+)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from instructrec.instructions.lexicon import Lexicon, Phrase
 from instructrec.instructions.render import year_attribute
-from instructrec.instructions.spelling import Speller
+from instructrec.instructions.spelling import Speller, TitleSpeller
 from instructrec.instructions.tokens import clean, fold, han_share, keys
 from instructrec.tables import Catalog
 
@@ -34,7 +35,8 @@ class Ref(NamedTuple):
 class Vocabulary:
     """The words of one catalog, compared by the rules of one language.
 
-    `values`: stemmed phrase -> what it can mean; `attributes`: phrase -> attribute name; `titles`: phrases of two words or more.
+    `values`: stemmed phrase -> what it can mean; `attributes`: phrase -> attribute name, by its own name or a general word for its
+    kind; `kinds`: kind of number ("price") -> the attribute of this catalog.
     """
 
     def __init__(self, catalog: Catalog, lexicon: Lexicon) -> None:
@@ -42,13 +44,18 @@ class Vocabulary:
         self.lexicon = lexicon
         self.values: dict[Phrase, tuple[Ref, ...]] = {}
         self.value_words: set[str] = set()
+        self._integral: dict[str, bool] = {}
+        self._short_starts: set[Phrase] = set()
         self._short: dict[Phrase, list[tuple[Phrase, tuple[Ref, ...]]]] = defaultdict(list)
-        self.attributes = {self._stems(keys(name.replace("_", " "))): name for name in catalog.attributes}
         self.year = year_attribute(catalog)
+        self.kinds = self._kinds()
+        general = {self._stems(words): self.kinds[kind] for words, kind in lexicon.kind_words.items() if kind in self.kinds}
+        self.attributes = general | {self._stems(keys(name.replace("_", " "))): name for name in catalog.attributes}
         for attribute, labels in catalog.labels.items():
             for value in labels.names:
                 self._learn(Ref(attribute, value))
         self.speller = Speller(word for word in self.value_words if word not in lexicon.words)
+        self.reach = self._reach()
 
     @staticmethod
     def of(catalog: Catalog, lexicon: Lexicon) -> Vocabulary:
@@ -57,6 +64,32 @@ class Vocabulary:
         if lexicon.language not in kept:
             kept[lexicon.language] = Vocabulary(catalog, lexicon)
         return kept[lexicon.language]
+
+    def _kinds(self) -> dict[str, str]:
+        """The numeric attribute of each kind: the first whose name holds a word for it, and what holds years for the year."""
+        found = {} if self.year is None else {"year": self.year}
+        for kind, names in self.lexicon.kinds.items():
+            for attribute in self.catalog.numbers:
+                if kind not in found and any(_holds(keys(attribute.replace("_", " ")), name) for name in names):
+                    found[kind] = attribute
+        return found
+
+    def _reach(self) -> dict[Phrase, int]:
+        """First two words of a known phrase -> words of the longest one that begins so; keeps the scan short."""
+        lexicon = self.lexicon
+        tables = (lexicon.strong, lexicon.weak, lexicon.decades, lexicon.parts, lexicon.counts, lexicon.vague, lexicon.shares)
+        phrases = [phrase for table in (*tables, lexicon.compare, lexicon.compare_than) for phrase in table]
+        reach: dict[Phrase, int] = {}
+        for phrase in (*phrases, *self.values, *self.attributes, *self.titles):
+            if len(phrase) > 2:
+                start = self._stems(phrase[:2])
+                reach[start] = max(reach.get(start, 2), min(len(phrase), LONGEST_PHRASE))
+        return reach
+
+    def longest(self, first: str, second: str) -> int:
+        """How many words a known phrase that begins with these two can have."""
+        start = self._stems((first, second))
+        return max(self.reach.get(start, 2), 4 if tuple(word[:_MIN_PREFIX] for word in start) in self._short_starts else 2)
 
     def _stems(self, words: Phrase) -> Phrase:
         # "1990" is not the singular of a value "1990s".
@@ -75,7 +108,11 @@ class Vocabulary:
         for form in forms:
             if form:
                 self.values[form] = tuple(dict.fromkeys((*self.values.get(form, ()), ref)))
+        for suffix in self.lexicon.suffixes:
+            if len(ref.value) > len(suffix) + 1 and ref.value.endswith(suffix):
+                self.values.setdefault(keys(ref.value.removesuffix(suffix)), (ref,))
         if 1 < len(bare) <= 4:
+            self._short_starts.add(tuple(word[:_MIN_PREFIX] for word in bare[:2]))
             self._short[tuple(word[:_MIN_PREFIX] for word in bare)].append((bare, (ref,)))
 
     def find(self, words: Phrase) -> tuple[Ref, ...]:
@@ -114,15 +151,28 @@ class Vocabulary:
         return int((labels.codes == labels.names.index(ref.value)).sum())
 
     @cached_property
-    def titles(self) -> frozenset[Phrase]:
-        """Titles of two words or more, also without brackets and with a trailing article put in front ("Net, The")."""
-        found: set[Phrase] = set()
-        for title in self.catalog.titles:
+    def titles(self) -> dict[Phrase, tuple[int, ...]]:
+        """Titles as compared words -> codes of the items that have them: as they stand, and without brackets and article."""
+        exact: dict[Phrase, dict[int, None]] = defaultdict(dict)
+        loose: dict[Phrase, dict[int, None]] = defaultdict(dict)
+        for code, title in enumerate(self.catalog.titles):
             plain = _BRACKETS.sub("", clean(title)[:300])
-            moved = _LAST_ARTICLE.sub(r"\2 \1", plain)
-            bare = _LAST_ARTICLE.sub(r"\1", plain)
-            found.update(keys(form) for form in dict.fromkeys((title, plain, moved, bare)))
-        return frozenset(words for words in found if 1 < len(words) <= LONGEST_PHRASE)
+            forms = [keys(form) for form in dict.fromkeys((title[:300], plain, _LAST_ARTICLE.sub(r"\2 \1", plain)))]
+            for words in forms:
+                exact[words][code] = None
+            bare = keys(_LAST_ARTICLE.sub(r"\1", plain))
+            loose[bare[1:] if self.is_article(bare[:1]) else bare][code] = None
+        found = {words: tuple(codes) for words, codes in loose.items() if words}
+        return found | {words: tuple(codes) for words, codes in exact.items() if words}
+
+    def is_article(self, words: Phrase) -> bool:
+        """Whether this is an article that a title may have or lack."""
+        return "article" in self.lexicon.strong.get(words, ()) and self.lexicon.script != "han"
+
+    @cached_property
+    def title_speller(self) -> TitleSpeller:
+        """Finds titles with small misspellings."""
+        return TitleSpeller(self.titles)
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -132,8 +182,19 @@ class Vocabulary:
             found.update(keys(text) if han_share(text) else (fold(word) for word in _WORD.findall(text)))
         return frozenset(self.lexicon.stem(word) for word in found)
 
+    def number_of(self, codes: Sequence[int], attribute: str) -> tuple[float, float] | None:
+        """Lowest and highest known number of some items."""
+        values = self.catalog.numbers[attribute][list(codes)]
+        known = values[np.isfinite(values)]
+        return (float(known.min()), float(known.max())) if len(known) else None
+
     def is_integral(self, attribute: str) -> bool:
         """Whether all known numbers of an attribute are whole."""
+        if attribute not in self._integral:
+            self._integral[attribute] = self._all_whole(attribute)
+        return self._integral[attribute]
+
+    def _all_whole(self, attribute: str) -> bool:
         values = self.catalog.numbers[attribute]
         known = values[np.isfinite(values)]
         return bool(np.all(known == np.round(known)))
@@ -145,3 +206,8 @@ class Vocabulary:
             return starts[0]
         years = self.catalog.numbers[self.year]
         return max(starts, key=lambda start: int(((years >= start) & (years < start + 10)).sum()))
+
+
+def _holds(words: Phrase, part: Phrase) -> bool:
+    """Whether the words of `part` stand side by side in `words`."""
+    return any(words[start : start + len(part)] == part for start in range(len(words) - len(part) + 1))

@@ -1,0 +1,180 @@
+"""Second pass: "newer than X", "cheaper than 20", "like X but shorter" become ranges; "darker than X" an example and a wish."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from instructrec.instructions.lexicon import Comparison, Lexicon
+from instructrec.instructions.marks import Mark
+from instructrec.instructions.ranges import beyond
+from instructrec.instructions.tokens import Token
+from instructrec.instructions.vocabulary import Vocabulary
+
+_NUMERIC = ("year", "decade", "number", "count")
+_WAYS = ("before", "after", "since", "until")
+_QUALITIES = ("quality", "known", "unknown", "value")
+_MOST_BETWEEN = 4
+"""Marks that may stand between the parts of a comparison."""
+
+
+class ComparisonReader:
+    """Resolves comparisons from left to right. What cannot be compared, for want of a number, is not understood."""
+
+    def __init__(self, marks: Sequence[Mark], tokens: Sequence[Token], vocabulary: Vocabulary, lexicon: Lexicon) -> None:
+        self.marks = marks
+        self.tokens = tokens
+        self.vocabulary = vocabulary
+        self.lexicon = lexicon
+        self._example: Mark | None = None
+        """The title named last: what a bare "newer" compares with."""
+
+    def read(self) -> list[Mark]:
+        """The marks, with every comparison resolved."""
+        out: list[Mark] = []
+        place = 0
+        while place < len(self.marks):
+            mark = self.marks[place]
+            if mark.plays("title"):
+                self._example = mark
+            found = self._found(place, out)
+            if found is None:
+                out.append(mark)
+                place += 1
+            else:
+                out += found[0]
+                place = found[1]
+        return out
+
+    def _found(self, place: int, out: list[Mark]) -> tuple[list[Mark], int] | None:
+        mark = self.marks[place]
+        if mark.plays("compare"):
+            return self._compared(place)
+        if mark.plays("than"):
+            return self._turned(place) if self.lexicon.script == "han" else self._graded(place, out)
+        if mark.plays(*_WAYS) and self.vocabulary.year is not None:
+            at = self._skipped(place + 1)
+            if at is not None and self.marks[at].plays("title"):
+                way = next(role for role in _WAYS if role in mark.roles)
+                return [self._relative(self.marks[at], ("year", way), mark.first, self.marks[at].last)], at + 1
+        return None
+
+    def _skipped(self, place: int, *more: str) -> int | None:
+        """The first mark from `place` on that is no article or filler."""
+        for at in range(place, min(place + _MOST_BETWEEN, len(self.marks))):
+            if not self.marks[at].plays("article", "filler", "from", "attribute", *more):
+                return at
+        return None
+
+    def _compared(self, place: int) -> tuple[list[Mark], int]:
+        mark = self.marks[place]
+        assert mark.compare is not None
+        kind, way = mark.compare
+        at = self._skipped(place + 1, "than")
+        reached = at is not None and (self._links(mark) or any(self.marks[index].plays("than") for index in range(place + 1, at)))
+        near = at == place + 1 and mark.last - mark.first > 1 and self.marks[at].plays(*_NUMERIC, "attribute")  # "for under 20"
+        target = self.marks[at] if at is not None and (reached or near) else None
+        attribute = self.vocabulary.kinds.get(kind)
+        if target is not None and target.plays("title") and at is not None:
+            if attribute is None:
+                return [replace(mark, roles=("quality",), compare=None), *self._as_like(place + 1, at)], at
+            return [self._relative(target, mark.compare, mark.first, target.last)], at + 1
+        if target is not None and target.plays(*_NUMERIC):
+            given = None if kind == "year" else attribute
+            end = place + 2 if self.marks[place + 1].plays("than") else place + 1
+            roles = (way,) if given or kind == "year" else ("unknown",)
+            return [replace(mark, roles=roles, last=self.marks[end - 1].last, attribute=given, compare=None)], end
+        return [self._bare(place, attribute)], place + 1
+
+    def _links(self, mark: Mark) -> bool:
+        """Whether the comparison itself ends in "than"."""
+        last = self.tokens[mark.last - 1].key
+        return mark.last - mark.first > 1 and (last == "as" or "than" in self.lexicon.strong.get((last,), ()))
+
+    def _bare(self, place: int, attribute: str | None) -> Mark:
+        """A comparison that names nothing: with the example named before, a plain quality where there is no such number."""
+        mark = self.marks[place]
+        if attribute is None:
+            return replace(mark, roles=("quality",), compare=None)
+        title = self._ahead(place) or self._example
+        if title is None or mark.compare is None:
+            return replace(mark, roles=("unknown",), compare=None)
+        return self._relative(title, mark.compare, mark.first, mark.last)
+
+    def _ahead(self, place: int) -> Mark | None:
+        """The title of a comparison that is joined to this one: "newer and cheaper than X"."""
+        joined = place + 2 < len(self.marks) and self.marks[place + 1].plays("and") and self.marks[place + 2].plays("compare")
+        at = self._skipped(place + 3, "than") if joined else None
+        return self.marks[at] if at is not None and self.marks[at].plays("title") else None
+
+    def _relative(self, title: Mark, compare: Comparison, first: int, last: int) -> Mark:
+        """The range that a comparison with a title means."""
+        kind, way = compare
+        attribute = self.vocabulary.kinds.get(kind)
+        known = self.vocabulary.number_of(title.items, attribute) if attribute is not None else None
+        if known is None or attribute is None:
+            return Mark(("unknown",), first, last)
+        whole = self.vocabulary.is_integral(attribute)
+        low = {"since": known[1], "after": beyond(known[1], 1, whole=whole)}.get(way)
+        high = {"until": known[0], "before": beyond(known[0], -1, whole=whole)}.get(way)
+        return Mark(("range",), first, last, attribute=attribute, low=low, high=high)
+
+    def _as_like(self, start: int, end: int) -> list[Mark]:
+        return [replace(mark, roles=("like", "than")) if mark.plays("than") else mark for mark in self.marks[start:end]]
+
+    def _graded(self, place: int, out: list[Mark]) -> tuple[list[Mark], int] | None:
+        """In "darker than X", X is an example, and the quality is wished for, whether the catalog knows the word or not."""
+        at = self._skipped(place + 1)
+        if at is None or not self.marks[at].plays("title") or not out or not out[-1].plays("quality", "known", "unknown"):
+            return None
+        if out[-1].plays("unknown"):
+            out[-1] = replace(out[-1], roles=("known",))
+        return self._as_like(place, at), at
+
+    def _turned(self, place: int) -> tuple[list[Mark], int] | None:
+        """The Chinese order, in which the word that compares comes last: "比《X》新", "比1990年早", "比20元便宜"."""
+        at = self._skipped(place + 1)
+        if at is None or not self.marks[at].plays("title", *_NUMERIC):
+            return None
+        end = at + 1
+        while end < len(self.marks) and end - at < _MOST_BETWEEN and self._way(end) is None:
+            if self.marks[end].is_content:
+                break
+            end += 1
+        way = self._way(end) if end < len(self.marks) else None
+        title = self.marks[at]
+        self._example = title if title.plays("title") else self._example
+        if way is not None and (not title.plays("title") or way[0] in self.vocabulary.kinds):
+            if title.plays("title"):
+                return [self._relative(title, way, self.marks[place].first, self._last(end))], self._after(end)
+            number = replace(title, last=self._last(end))
+            given = None if way[0] == "year" else self.vocabulary.kinds.get(way[0])
+            return [replace(self.marks[place], roles=(way[1],), attribute=given), number], self._after(end)
+        if title.plays("title") and end < len(self.marks) and self.marks[end].is_content:
+            return [*self._as_like(place, at)], at
+        return None
+
+    def _way(self, place: int) -> Comparison | None:
+        mark = self.marks[place]
+        if mark.compare is not None:
+            return mark.compare
+        return self._spelled(place)[0]
+
+    def _spelled(self, place: int) -> tuple[Comparison | None, int]:
+        """A comparison that its words only mean behind a "than": the longest phrase that begins with this mark, and its end."""
+        first = self.marks[place].first
+        for last in range(min(first + 5, len(self.tokens)), first, -1):
+            found = self.lexicon.compare_than.get(tuple(token.key for token in self.tokens[first:last]))
+            if found is not None:
+                return found, last
+        return None, first
+
+    def _last(self, place: int) -> int:
+        return self.marks[place].last if self.marks[place].compare is not None else self._spelled(place)[1]
+
+    def _after(self, place: int) -> int:
+        """The first mark behind a comparison that may reach over several marks."""
+        last = self._last(place)
+        while place < len(self.marks) and self.marks[place].first < last:
+            place += 1
+        return place

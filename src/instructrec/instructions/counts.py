@@ -1,0 +1,217 @@
+"""Fourth pass: number words and what qualifies them become amounts ("at least three", "half of them", "top 10")."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from instructrec.instructions.lexicon import Lexicon
+from instructrec.instructions.marks import Mark
+from instructrec.instructions.tokens import Token
+
+MOST_ITEMS = 1000
+"""No list is longer; a greater number counts something else."""
+
+_QUANTIFIERS = {
+    "since": "at_least", "until": "at_most", "after": "more", "before": "fewer", "exactly": "exactly", "list": "list",
+    "between": "between",
+}  # fmt: skip
+_MOST_BETWEEN = 4
+"""Marks that may stand between a number and the words that qualify it."""
+
+
+class CountReader:
+    """Reads amounts from left to right.
+
+    An amount is one mark of the roles "amount", a kind ("plain", "at_least", "at_most", "exactly", "list", "share", "few",
+    "rest") and, where they apply, "partitive" ("of them"), "noun" ("five films"), "with" ("with five"), "asked" (the words before
+    or behind say that it is the length of the list) and "alone" ("just five").
+    """
+
+    def __init__(self, marks: Sequence[Mark], tokens: Sequence[Token], lexicon: Lexicon) -> None:
+        self.marks = marks
+        self.tokens = tokens
+        follows = zip(marks, marks[1:], strict=False)
+        self._ones = sum(mark.plays("article") and mark.low is not None and after.plays("value") for mark, after in follows)
+        """How many things stand with an article that also means one ("一部喜剧，一部剧情片"): several are counted."""
+        self.lexicon = lexicon
+
+    def read(self) -> list[Mark]:
+        """The marks, with each amount as one mark."""
+        out: list[Mark] = []
+        place = 0
+        while place < len(self.marks):
+            found = self._amount(place)
+            out.append(found[0] if found else self.marks[place])
+            place = found[1] if found else place + 1
+        return out
+
+    def _amount(self, place: int) -> tuple[Mark, int] | None:
+        mark = self.marks[place]
+        if mark.plays("rest"):
+            return replace(mark, roles=("amount", "rest")), place + 1
+        for role, kind in _QUANTIFIERS.items():
+            if mark.plays(role):
+                found = self._between(place) if kind == "between" else self._quantified(place, kind)
+                if found is not None:
+                    return found
+        if mark.plays("few", "share"):
+            kind = "few" if mark.plays("few") else "share"
+            return self._made((kind,), place, place + 1, low=mark.low, high=None)
+        return None if self._number(place) is None or self._is_blocked(place) else self._plain(place)
+
+    def _quantified(self, place: int, kind: str) -> tuple[Mark, int] | None:
+        at = place + 1
+        while at < len(self.marks) and at - place < _MOST_BETWEEN and self._may_stand_between(at):
+            at += 1
+        if at >= len(self.marks):
+            return None
+        if self.marks[at].plays("share") and kind != "list":
+            low, high = (0.0, self.marks[at].low) if kind in ("at_most", "fewer") else (self.marks[at].low, None)
+            return self._made(("share",), place, at + 1, low=low, high=high)
+        number = self._number(at, qualified=True)
+        if number is None or self._counts_other(at):
+            return None
+        bounds = {"at_least": (number, None), "at_most": (0, number), "more": (number + 1, None), "fewer": (0, number - 1)}
+        low, high = bounds.get(kind, (number, number))
+        kind = {"more": "at_least", "fewer": "at_most"}.get(kind, kind)
+        alone = ("alone",) if self.marks[place].plays("alone") else ()
+        return self._made((kind, "count", *alone), place, at + 1, low=low, high=high)
+
+    def _may_stand_between(self, at: int) -> bool:
+        mark = self.marks[at]
+        return (
+            mark.low is None
+            and mark.plays("article", "filler", "from", "quality", "list", "alone", "firm")
+            and not mark.plays("noun")
+        )
+
+    def _between(self, place: int) -> tuple[Mark, int] | None:
+        low = self._number(place + 1, qualified=True)
+        joined = place + 3 < len(self.marks) and self.marks[place + 2].plays("and", "to")
+        high = self._number(place + 3, qualified=True) if joined else None
+        if low is None or high is None or self._counts_other(place + 3):
+            return None
+        return self._made(("at_least", "count"), place, place + 4, low=min(low, high), high=max(low, high))
+
+    def _plain(self, place: int) -> tuple[Mark, int] | None:
+        number, mark = self._number(place), self.marks[place]
+        if number is None:
+            return None
+        if place + 2 < len(self.marks) and self.marks[place + 1].plays("or", "to"):
+            second = self._number(place + 2)
+            if second is not None and second > number and not self._counts_other(place + 2):
+                return self._made(("at_least", "count"), place, place + 3, low=number, high=second)
+        if self._counts_other(place):
+            return None
+        after = self._behind(place + 1)
+        if after is not None and self.marks[after].plays("since_after", "until_after"):
+            at_least = self.marks[after].plays("since_after")  # "three or more"
+            bounds = (number, None) if at_least else (0.0, number)
+            return self._made(("at_least" if at_least else "at_most", "count"), place, after + 1, low=bounds[0], high=bounds[1])
+        vague = ("vague",) if mark.plays("vague") else ()
+        return self._made(("plain", "count", *vague), place, place + 1, low=number, high=number)
+
+    def _behind(self, place: int) -> int | None:
+        """The mark behind a number and its measure word."""
+        while place < len(self.marks) and self.marks[place].plays("measure"):
+            place += 1
+        return place if place < len(self.marks) else None
+
+    def _number(self, place: int, *, qualified: bool = False) -> float | None:
+        """The whole number that a mark counts with; "one" counts where it is `qualified` or stands before what it counts."""
+        if place >= len(self.marks):
+            return None
+        mark = self.marks[place]
+        if mark.plays("article") and mark.low is not None:
+            partitive = place > 0 and self.marks[place - 1].plays("of_them")
+            counts = qualified or partitive or (not mark.plays("one") and self._ones > 1 and self._is_before_value(place))
+            return mark.low if counts or (mark.plays("one") and self._is_numeral(place)) else None
+        if not mark.plays("count", "number") or mark.low is None or mark.low != mark.high:
+            return None
+        is_count = mark.low.is_integer() if isinstance(mark.low, float) else True
+        return mark.low if is_count and (0 if qualified else 1) <= mark.low <= MOST_ITEMS else None
+
+    def _is_before_value(self, place: int) -> bool:
+        return place + 1 < len(self.marks) and self.marks[place + 1].plays("value")
+
+    def _is_numeral(self, place: int) -> bool:
+        """Whether "one" counts rather than stands for something: "one comedy" and "just one", but not "a funny one"."""
+        before = self.marks[place - 1] if place else None
+        after = self.marks[place + 1] if place + 1 < len(self.marks) else None
+        if before is not None and before.plays("article", "value", "quality", "known", "unknown", "negation", "owner"):
+            return False
+        if after is not None and after.plays("or", "to") and place + 2 < len(self.marks):
+            return self._number(place + 2) is not None
+        follows = after is not None and after.plays("value", "quality", "noun", "of_them", "range", "known")
+        return follows or (before is not None and before.plays("firm", "and") and (after is None or after.plays("sign", "from")))
+
+    def _is_blocked(self, place: int) -> bool:
+        """Whether the words before say that the number counts or names something else: "item 7", "for 2", "my 3 kids"."""
+        if place == 0:
+            return False
+        before = self.marks[place - 1]
+        other = before.plays("owner", "noun", "unit", "value", "unknown", "count", "number") and self.lexicon.script != "han"
+        if self.lexicon.script == "han":
+            other = before.plays("owner", "unknown", "number") and not before.plays("firm", "including")
+        article = before.plays("article") and self.tokens[before.first].key in ("a", "an", "another")
+        return other or article or self.tokens[self.marks[place].first].hyphenated
+
+    def _counts_other(self, place: int) -> bool:
+        """Whether the number counts something that is no item of the list: hours, people; Chinese needs a measure word."""
+        end = self.marks[place].last
+        if end < len(self.tokens) and self.tokens[end].hyphenated:
+            return True
+        after = self.marks[place + 1] if place + 1 < len(self.marks) else None
+        if after is not None and after.plays("unit", "people") and not after.plays("value"):
+            return True
+        if self.lexicon.script != "han" or self.marks[place].plays("article"):
+            return False
+        measured = after is not None and after.plays("measure", "noun")
+        return not measured and not (place and self.marks[place - 1].plays("list"))
+
+    def _made(self, roles: tuple[str, ...], place: int, end: int, *, low: float | None, high: float | None) -> tuple[Mark, int]:
+        """The amount from the mark at `place` to `end`, with the measure word and "of them" around it."""
+        flags = list(roles)
+        before = self._before(place)
+        partitive = before is not None and before.plays("of_them")
+        while end < len(self.marks) and self.marks[end].plays("measure", "of_them"):
+            flags += ["measured"] if self.marks[end].plays("measure") else []
+            partitive = partitive or self.marks[end].plays("of_them")
+            end += 1
+        if partitive:
+            flags.append("partitive")
+        if before is not None and before.plays("including"):
+            flags.append("with")
+        if self._is_noun(end):
+            flags.append("noun")
+        if self._is_asked(place, end, before, bare=roles[0] in ("plain", "exactly", "list")):
+            flags.append("asked")
+        return Mark(("amount", *flags), self.marks[place].first, self.marks[end - 1].last, low=low, high=high), end
+
+    def _before(self, place: int) -> Mark | None:
+        return self.marks[place - 1] if place else None
+
+    def _is_noun(self, end: int) -> bool:
+        return end < len(self.marks) and self.marks[end].plays("noun")
+
+    def _is_asked(self, place: int, end: int, before: Mark | None, *, bare: bool) -> bool:
+        """Whether it can be the length of the list: a general noun follows, or nothing does and an order stands before."""
+        for mark in self.marks[end : end + _MOST_BETWEEN]:
+            if mark.plays("noun", "like", "fresh", "familiar"):
+                return True
+            if not mark.plays("quality", "known", "unknown", "article", "filler", "from"):
+                break
+        if not bare or (end < len(self.marks) and self.marks[end].plays("unknown", "known", "number", "year")):
+            return False
+        at = place - 1
+        while (
+            at >= 0
+            and place - at < _MOST_BETWEEN
+            and self.marks[at].plays("filler", "article")
+            and not self.marks[at].plays("list")
+        ):
+            at -= 1
+        if at < 0 or self.marks[at].plays("firm", "list", "contrast", "exactly"):
+            return True
+        return self.marks[at].plays("sign", "and") and not (before is not None and before.plays("noun"))
