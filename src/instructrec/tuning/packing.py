@@ -192,7 +192,8 @@ class PackedBatch:
 
     `next_items`: the choices that write `num_next` next items. `items`: those of items that were asked for, by `item_owners` (the
     question) [num_choices]; `item_weights` and `item_befores` (where the history alone is answered, -1: nowhere)
-    [num_questions]; the questions' words: `word_ids`, `word_owners` [num_words]. Answers in words: `word_places`, `word_targets`, `word_weights` [num_completion_tokens]. `answers`: place of each example's live answer.
+    [num_questions]; the questions' words: `word_ids`, `word_owners` [num_words]. Answers in words: `word_places`,
+    `word_targets`, `word_weights` [num_completion_tokens]. `answers`: place of each example's live answer.
     """
 
     batch: TokenBatch
