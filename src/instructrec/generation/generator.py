@@ -85,11 +85,14 @@ class ItemGenerator:
         taste = None
         if isinstance(self.decoder, SharedPrefixDecoder):
             context = self.decoder.read(vectors, lengths, also=self._befores(prompts) if asked else None)
-            taste = context.also
+            taste = None if context.also is None else context.also * self._asked(prompts)[:, None]
         else:
             context = self.decoder.read(vectors, lengths)
         answers = _Answers(self.model, self.items, context.hidden, words, taste)
         return CodeScores(self.decoder, context, inputs=self._inputs, outputs=answers)
+
+    def _asked(self, prompts: Sequence[Prompt]) -> Tensor:
+        return torch.tensor([prompt.before >= 0 for prompt in prompts], device=self.device)
 
     def _befores(self, prompts: Sequence[Prompt]) -> Tensor:
         """Where each prompt is answered without its question: at its end, where it has none."""

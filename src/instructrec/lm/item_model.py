@@ -84,7 +84,7 @@ class ItemTokenModel(nn.Module):
         self.out = nn.Linear(width, width)
         self.word_gate = nn.Linear(width, 1)
         self.word_scale = nn.Parameter(torch.tensor(2.0))
-        self.asked_scale = nn.Parameter(torch.tensor(0.5))
+        self.asked_scale = nn.Parameter(torch.tensor(1.0))
         self.word_query = nn.Linear(width, width, bias=False)
         self.word_match = nn.Linear(width, word_width, bias=False)
         self.text_match = nn.Linear(text.shape[1], word_width, bias=False)
@@ -157,13 +157,14 @@ class ItemTokenModel(nn.Module):
         What is asked for is known where an answer begins, so every token of a code is compared with that state, which the state
         behind the tokens before refines; an item's tokens sum to about its own vector, so this begins as the dot product with it.
 
-        `taste` [num_answers, width]: states where the same history is answered without the question. What is asked is added to what
-        they say, so that words move a person's taste instead of taking its place: taste is learnt at every item of a history,
+        `taste` [num_answers, width]: states where the same history is answered without the question, zeros where there is none. What
+        is asked is added to what they say, so that words move a person's taste instead of taking its place: taste is learnt at every item of a history,
         questions are few.
         """
         query = self._query(hidden, written)
         if taste is not None:
-            query = self._query(taste, written) + self.asked_scale * query
+            kept = (taste != 0).any(dim=-1, keepdim=True)
+            query = torch.where(kept, self._query(taste, written) + self.asked_scale * query, query)
         if words is None:
             return self._product(query, items.outputs)
         words = self.dropout(words)

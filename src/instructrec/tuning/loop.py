@@ -71,6 +71,9 @@ def deferred_interrupt() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, previous)
 
 
+TASTE_KEPT = 0.5
+"""Share of the questions of a step that see what their history says without them."""
+
 Batches = Callable[[int], list[PackedBatch]]
 """The batches of an epoch, a function of its number only, so that a resumed run sees the same data."""
 
@@ -201,16 +204,20 @@ def _asked(model: ItemTokenModel, hidden: Tensor, batch: PackedBatch, items: Ite
     """Loss (nats) of each choice of the items that are asked for, float32 [num_choices]."""
     # A tensor as large as the choices, not an indexed one: gradients of plain indexing add in the order of threads.
     pooled = functional.embedding(batch.item_owners, model.pool(batch.word_ids, batch.word_owners, len(batch.item_weights)))
-    taste = taste_of(hidden, batch)
+    taste = taste_of(hidden, batch, training=model.training)
     taste = taste if taste is None else functional.embedding(batch.item_owners, taste)
     return _losses(_logits(model, hidden, batch.items, items, pooled, taste), batch.items, trie)
 
 
-def taste_of(hidden: Tensor, batch: PackedBatch) -> Tensor | None:
+def taste_of(hidden: Tensor, batch: PackedBatch, *, training: bool = False) -> Tensor | None:
     """States where the history of each question is answered without it, [num_questions, width]; none where there are none."""
     if (batch.item_befores < 0).any():
         return None
-    return functional.embedding(batch.item_befores, hidden)
+    taste = functional.embedding(batch.item_befores, hidden)
+    if training:
+        # Histories that were learnt by heart would leave nothing for words to say: half of the questions are answered without.
+        taste = taste * (torch.rand(len(taste), 1, device=taste.device) < TASTE_KEPT)
+    return taste
 
 
 def _logits(
