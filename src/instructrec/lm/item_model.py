@@ -157,9 +157,9 @@ class ItemTokenModel(nn.Module):
         What is asked for is known where an answer begins, so every token of a code is compared with that state, which the state
         behind the tokens before refines; an item's tokens sum to about its own vector, so this begins as the dot product with it.
 
-        `taste` [num_answers, width]: states where the same history is answered without the question, zeros where there is none. What
-        is asked is added to what they say, so that words move a person's taste instead of taking its place: taste is learnt at every item of a history,
-        questions are few.
+        `taste` [num_answers, width]: states where the same history is answered without the question, zeros where there is none.
+        What is asked is added to what they say, so that words move a person's taste instead of taking its place: taste is learnt at
+        every item of a history, questions are few.
         """
         query = self._query(hidden, written)
         if taste is not None:
