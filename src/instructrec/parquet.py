@@ -19,7 +19,9 @@ _META = b"instructrec"
 
 
 def write_catalog(catalog: Catalog, path: Path) -> None:
-    """One row an item: item_id, title, text, `label.<name>` (list of strings), `number.<name>` (float64, NaN where unknown)."""
+    """One row an item: item_id, title, text, `label.<name>` (list of strings), `number.<name>` and
+    `measure.<name>` (float64, NaN where unknown).
+    """
     import pyarrow
 
     columns: dict[str, Any] = {"item_id": catalog.item_ids, "title": catalog.titles}
@@ -29,6 +31,7 @@ def write_catalog(catalog: Catalog, path: Path) -> None:
         rows = catalog.label_rows(name)
         columns[f"label.{name}"] = pyarrow.array([list(row) for row in rows], type=pyarrow.list_(pyarrow.string()))
     columns |= {f"number.{name}": values for name, values in catalog.numbers.items()}
+    columns |= {f"measure.{name}": values for name, values in catalog.measures.items()}
     names = {name: list(labels.names) for name, labels in catalog.labels.items()}
     _write(pyarrow.table(columns), {"labels": names}, path)
 
@@ -38,17 +41,21 @@ def read_catalog(path: Path) -> Catalog:
     table, meta = _read(path)
     columns = {name: table.column(name) for name in table.column_names}
     labels = {name: _labels(columns[f"label.{name}"].to_pylist(), names) for name, names in meta["labels"].items()}
-    numbers = {
-        name.removeprefix("number."): np.asarray(column.to_numpy(), dtype=np.float64)
-        for name, column in columns.items()
-        if name.startswith("number.")
-    }
+    numbers, measures = (
+        {
+            name.removeprefix(kind): np.asarray(column.to_numpy(), dtype=np.float64)
+            for name, column in columns.items()
+            if name.startswith(kind)
+        }
+        for kind in ("number.", "measure.")
+    )
     return Catalog(
         item_ids=tuple(columns["item_id"].to_pylist()),
         titles=tuple(columns["title"].to_pylist()),
         texts=tuple(columns["text"].to_pylist()) if "text" in columns else (),
         labels=labels,
         numbers=numbers,
+        measures=measures,
     )
 
 

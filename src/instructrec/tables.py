@@ -139,7 +139,8 @@ class Labels:
 class Catalog:
     """All items: id, title, text and attributes; an item's code is its row.
 
-    `labels`: list-valued attributes by name; `numbers`: numeric attributes by name, float64 with NaN where unknown.
+    `labels`: list-valued attributes by name; `numbers`: numeric attributes by name, float64 with NaN where unknown; `measures`:
+    numbers of the same form that come from the log (`popularity`, `rating`): limits may speak of them, but they describe no item.
     """
 
     item_ids: tuple[ItemId, ...]
@@ -147,6 +148,7 @@ class Catalog:
     texts: tuple[str, ...] = ()
     labels: Mapping[str, Labels] = field(default_factory=dict)
     numbers: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    measures: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.index) != len(self.item_ids):
@@ -160,10 +162,15 @@ class Catalog:
         """Item id -> code."""
         return {item: code for code, item in enumerate(self.item_ids)}
 
+    @cached_property
+    def quantities(self) -> Mapping[str, NDArray[np.float64]]:
+        """All numbers that limits may speak of: attributes, then measures."""
+        return {**self.numbers, **self.measures}
+
     @property
     def attributes(self) -> tuple[str, ...]:
-        """Names of all attributes, label attributes first."""
-        return (*self.labels, *self.numbers)
+        """Names of all that limits may speak of, label attributes first."""
+        return (*self.labels, *self.quantities)
 
     def codes(self, items: Sequence[ItemId]) -> IntArray:
         """Codes of the ids that exist, in order; unknown ids are left out (see `unknown`)."""
@@ -187,11 +194,11 @@ class Catalog:
         return self._range(limit) if limit.operator == "range" else self._has(limit)
 
     def _range(self, limit: Limit) -> BoolArray:
-        if limit.attribute not in self.numbers:
-            raise QueryError(_no_attribute(limit.attribute, "numeric", list(self.numbers)))
+        if limit.attribute not in self.quantities:
+            raise QueryError(_no_attribute(limit.attribute, "numeric", list(self.quantities)))
         low = -np.inf if limit.low is None else limit.low
         high = np.inf if limit.high is None else limit.high
-        values = self.numbers[limit.attribute]
+        values = self.quantities[limit.attribute]
         return np.asarray((values >= low) & (values <= high), dtype=np.bool_)
 
     def _has(self, limit: Limit) -> BoolArray:
@@ -208,16 +215,14 @@ class Catalog:
     def add(self, other: Catalog) -> Catalog:
         """Return this catalog followed by the items of `other`; codes of the old items do not change."""
         label_names = dict.fromkeys([*self.labels, *other.labels])
-        number_names = dict.fromkeys([*self.numbers, *other.numbers])
         both = (self, other)
         return Catalog(
             item_ids=self.item_ids + other.item_ids,
             titles=self.titles + other.titles,
             texts=tuple(text for part in both for text in (part.texts or ("",) * len(part))),
             labels={name: Labels.build([row for part in both for row in part.label_rows(name)]) for name in label_names},
-            numbers={
-                name: np.concatenate([part.numbers.get(name, np.full(len(part), np.nan)) for part in both]) for name in number_names
-            },
+            numbers=_columns([(part.numbers, len(part)) for part in both]),
+            measures=_columns([(part.measures, len(part)) for part in both]),
         )
 
     def label_rows(self, name: str) -> list[tuple[str, ...]]:
@@ -241,6 +246,12 @@ class Dataset:
     def with_interactions(self, interactions: Interactions) -> Dataset:
         """The same catalog with other interactions."""
         return replace(self, interactions=interactions)
+
+
+def _columns(parts: Sequence[tuple[Mapping[str, NDArray[np.float64]], int]]) -> dict[str, NDArray[np.float64]]:
+    """Columns by name, one part below the other; NaN where a part (columns, rows) lacks one."""
+    names = dict.fromkeys(name for columns, _ in parts for name in columns)
+    return {name: np.concatenate([columns.get(name, np.full(rows, np.nan)) for columns, rows in parts]) for name in names}
 
 
 def fingerprint(item_ids: Sequence[ItemId]) -> str:

@@ -80,7 +80,8 @@ def test_nothing_a_user_is_asked_for_was_trained_on(kind, rows):
             assert tuple(seen) == query.history[: len(seen)]
     assert len(train) <= len(known) <= len(dataset.interactions)
     assert train.user_ids == dataset.interactions.user_ids
-    assert parts.train.catalog is dataset.catalog
+    assert parts.train.catalog is parts.known.catalog
+    assert parts.train.catalog.item_ids == dataset.catalog.item_ids
 
 
 @settings(max_examples=40, deadline=None)

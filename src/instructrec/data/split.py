@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instructrec.core import Query
+from instructrec.data.measures import measures_of
 from instructrec.data.wording import phrase
 from instructrec.errors import ConfigError, DataError, nearest
 from instructrec.tables import BoolArray, Dataset, IntArray
@@ -181,10 +182,13 @@ def _assemble(
             "leave-one-out and ratio need users with 3 or more; time needs users on both sides of the cut."
         )
     log = dataset.interactions
+    train = log.keep(parts == 0)
+    # Popularity and ratings as limits see them are those of training.
+    dataset = replace(dataset, catalog=replace(dataset.catalog, measures=measures_of(train, dataset.catalog)))
     return Split(
         name=kind,
         protocol=phrase(f"protocol.{kind}", **facts),
-        train=dataset.with_interactions(log.keep(parts == 0)),
+        train=dataset.with_interactions(train),
         known=dataset.with_interactions(log.keep(parts <= 1)),
         valid=_holdout(dataset, asks[0]),
         test=_holdout(dataset, asks[1]),

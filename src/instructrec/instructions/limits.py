@@ -143,7 +143,7 @@ def _from_json(entry: object, where: str, catalog: Catalog) -> Limit:
             raise QueryError(
                 f"{where} has a field {name!r} that a limit '{operator}' does not have. Known: {', '.join(allowed)}.{hint}"
             )
-    known = tuple(catalog.numbers if operator == "range" else catalog.labels)
+    known = tuple(catalog.quantities if operator == "range" else catalog.labels)
     attribute = entry.get("attribute")
     if not isinstance(attribute, str) or attribute not in known:
         hint = nearest(str(attribute), known)

@@ -57,7 +57,7 @@ class RangeReader:
 
     def _remember(self, mark: Mark, position: int) -> None:
         if mark.plays("attribute"):
-            self.attribute = mark.attribute if mark.attribute in self.vocabulary.catalog.numbers else None
+            self.attribute = mark.attribute if mark.attribute in self.vocabulary.catalog.quantities else None
             self._named_at = position
         elif mark.plays("sign"):
             token = self.tokens[mark.first]
@@ -106,7 +106,7 @@ class RangeReader:
         return 0 < end < start <= end + 2 and all(mark.plays("and", "contrast") for mark in self.marks[end:start])
 
     def _attribute_of(self, start: int, end: int) -> tuple[str | None, int]:
-        named = [mark.attribute for mark in self.marks[start:end] if mark.attribute in self.vocabulary.catalog.numbers]
+        named = [mark.attribute for mark in self.marks[start:end] if mark.attribute in self.vocabulary.catalog.quantities]
         if named:
             if named[0] == self.attribute:
                 self._used.add(self._named_at)
@@ -116,7 +116,7 @@ class RangeReader:
             return self.attribute, end
         if (
             end < len(self.marks)
-            and self.marks[end].attribute in self.vocabulary.catalog.numbers
+            and self.marks[end].attribute in self.vocabulary.catalog.quantities
             and self.marks[end].plays("attribute")
             and not self.marks[end].plays("named")
         ):

@@ -122,7 +122,7 @@ class SentenceWriter:
 
     def number(self, attribute: str, around: float, rng: np.random.Generator) -> Clause:
         """A bound or two on a number other than the year that hold for the value `around`, rounded as people round."""
-        known = self.catalog.numbers[attribute]
+        known = self.catalog.quantities[attribute]
         known = known[np.isfinite(known)]
         whole = bool(np.all(known == np.round(known)))
         low, high = (float(np.quantile(known[keep], 0.5)) for keep in (known <= around, known >= around))

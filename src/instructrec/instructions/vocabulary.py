@@ -69,7 +69,7 @@ class Vocabulary:
         """The numeric attribute of each kind: the first whose name holds a word for it, and what holds years for the year."""
         found = {} if self.year is None else {"year": self.year}
         for kind, names in self.lexicon.kinds.items():
-            for attribute in self.catalog.numbers:
+            for attribute in self.catalog.quantities:
                 if kind not in found and any(_holds(keys(attribute.replace("_", " ")), name) for name in names):
                     found[kind] = attribute
         return found
@@ -184,7 +184,7 @@ class Vocabulary:
 
     def number_of(self, codes: Sequence[int], attribute: str) -> tuple[float, float] | None:
         """Lowest and highest known number of some items."""
-        values = self.catalog.numbers[attribute][list(codes)]
+        values = self.catalog.quantities[attribute][list(codes)]
         known = values[np.isfinite(values)]
         return (float(known.min()), float(known.max())) if len(known) else None
 
@@ -195,7 +195,7 @@ class Vocabulary:
         return self._integral[attribute]
 
     def _all_whole(self, attribute: str) -> bool:
-        values = self.catalog.numbers[attribute]
+        values = self.catalog.quantities[attribute]
         known = values[np.isfinite(values)]
         return bool(np.all(known == np.round(known)))
 
@@ -204,7 +204,7 @@ class Vocabulary:
         starts = [1900 + digits, 2000 + digits, 1800 + digits]
         if self.year is None:
             return starts[0]
-        years = self.catalog.numbers[self.year]
+        years = self.catalog.quantities[self.year]
         return max(starts, key=lambda start: int(((years >= start) & (years < start + 10)).sum()))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -163,7 +163,7 @@ def _content(prepared: Prepared, measured: Measured) -> RunContent:
     known = prepared.split.known.interactions
     return RunContent(
         config=config,
-        dataset=everything,
+        dataset=replace(everything, catalog=prepared.split.train.catalog),
         parts=runs.part_of_rows(everything.interactions, prepared.split.train.interactions, known),
         models={config.model: served} | beside,
         report=report(measured),
