@@ -1,15 +1,18 @@
 """Words to Instruction and back: understanding requests, spelling them out, their JSON form, prompts and tuning tasks."""
 
 from instructrec.instructions.describing import describe
+from instructrec.instructions.dialogue import Dialogue, refine
 from instructrec.instructions.limits import instruction_from_json, instruction_to_json, limits_from_json, limits_to_json
 from instructrec.instructions.parse import MAX_CHARACTERS, parse
 
 __all__ = [
     "MAX_CHARACTERS",
+    "Dialogue",
     "describe",
     "instruction_from_json",
     "instruction_to_json",
     "limits_from_json",
     "limits_to_json",
     "parse",
+    "refine",
 ]
