@@ -158,7 +158,8 @@ Piece: TypeAlias = str | ItemRef
 class Branch:
     """A question asked after the first `at` pieces of a trunk: words (and items) that only this question sees.
 
-    The answer is the item code `target`, or the words `completion`; a branch of a live query has neither.
+    The answer is the item code `target`, or the words `completion`; a branch of a live query has neither. With `limits` the item is
+    chosen among those that meet them, as in serving.
     """
 
     at: int
@@ -167,6 +168,7 @@ class Branch:
     target: int | None = None
     completion: str = ""
     weight: float = 1.0
+    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,7 +78,7 @@ def test_the_loss_of_tuning_is_the_score_of_serving(tiger: Tiger) -> None:
     encoded = tiger._encoder.encode(example)
     model = tiger._ready()
     with torch.inference_mode():
-        _, tuned = losses(model, pack([encoded], [[0]], padding=tiger._encoder.codes.answer), tiger._encoder.trie)
+        _, tuned = losses(model, pack([encoded], [[0]], padding=tiger._encoder.codes.answer), tiger._encoder.trie, tiger.catalog)
     codes = WORLD.catalog.codes(history)
     prefixes = [Query(history=history[:k], hide_seen=False) for k in range(len(history))]
     scores = tiger.score(prefixes)

@@ -75,7 +75,7 @@ def test_the_loss_of_tuning_is_the_score_of_serving(tiger: Tiger) -> None:
     encoded = [encoder.encode(Example(trunk=trunk[: k + 2])) for k in range(len(codes))]
     with torch.inference_mode():
         packed = pack(encoded, [list(range(len(encoded)))], padding=encoder.codes.answer)
-        _, tuned = losses(tiger.tuned[0], packed, encoder.trie)
+        _, tuned = losses(tiger.tuned[0], packed, encoder.trie, tiger.catalog)
     prefixes = [Query(history=history[:k], hide_seen=False) for k in range(len(history))]
     scores = tiger.score(prefixes)
     assert tuned == pytest.approx(-float(np.mean([scores[k, code] for k, code in enumerate(codes)])), rel=0.02)

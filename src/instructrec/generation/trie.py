@@ -98,11 +98,17 @@ class Trie:
             first=first.view_as(nodes), tokens=tokens.view(shape), exist=exist.view(shape), open=(flags & exist).view(shape)
         )
 
-    def children(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens int64 [num_nodes, most] of the branches of nodes of any depth, and which of the places hold one, bool."""
+    def children(self, nodes: Tensor, allowed: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Tokens int64 [num_nodes, most] of the branches of nodes of any depth, and which of the places hold one, bool.
+
+        With `allowed` bool [num_nodes, all nodes] (rows of `allow`) only those that may be entered are held to be there.
+        """
         place = torch.arange(max(int(self.num_children[nodes].max()), 1) if len(nodes) else 1, device=nodes.device)
-        tokens = self.tokens.index_select(0, (self.first_child[nodes][:, None] + place).flatten())
-        return tokens.view(len(nodes), len(place)), place < self.num_children[nodes][:, None]
+        found = self.first_child[nodes][:, None] + place
+        exist = place < self.num_children[nodes][:, None]
+        if allowed is not None:
+            exist = exist & allowed.gather(1, found)
+        return self.tokens.index_select(0, found.flatten()).view_as(found), exist
 
     def paths(self, codes: CodeTable) -> IntArray:
         """The nodes at which each token of each code is chosen, int64 [num_items, longest]; 0 behind the end of a code."""

@@ -15,6 +15,7 @@ import numpy as np
 from instructrec.core import Branch, Example, ItemRef, Piece
 from instructrec.errors import ConfigError
 from instructrec.instructions.cells import CELLS, Cell, CellWriter, Moment
+from instructrec.instructions.parse import parse
 from instructrec.instructions.phrasing import Phrasing, held_out_values, one_of
 from instructrec.instructions.render import history_trunk, question, similar_question
 from instructrec.tables import Catalog, IntArray
@@ -58,6 +59,13 @@ class TaskConfig:
         return {kind: share / total for kind, share in shares.items()}
 
 
+UNDERSTOOD = ("wish", "limit", "preference", "matching")
+"""Tasks whose words are instructions; they are understood in tuning as they are in serving."""
+ENFORCED = 0.5
+"""Share of them whose limits are enforced in tuning. The others teach what words mean to a list that nothing else limits: wishes
+that are soft, and words that no attribute has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """A part of a history (item codes, oldest first), and every item of the whole: what its user is known to take."""
@@ -77,6 +85,7 @@ class TaskMixture:
     def __init__(self, catalog: Catalog, config: TaskConfig, *, language: str, popular: IntArray | None = None) -> None:
         self.catalog = catalog
         self.config = config
+        self.language = language
         self.phrasing = Phrasing(catalog, language, unsaid=held_out_values(catalog) if config.hold_out_values else ())
         self.forms = self.phrasing.forms
         self.words = self.phrasing.words
@@ -108,9 +117,12 @@ class TaskMixture:
         kinds = rng.choice(list(shares), size=count, p=list(shares.values()))
         moments = [Moment(before=items[:place], target=items[place], taken=chunk.taken) for place in places]
         made = [self.kinds[kind](moment, rng) for kind, moment in zip(kinds, moments, strict=True)]
-        return Example(
-            trunk=history_trunk(items, self._opening(rng)), branches=tuple(branch for branch in made if branch is not None)
+        branches = tuple(
+            as_served(branch, self.catalog, self.language) if rng.random() < ENFORCED else branch
+            for branch in made
+            if branch is not None
         )
+        return Example(trunk=history_trunk(items, self._opening(rng)), branches=branches)
 
     def _opening(self, rng: np.random.Generator) -> str:
         """The words before a history: in half of the cases those that serve, so that what is served is well known."""
@@ -192,6 +204,19 @@ class TaskMixture:
             completion=one_of(self.forms.completion[kind], rng).format(**fill),
             weight=self.config.question_weight,
         )
+
+
+def as_served(branch: Branch, catalog: Catalog, language: str) -> Branch:
+    """A question for an item as serving would ask it: what `parse` finds in its words to be limits is enforced, not asked.
+
+    Words that call an item by its title are left alone, and so is a sentence whose limits the target does not meet (an attribute
+    value that means something else here).
+    """
+    if branch.target is None or branch.task not in UNDERSTOOD or not all(isinstance(piece, str) for piece in branch.pieces):
+        return branch
+    found = parse(" ".join(str(piece) for piece in branch.pieces), catalog, language=language)
+    fits = bool(catalog.matching(found.limits)[branch.target])
+    return replace(branch, limits=found.limits) if found.limits and fits else branch
 
 
 def _blanks(sentence: str) -> list[str]:

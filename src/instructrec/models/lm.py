@@ -122,7 +122,7 @@ class LanguageModelRecommender(Recommender):
         steps = self.config.epochs * len(batches(0))
         torch.manual_seed(context.seed)
         model.tune()
-        loop = TuningLoop(model, self._encoder.trie, self.config, steps=steps, seed=context.seed)
+        loop = TuningLoop(model, self._encoder.trie, self.config, catalog=self.catalog, steps=steps, seed=context.seed)
         check = self._validation_loss(context)
         loop.run(batches, progress=context.progress, folder=context.folder, check=check)
         self.curve = loop.state.curve
@@ -166,7 +166,9 @@ class LanguageModelRecommender(Recommender):
         encoded = [self._followed(query, target) for query, target in zip(queries, targets, strict=True)]
         batches = self._batches(encoded, np.random.default_rng(0))
         with torch.inference_mode():
-            return sum(losses(model, batch, self._encoder.trie)[1] * batch.num_next for batch in batches) / len(queries)
+            return sum(losses(model, batch, self._encoder.trie, self.catalog)[1] * batch.num_next for batch in batches) / len(
+                queries
+            )
 
     def _followed(self, query: Query, target: int) -> Encoded:
         """A history and the item that followed it, which alone is to be predicted."""

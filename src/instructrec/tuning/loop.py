@@ -22,6 +22,7 @@ from instructrec.files import write_atomic
 from instructrec.generation.trie import Trie
 from instructrec.lm.item_model import ItemTable, ItemTokenModel
 from instructrec.lm.memory import STEPS_BETWEEN_RELEASES, release_freed
+from instructrec.tables import Catalog
 from instructrec.tuning.packing import Choices, PackedBatch
 
 
@@ -81,8 +82,9 @@ Batches = Callable[[int], list[PackedBatch]]
 class TuningLoop:
     """AdamW with a one-cycle schedule (Smith and Topin 2017, arXiv 1708.07120) over packed batches."""
 
-    def __init__(self, model: ItemTokenModel, trie: Trie, config: TuningConfig, *, steps: int, seed: int) -> None:
+    def __init__(self, model: ItemTokenModel, trie: Trie, config: TuningConfig, *, catalog: Catalog, steps: int, seed: int) -> None:
         self.model = model
+        self.catalog = catalog
         self.trie = trie
         self.config = config
         self.steps = max(steps, 1)
@@ -131,7 +133,7 @@ class TuningLoop:
         torch.manual_seed(self.seed * 1_000_003 + self.state.step)
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * one_cycle(self.state.step / self.steps, warmup=self.config.warmup)
-        loss, next_item = losses(self.model, batch, self.trie)
+        loss, next_item = losses(self.model, batch, self.trie, self.catalog)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.named.values(), self.config.clip)
@@ -177,15 +179,19 @@ def one_cycle(done: float, *, warmup: float) -> float:
     return low + (1 - low) * 0.5 * (1 + float(np.cos(np.pi * min(max(phase, 0.0), 1.0))))
 
 
-def losses(model: ItemTokenModel, batch: PackedBatch, trie: Trie) -> tuple[Tensor, float]:
-    """Weighted mean cross-entropy over all answers, and the mean over next items alone (nats an item)."""
+def losses(model: ItemTokenModel, batch: PackedBatch, trie: Trie, catalog: Catalog) -> tuple[Tensor, float]:
+    """Weighted mean cross-entropy over all answers, and the mean over next items alone (nats an item).
+
+    Where a question has limits, its answer is chosen among the items of `catalog` that meet them: what serving enforces has not to
+    be learnt, only what the words say beyond it.
+    """
     items = model.table()
     hidden = model.hidden(batch.batch, items).flatten(0, 1)
     chosen = _losses(_logits(model, hidden, batch.next_items, items), batch.next_items, trie)
     next_item = chosen.sum() / max(batch.num_next, 1)
     total, weight = next_item * batch.num_next, float(batch.num_next)
     if len(batch.items):
-        asked = _asked(model, hidden, batch, items, trie)
+        asked = _asked(model, hidden, batch, items, trie, _masks(batch, catalog))
         total, weight = total + (asked * batch.item_weights[batch.item_owners]).sum(), weight + float(batch.item_weights.sum())
     if len(batch.word_places):
         told = functional.cross_entropy(model.word_logits(hidden[batch.word_places]), batch.word_targets, reduction="none")
@@ -200,13 +206,23 @@ def answer_scores(model: ItemTokenModel, batch: PackedBatch, trie: Trie, items: 
     return -torch.zeros(len(batch.item_weights)).index_add(0, batch.item_owners, asked)
 
 
-def _asked(model: ItemTokenModel, hidden: Tensor, batch: PackedBatch, items: ItemTable, trie: Trie) -> Tensor:
+def _masks(batch: PackedBatch, catalog: Catalog) -> Tensor | None:
+    """The items among which each question's answer is chosen, bool [num_questions, num_items]; none where all are free."""
+    if not any(batch.item_limits):
+        return None
+    return torch.from_numpy(np.stack([catalog.matching(limits) for limits in batch.item_limits]))
+
+
+def _asked(
+    model: ItemTokenModel, hidden: Tensor, batch: PackedBatch, items: ItemTable, trie: Trie, masks: Tensor | None = None
+) -> Tensor:
     """Loss (nats) of each choice of the items that are asked for, float32 [num_choices]."""
     # A tensor as large as the choices, not an indexed one: gradients of plain indexing add in the order of threads.
     pooled = functional.embedding(batch.item_owners, model.pool(batch.word_ids, batch.word_owners, len(batch.item_weights)))
     taste = taste_of(hidden, batch, training=model.training)
     taste = taste if taste is None else functional.embedding(batch.item_owners, taste)
-    return _losses(_logits(model, hidden, batch.items, items, pooled, taste), batch.items, trie)
+    masks = masks if masks is None else masks[batch.item_owners]
+    return _losses(_logits(model, hidden, batch.items, items, pooled, taste), batch.items, trie, masks)
 
 
 def taste_of(hidden: Tensor, batch: PackedBatch, *, training: bool = False) -> Tensor | None:
@@ -234,14 +250,17 @@ def _logits(
     return model.logits(hidden[choices.starts], items, words, written=written, taste=taste)
 
 
-def _losses(logits: Tensor, choices: Choices, trie: Trie) -> Tensor:
+def _losses(logits: Tensor, choices: Choices, trie: Trie, masks: Tensor | None = None) -> Tensor:
     """Cross-entropy (nats) of each chosen token among the branches of its node, float32 [num_choices].
+
+    `masks` bool [num_choices, num_items]: only branches to these items are there.
 
     A distribution over what exists: the sum over the tokens of a code is the log-probability of its item among all items.
     """
     if len(trie.most_children) == 2 and trie.most_children[0] == logits.shape[1]:
         # Every token is an item, and all of them compete: nothing has to be picked out.
-        return functional.cross_entropy(logits, choices.targets, reduction="none")
-    tokens, exist = trie.children(choices.nodes)
+        free = logits if masks is None else logits.masked_fill(~masks, -torch.inf)
+        return functional.cross_entropy(free, choices.targets, reduction="none")
+    tokens, exist = trie.children(choices.nodes, None if masks is None else trie.allow(masks))
     place = ((tokens == choices.targets[:, None]) & exist).int().argmax(dim=1)
     return functional.cross_entropy(logits.gather(1, tokens).masked_fill(~exist, -torch.inf), place, reduction="none")

@@ -21,7 +21,7 @@ from instructrec.generation.codes import ItemTokens
 from instructrec.generation.trie import Trie
 from instructrec.lm.decoder import Tokenizer
 from instructrec.lm.item_model import TokenBatch
-from instructrec.tables import IntArray
+from instructrec.tables import IntArray, Limit
 
 MAX_QUESTION_TOKENS = 96
 """Words beyond this are not read: a question of ten thousand characters costs as much as a long sentence."""
@@ -55,6 +55,7 @@ class Question:
     weight: float
     choices: tuple[Choice, ...] = ()
     completion: tuple[int, ...] = ()
+    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +146,15 @@ class Encoder:
         columns.extend([*tokens, self.codes.answer, *completion[:-1], *written[:-1]], sees)
         place = len(columns.tokens) - max(len(completion), len(written), 1)
         choices = self._choices(branch.target, range(place, len(columns.tokens))) if written and branch.target is not None else ()
-        return Question(place=place, before=sees - 1, words=words, weight=branch.weight, choices=choices, completion=completion)
+        return Question(
+            place=place,
+            before=sees - 1,
+            words=words,
+            weight=branch.weight,
+            choices=choices,
+            completion=completion,
+            limits=branch.limits,
+        )
 
 
 @dataclass(slots=True)
@@ -191,9 +200,10 @@ class PackedBatch:
     """Rows with the places where answers are read, as flat indices into batch * length.
 
     `next_items`: the choices that write `num_next` next items. `items`: those of items that were asked for, by `item_owners` (the
-    question) [num_choices]; `item_weights` and `item_befores` (where the history alone is answered, -1: nowhere)
-    [num_questions]; the questions' words: `word_ids`, `word_owners` [num_words]. Answers in words: `word_places`,
-    `word_targets`, `word_weights` [num_completion_tokens]. `answers`: place of each example's live answer.
+    question) [num_choices]; by question, `item_weights`, `item_befores` (where the history alone is answered, -1: nowhere) and
+    `item_limits` (what the items among which it is answered must meet). The questions' words: `word_ids`, `word_owners`
+    [num_words]. Answers in words: `word_places`, `word_targets`, `word_weights` [num_completion_tokens]. `answers`: place of each
+    example's live answer.
     """
 
     batch: TokenBatch
@@ -203,6 +213,7 @@ class PackedBatch:
     item_owners: Tensor
     item_weights: Tensor
     item_befores: Tensor
+    item_limits: tuple[tuple[Limit, ...], ...]
     word_ids: Tensor
     word_owners: Tensor
     word_places: Tensor
@@ -235,6 +246,7 @@ class _Places:
     item_owners: list[int] = field(default_factory=list)
     item_weights: list[float] = field(default_factory=list)
     item_befores: list[int] = field(default_factory=list)
+    item_limits: list[tuple[Limit, ...]] = field(default_factory=list)
     word_ids: list[int] = field(default_factory=list)
     word_owners: list[int] = field(default_factory=list)
     words: list[tuple[int, int, float]] = field(default_factory=list)
@@ -254,6 +266,7 @@ class _Places:
             self.items.extend(_row(one, start) for one in question.choices)
             self.item_owners.extend([owner] * len(question.choices))
             self.item_weights.append(question.weight)
+            self.item_limits.append(question.limits)
             self.item_befores.append(start + question.before if question.before >= 0 else -1)
         self.answers[number] = start + example.answer_place
 
@@ -307,6 +320,7 @@ def _tensors(tokens: IntArray, positions: IntArray, visible: Tensor, places: _Pl
         item_owners=torch.tensor(places.item_owners, dtype=torch.int64),
         item_weights=torch.tensor(places.item_weights, dtype=torch.float32),
         item_befores=torch.tensor(places.item_befores, dtype=torch.int64),
+        item_limits=tuple(places.item_limits),
         word_ids=torch.tensor(places.word_ids, dtype=torch.int64),
         word_owners=torch.tensor(places.word_owners, dtype=torch.int64),
         word_places=column(places.words, 0),

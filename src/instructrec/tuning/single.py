@@ -70,7 +70,13 @@ class SingleAnswerEncoder(Encoder):
         written = () if completion or branch.target is None else self.codes.encode(branch.target)
         choices = self._choices(branch.target, range(len(read), len(read) + len(written))) if branch.target is not None else ()
         question = Question(
-            place=len(read), before=-1, words=words, weight=branch.weight, choices=choices if written else (), completion=completion
+            place=len(read),
+            before=-1,
+            words=words,
+            weight=branch.weight,
+            choices=choices if written else (),
+            completion=completion,
+            limits=branch.limits,
         )
         return self._encoded(read, completion or written, questions=(question,))
 
