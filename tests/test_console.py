@@ -6,8 +6,9 @@ import io
 
 import pytest
 
-from instructrec import console
+from instructrec import console, wire
 from instructrec.console import LiveProgress, duration
+from instructrec.core import Instruction
 
 
 class Terminal(io.StringIO):
@@ -82,7 +83,7 @@ def test_table_in_a_pipe_is_not_cut(capsys):
 
 def test_titles_are_not_read_as_markup(capsys):
     entry = {"rank": 1, "title": "[bold]Odd[/bold]", "source": "lm", "explanation": "[red]because[/red]"}
-    words = {"text": "[x]", "limits": [], "wish": "", "not_understood": []}
+    words = wire.instruction(Instruction(text="[x]"))
     answer = {"user_id": "u", "model": "lm", "served_by": "lm", "instruction": words, "notes": [], "items": [entry]}
     console.show_answer(console.printer(), answer)
     out = capsys.readouterr().out

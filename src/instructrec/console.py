@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from instructrec.wire import limit_words
+from instructrec.wire import limit_words, quota_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -166,9 +166,14 @@ def _heading(answer: Values) -> str:
 def _understood(instruction: Values) -> str:
     limits = [limit_words(entry) for entry in instruction["limits"]]
     parts = ["limits " + "; ".join(limits)] if limits else []
+    parts += [quota_words(quota) for quota in instruction["quotas"]]
+    parts += [f"{kind} {', '.join(instruction[kind])}" for kind in ("like", "unlike") if instruction[kind]]
+    parts += [f"only {instruction['seen']} items"] if instruction["seen"] else []
+    parts += [f"{instruction['n']} items"] if instruction["n"] else []
     parts += [f'wish "{_short(instruction["wish"])}"'] if instruction["wish"] else []
     left = instruction["not_understood"]
     parts += ["not understood: " + _short(" ".join(left))] if left else []
+    parts += list(instruction["notes"])
     return " | ".join(parts)
 
 

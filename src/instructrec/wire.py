@@ -71,6 +71,17 @@ def limit_words(limit: Mapping[str, Any]) -> str:
     return f"{limit['attribute']}: {' '.join(bounds)}"
 
 
+def quota_words(quota: Mapping[str, Any]) -> str:
+    """A quota of the JSON shape as a person reads it: "at least 3 with genres: Comedy"."""
+    least, most = quota["at_least"], quota["at_most"]
+    bounds = (
+        f"exactly {least}"
+        if least == most
+        else " and ".join([f"at least {least}"] * (least > 0) + [f"at most {most}"] * (most is not None))
+    )
+    return f"{bounds} with {'; '.join(limit_words(limit) for limit in quota['limits'])}"
+
+
 def evidence(value: Evidence) -> dict[str, Any]:
     """One fact behind an item; keys that do not apply to its kind are left out."""
     fields = {"kind": value.kind, "item_id": value.item, "attribute": value.attribute, "value": value.value}

@@ -20,6 +20,17 @@ def recommend(
     user: options.User = None,
     history: options.History = None,
     instruction: options.Words = "",
+    parameters: options.Parameters = None,
+    strength: options.Strength = 1.0,
+    dialogue: Annotated[
+        Path | None,
+        typer.Option(
+            "--dialogue",
+            metavar="FILE",
+            help="Go on in the conversation that FILE holds: the words refine it; 'undo' takes the last ones back.",
+            show_default=False,
+        ),
+    ] = None,
     number: options.Number = 10,
     model: options.Model = None,
     seen_shown: options.SeenShown = None,
@@ -44,9 +55,13 @@ def recommend(
         hide_seen=not seen_shown,
         model=model,
         language=language,
+        parameters=_parameters(parameters),
+        strength=strength,
     )
+    if dialogue is not None and (users is not None or parameters is not None):
+        raise QueryError("--dialogue goes without --users and --parameters: its file holds what was asked. Edit that instead.")
     if users is None:
-        _one(output, opened, request, explained=explained)
+        _one(output, opened, request, dialogue, explained=explained)
         return
     if out is None or user is not None or history is not None:
         raise QueryError(
@@ -78,11 +93,26 @@ def explain(
     output.finish(report)
 
 
-def _one(output: Output, run: Run, request: Any, *, explained: bool) -> None:
-    from instructrec.console import show_answer
-    from instructrec.pipeline import answer
+def _parameters(text: str | None) -> Any:
+    """The JSON value of --parameters, from the command line or a file. Raises QueryError for what is no JSON."""
+    if text is None:
+        return None
+    import json
 
-    report = answer(run, request, explained=explained)
+    try:
+        return json.loads(Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text)
+    except (OSError, ValueError) as problem:
+        raise QueryError(f"--parameters is no JSON object: {problem}. Give '{{\"limits\": [...]}}', or @FILE.") from None
+
+
+def _one(output: Output, run: Run, request: Any, dialogue: Path | None, *, explained: bool) -> None:
+    from instructrec.console import show_answer
+    from instructrec.pipeline import answer, converse
+
+    if dialogue is None:
+        report = answer(run, request, explained=explained)
+    else:
+        report = converse(run, request, dialogue, explained=explained)
     show_answer(output.words, report)
     output.finish(report)
 

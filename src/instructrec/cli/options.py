@@ -75,6 +75,18 @@ Words = Annotated[
     str,
     typer.Option("--instruction", metavar="TEXT", help='What the list must obey, such as "a comedy from the 1990s, no romance".'),
 ]
+Parameters = Annotated[
+    str | None,
+    typer.Option(
+        "--parameters",
+        metavar="JSON",
+        help="An instruction as a JSON object with limits, quotas, like, unlike, seen, n, wish; @FILE reads it from a file.",
+        show_default=False,
+    ),
+]
+Strength = Annotated[
+    float, typer.Option("--strength", min=0.0, max=1.0, help="How much words order the list: 0 not at all, 1 fully.")
+]
 Number = Annotated[int, typer.Option("-n", "--number", min=1, max=1000, help="Items in a list.")]
 Json = Annotated[
     str | None,

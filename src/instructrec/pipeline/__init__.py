@@ -6,6 +6,7 @@ load -> clean -> split -> fit -> evaluate -> report -> save, then recommend and 
 from __future__ import annotations
 
 from instructrec.pipeline.answering import Request, answer, explain_item, write_all
+from instructrec.pipeline.conversing import converse
 from instructrec.pipeline.exporting import export
 from instructrec.pipeline.instructing import ExportOptions, Written, teacher_endpoint, write_instructions
 from instructrec.pipeline.measuring import compare, evaluate
@@ -19,6 +20,7 @@ __all__ = [
     "Written",
     "answer",
     "compare",
+    "converse",
     "data_facts",
     "evaluate",
     "explain_item",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from instructrec import parquet, wire
 from instructrec.core import Explanation, Instruction, Progress, Query, Recommendation, Silent
 from instructrec.errors import QueryError, nearest
 from instructrec.explain import explain
-from instructrec.instructions import parse
+from instructrec.instructions import instruction_from_json, parse, refine
 from instructrec.recommender import Recommender
 from instructrec.runs import Run
 from instructrec.tables import Catalog, Dataset, IntArray
@@ -23,7 +23,10 @@ LISTS_AT_ONCE = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What somebody asks of a run. `history` replaces the stored one of `user`; `model` and `language` those of the run."""
+    """What somebody asks of a run. `history` replaces the stored one of `user`; `model` and `language` those of the run.
+
+    `parameters` are an instruction as JSON values, beside or instead of words; `strength` is how much words order the list, 0 to 1.
+    """
 
     user: str | None = None
     history: tuple[str, ...] | None = None
@@ -32,6 +35,8 @@ class Request:
     hide_seen: bool = True
     model: str | None = None
     language: str | None = None
+    parameters: Mapping[str, Any] | None = None
+    strength: float = 1.0
 
 
 def answer(run: Run, request: Request, *, explained: bool = True) -> dict[str, Any]:
@@ -73,7 +78,7 @@ def write_all(run: Run, request: Request, out: Path, *, users: Sequence[str] | N
             )
     wanted = list(users if users is not None else run.dataset.interactions.user_ids)
     model, language = run.model(request.model), request.language or run.config.language
-    words = understood(request.instruction, run.catalog, language)
+    words = understood(request, run.catalog, language)
 
     def batches() -> Iterator[list[Recommendation]]:
         progress.stage("recommend", total=len(wanted))
@@ -87,12 +92,15 @@ def write_all(run: Run, request: Request, out: Path, *, users: Sequence[str] | N
 
 def query_of(dataset: Dataset, request: Request, *, language: str = "en") -> Query:
     """The query behind a request: the stored history unless another is given, and the words understood."""
-    return _query(dataset, request, understood(request.instruction, dataset.catalog, language))
+    return _query(dataset, request, understood(request, dataset.catalog, language))
 
 
-def understood(text: str, catalog: Catalog, language: str) -> Instruction | None:
-    """What was understood of the words; none for no words."""
-    return parse(text, catalog, language=language) if text.strip() else None
+def understood(request: Request, catalog: Catalog, language: str) -> Instruction | None:
+    """What was understood of the parameters and the words, which refine them; none for neither."""
+    given = None if request.parameters is None else instruction_from_json(request.parameters, catalog)
+    if not request.instruction.strip():
+        return given
+    return refine(given, parse(request.instruction, catalog, language=language, n=request.n), catalog)
 
 
 def reasons_for(model: Recommender, found: Recommendation, dataset: Dataset, *, language: str) -> Sequence[Explanation]:
@@ -119,7 +127,14 @@ def with_notes(found: Recommendation, model: Recommender, dataset: Dataset) -> R
 
 def _query(dataset: Dataset, request: Request, words: Instruction | None) -> Query:
     past = request.history if request.history is not None else stored_history(dataset, request.user)
-    return Query(user=request.user, history=past, instruction=words, n=request.n, hide_seen=request.hide_seen)
+    return Query(
+        user=request.user,
+        history=past,
+        instruction=words,
+        n=request.n,
+        hide_seen=request.hide_seen,
+        strength=request.strength,
+    )
 
 
 def stored_history(dataset: Dataset, user: str | None) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ from typing import Any
 from instructrec import wire
 from instructrec.config import RunConfig
 from instructrec.core import Query
-from instructrec.pipeline.answering import answer_query, understood
+from instructrec.instructions import parse
+from instructrec.pipeline.answering import answer_query
 from instructrec.recommender import Recommender
 from instructrec.tables import Dataset
 
@@ -36,7 +37,7 @@ def spread(queries: Sequence[Query], num_users: int) -> list[Query]:
 def _sample(model: Recommender, query: Query, known: Dataset, config: RunConfig, *, words: str) -> dict[str, Any]:
     catalog = known.catalog
     plain = replace(query, n=LIST_LENGTH, time=None)
-    asked = replace(plain, instruction=understood(words, catalog, config.language))
+    asked = replace(plain, instruction=parse(words, catalog, language=config.language))
     # The run has no version before it is saved; reading it fills it in.
     answers = [answer_query(model, each, known, version="", language=config.language) for each in (plain, asked)]
     last = query.history[-HISTORY_SHOWN:]
