@@ -57,7 +57,8 @@ class Query:
     """One request: everything that is known when it is made.
 
     `history` is oldest first. `candidates` restricts the answer; `exclude` is never shown;
-    `hide_seen` keeps the items of the history out; `strength`, 0 to 1, is how much the wish weighs against the person's taste.
+    `hide_seen` keeps the items of the history out; `strength`, 0 to 1, is how much the wish weighs against the person's taste;
+    `profile` is what the person says of their taste.
     """
 
     user: UserId | None = None
@@ -70,6 +71,7 @@ class Query:
     time: int | None = None
     """Seconds since 1970; none means now."""
     strength: float = 1.0
+    profile: str = ""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.strength <= 1.0:

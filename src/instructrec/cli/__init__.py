@@ -29,6 +29,7 @@ COMMANDS = (
     learning.compare,
     answers.recommend,
     answers.explain,
+    answers.profile,
     exporting.export,
     instructing.instructions,
     doctor.doctor,

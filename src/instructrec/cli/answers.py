@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +23,7 @@ def recommend(
     instruction: options.Words = "",
     parameters: options.Parameters = None,
     strength: options.Strength = 1.0,
+    profile: options.Profile = "",
     dialogue: Annotated[
         Path | None,
         typer.Option(
@@ -57,6 +59,7 @@ def recommend(
         language=language,
         parameters=_parameters(parameters),
         strength=strength,
+        profile=_text(profile),
     )
     if dialogue is not None and (users is not None or parameters is not None):
         raise QueryError("--dialogue goes without --users and --parameters: its file holds what was asked. Edit that instead.")
@@ -93,15 +96,52 @@ def explain(
     output.finish(report)
 
 
+def profile(
+    run: options.RunFolder,
+    user: options.User = None,
+    history: options.History = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write the text there, to be edited and given to `recommend --profile @FILE`."),
+    ] = None,
+    language: options.Language = None,
+    json: options.Json = None,
+) -> None:
+    """Write a user's taste in words, read off the history."""
+    from instructrec.files import write_atomic
+    from instructrec.pipeline import Request
+    from instructrec.pipeline import profile as describe
+    from instructrec.runs import Run
+
+    output = Output(json)
+    past = None if history is None else _ids(history)
+    found = describe(Run.load(run), Request(user=user, history=past, language=language))
+    output.words.print(found.text, markup=False)
+    if out is not None:
+        write_atomic(out, found.text + "\n")
+    output.finish(asdict(found) | {"user_id": user})
+
+
+def _text(given: str) -> str:
+    """An option that is text, or @FILE. Raises QueryError for a file that cannot be read."""
+    if not given.startswith("@"):
+        return given
+    try:
+        return Path(given[1:]).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise QueryError(f"'{given[1:]}' cannot be read: {problem}. Give the text itself, or @ and a text file.") from None
+
+
 def _parameters(text: str | None) -> Any:
     """The JSON value of --parameters, from the command line or a file. Raises QueryError for what is no JSON."""
     if text is None:
         return None
     import json
 
+    content = _text(text)
     try:
-        return json.loads(Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text)
-    except (OSError, ValueError) as problem:
+        return json.loads(content)
+    except ValueError as problem:
         raise QueryError(f"--parameters is no JSON object: {problem}. Give '{{\"limits\": [...]}}', or @FILE.") from None
 
 

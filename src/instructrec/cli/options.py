@@ -84,6 +84,9 @@ Parameters = Annotated[
         show_default=False,
     ),
 ]
+Profile = Annotated[
+    str, typer.Option("--profile", metavar="TEXT", help="What the user says of their taste; @FILE reads it from a file.")
+]
 Strength = Annotated[
     float, typer.Option("--strength", min=0.0, max=1.0, help="How much words order the list: 0 not at all, 1 fully.")
 ]

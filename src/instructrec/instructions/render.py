@@ -168,8 +168,9 @@ def joined(sentences: Sequence[str], forms: Wording) -> str:
 
 
 def query_words(query: Query) -> str:
-    """What the model reads of a query's words: nothing when they have no strength."""
-    return instruction_words(query.instruction) if query.strength > 0 else ""
+    """What the model reads of a query: what the person says of their taste, and the instruction unless it has no strength."""
+    asked = instruction_words(query.instruction) if query.strength > 0 else ""
+    return " ".join(part for part in (query.profile, asked) if part)
 
 
 def instruction_words(instruction: Instruction | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,11 +55,11 @@ class TextSearch(Recommender):
             out[rows] = self._search([words[row] for row in rows])
         return out
 
-    def _is_fitted(self) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def _is_fitted(self) -> bool: ...
 
-    def _search(self, words: Sequence[str]) -> FloatArray:
-        raise NotImplementedError
+    @abstractmethod
+    def _search(self, words: Sequence[str]) -> FloatArray: ...
 
 
 class Bm25(TextSearch):

@@ -5,7 +5,7 @@ load -> clean -> split -> fit -> evaluate -> report -> save, then recommend and 
 
 from __future__ import annotations
 
-from instructrec.pipeline.answering import Request, answer, explain_item, write_all
+from instructrec.pipeline.answering import Request, answer, explain_item, profile, write_all
 from instructrec.pipeline.conversing import converse
 from instructrec.pipeline.exporting import export
 from instructrec.pipeline.instructing import ExportOptions, Written, teacher_endpoint, write_instructions
@@ -29,6 +29,7 @@ __all__ = [
     "first_place",
     "fit",
     "prepare",
+    "profile",
     "teacher_endpoint",
     "train",
     "validate_data",

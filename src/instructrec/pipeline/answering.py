@@ -13,7 +13,7 @@ from instructrec import parquet, wire
 from instructrec.core import Explanation, Instruction, Progress, Query, Recommendation, Silent
 from instructrec.errors import QueryError, nearest
 from instructrec.explain import explain
-from instructrec.instructions import instruction_from_json, parse, refine
+from instructrec.instructions import Profile, instruction_from_json, parse, profile_of, refine, steered_by
 from instructrec.recommender import Recommender
 from instructrec.runs import Run
 from instructrec.tables import Catalog, Dataset, IntArray
@@ -25,7 +25,8 @@ LISTS_AT_ONCE = 256
 class Request:
     """What somebody asks of a run. `history` replaces the stored one of `user`; `model` and `language` those of the run.
 
-    `parameters` are an instruction as JSON values, beside or instead of words; `strength` is how much words order the list, 0 to 1.
+    `parameters` are an instruction as JSON values, beside or instead of words; `strength` is how much words order the list, 0 to 1;
+    `profile` is what the user says of their taste.
     """
 
     user: str | None = None
@@ -37,6 +38,7 @@ class Request:
     language: str | None = None
     parameters: Mapping[str, Any] | None = None
     strength: float = 1.0
+    profile: str = ""
 
 
 def answer(run: Run, request: Request, *, explained: bool = True) -> dict[str, Any]:
@@ -92,7 +94,14 @@ def write_all(run: Run, request: Request, out: Path, *, users: Sequence[str] | N
 
 def query_of(dataset: Dataset, request: Request, *, language: str = "en") -> Query:
     """The query behind a request: the stored history unless another is given, and the words understood."""
-    return _query(dataset, request, understood(request, dataset.catalog, language))
+    query = _query(dataset, request, understood(request, dataset.catalog, language))
+    return steered_by(query, request.profile, dataset.catalog, language=language)
+
+
+def profile(run: Run, request: Request) -> Profile:
+    """What the history of a user shows, in words that the user may edit."""
+    past = request.history if request.history is not None else stored_history(run.dataset, request.user)
+    return profile_of(past, run.catalog, language=request.language or run.config.language)
 
 
 def understood(request: Request, catalog: Catalog, language: str) -> Instruction | None:
