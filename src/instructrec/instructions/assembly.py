@@ -39,6 +39,7 @@ class Sorted:
 
 def sort_reads(reads: Sequence[Read], vocabulary: Vocabulary) -> Sorted:
     """Split reads into limits, wishes and leftovers."""
+    reads = _without_pairs(reads)
     wishes, unused = set(_soft(reads)), set(_leftover(reads))
     wanted, softened = includes(reads, vocabulary)
     wished = [replace(read, soft=True) if index in softened else read for index, read in enumerate(reads)]
@@ -47,6 +48,38 @@ def sort_reads(reads: Sequence[Read], vocabulary: Vocabulary) -> Sorted:
     unwanted, spared = excludes(reads, vocabulary, {value for limit in wanted for value in limit.values})
     limits = (*wanted, *spans, *unwanted)
     return Sorted(limits, frozenset(wishes - impossible), frozenset(unused | impossible | spared), tuple(notes))
+
+
+def _without_pairs(reads: Sequence[Read]) -> list[Read]:
+    """Alternatives that each have a range of their own ("1990s comedies and 1980s dramas") are wishes: no limit can hold them."""
+    out = list(reads)
+    before: list[int] = []
+    for unit in _side_by_side(reads):
+        if before and reads[unit[0]].joint in ("and", "or") and _are_apart(reads, before, unit):
+            for index in (*before, *unit):
+                out[index] = replace(reads[index], soft=True)
+        before = unit
+    return out
+
+
+def _side_by_side(reads: Sequence[Read]) -> list[list[int]]:
+    """Indices of wanted content, one list for each stretch that nothing joins or parts."""
+    units: list[list[int]] = []
+    for index, read in enumerate(reads):
+        if read.mark.is_content and read.polarity == "include" and not read.soft:
+            units += [] if units and read.joint == "adjacent" else [[]]
+            units[-1].append(index)
+    return units
+
+
+def _are_apart(reads: Sequence[Read], first: Sequence[int], second: Sequence[int]) -> bool:
+    """Whether both hold a value and a range, and no number lies in both ranges."""
+    spans = [[reads[i].mark for i in unit if reads[i].mark.plays("range")] for unit in (first, second)]
+    named = all(any(reads[i].mark.plays("value") for i in unit) for unit in (first, second))
+    if not named or any(len(found) != 1 for found in spans) or spans[0][0].attribute != spans[1][0].attribute:
+        return False
+    (one,), (other,) = spans
+    return _merged([Limit(attribute="", operator="range", low=mark.low, high=mark.high) for mark in (one, other)]) is None
 
 
 def _soft(reads: Sequence[Read]) -> list[int]:
@@ -65,7 +98,8 @@ def _leftover(reads: Sequence[Read]) -> list[int]:
     return [
         index
         for index, read in enumerate(reads)
-        if read.mark.is_content and read.polarity != "counted"
+        if (read.mark.is_content and read.polarity != "counted")
+        or (read.mark.plays("fresh", "familiar") and read.polarity == "open")
         if (read.mark.plays(*strange) and not (read.soft and read.mark.plays("amount")))
         or read.polarity in ("unclear", "open")
         or (read.polarity == "exclude" and not read.mark.plays("value", "range", "title"))
@@ -79,7 +113,7 @@ def includes(reads: Sequence[Read], vocabulary: Vocabulary) -> tuple[list[Limit]
     for expression in _expressions(reads):
         groups, dropped = _groups(reads, expression)
         softened.update(dropped)
-        clauses = _clauses([[_ref(reads, index, vocabulary) for index in group] for group in groups])
+        clauses = _clauses(_distributed([[_ref(reads, index, vocabulary) for index in group] for group in groups]))
         crossing = _crossing(reads, expression)
         if clauses is None or crossing:
             softened.update([*expression, *crossing])
@@ -162,6 +196,15 @@ def _named_attribute(reads: Sequence[Read], index: int) -> str | None:
             return read.mark.attribute
     after = reads[index + 1].mark if index + 1 < len(reads) else None
     return after.attribute if after is not None and after.plays("attribute") and not after.plays("named") else None
+
+
+def _distributed(groups: list[list[Ref]]) -> list[list[Ref]]:
+    """Alternatives of one attribute, with what stands behind the last of them for all: "a red or pink lipstick"."""
+    shared = set.intersection(*({ref.attribute for ref in group} for group in groups))
+    if len(groups) < 2 or not shared or any(ref.attribute not in shared for group in groups[:-1] for ref in group):
+        return groups
+    further = [ref for ref in groups[-1] if ref.attribute not in shared]
+    return [*([*group, *further] for group in groups[:-1]), groups[-1]] if further else groups
 
 
 def _clauses(groups: Sequence[Sequence[Ref]]) -> list[tuple[Ref, ...]] | None:

@@ -31,7 +31,8 @@ class Lexicon:
     `decades`: phrase -> two digits; `parts`: phrase -> first and last year inside a decade. `counts`, `vague`: phrase -> a number,
     exact or at least; `shares`: phrase -> a part of the list, 0.5 and more for "half", beyond it for "most". `kinds`: general name
     of a number ("rating") -> words an attribute of that kind may be called by; `kind_words`: phrases that speak of one.
-    `compare`: phrase -> comparison; those of `compare_than` compare only behind a "than".
+    `compare`: phrase -> comparison; those of `compare_than` compare only behind a "than". `qualities`: endings of adjectives;
+    `bound`: words that no phrase may end in the middle of; `subjects`: words for the person who asks.
     """
 
     language: str
@@ -51,6 +52,9 @@ class Lexicon:
     plural: tuple[tuple[str, str], ...]
     adjective: tuple[tuple[str, str], ...]
     decade_ending: Phrase
+    qualities: tuple[str, ...]
+    bound: frozenset[Phrase]
+    subjects: frozenset[str]
     foreign: frozenset[str]
     foreign_negation: frozenset[str]
     describe: Mapping[str, str]
@@ -64,6 +68,14 @@ class Lexicon:
                 if word.endswith(ending):
                     return word[: len(word) - len(ending)] + single
         return word
+
+    def is_subject(self, word: str) -> bool:
+        """Whether a word speaks of the person who asks."""
+        return word in self.subjects
+
+    def negates(self, word: str) -> bool:
+        """Whether a word alone says no."""
+        return "negation" in self.strong.get((word,), ())
 
     def nouns(self, word: str) -> list[str]:
         """The nouns a relational adjective may come from: "romantic" -> "romance" among others."""
@@ -106,6 +118,9 @@ def _read(table: Mapping[str, Any]) -> Lexicon:
         plural=tuple((ending, single) for ending, single in table["endings"]["plural"]),
         adjective=tuple((ending, noun) for ending, noun in table["endings"]["adjective"]),
         decade_ending=keys(table["endings"]["decade"]),
+        qualities=tuple(table["endings"]["quality"]),
+        bound=frozenset(keys(word) for word in table["bound"]),
+        subjects=frozenset(keys(one + have)[0] for one in sets.get("i", ()) for have in ("", *sets["have"]) if " " not in have),
         foreign=frozenset(table["foreign"]["words"]) | frozenset(table["foreign"]["negation"]),
         foreign_negation=frozenset(table["foreign"]["negation"]),
         describe=table["describe"],

@@ -97,7 +97,13 @@ class Scanner:
         if known or self.lexicon.stem(word) in self.vocabulary.words or self.vocabulary.find((word,)):
             return word
         stem = self.lexicon.stem(word)
-        return self.vocabulary.speller.correct(word) or (self.vocabulary.speller.correct(stem) if stem != word else None) or word
+        value = self.vocabulary.speller.correct(word) or (self.vocabulary.speller.correct(stem) if stem != word else None)
+        return value or self._function_word(word) or word
+
+    def _function_word(self, word: str) -> str | None:
+        """The function word that was typed with letters swapped, doubled or left out; another letter makes another word."""
+        meant = self.vocabulary.function_speller.correct(word)
+        return meant if meant is not None and (len(meant) != len(word) or sorted(meant) == sorted(word)) else None
 
     def _example(self, place: int) -> Mark | None:
         """A title or quoted value at `place`, or the name of something that is not there."""

@@ -9,6 +9,7 @@ from typing import Literal
 from instructrec.core import Instruction
 from instructrec.instructions.assembly import Sorted, sort_reads
 from instructrec.instructions.comparisons import ComparisonReader
+from instructrec.instructions.context import in_context
 from instructrec.instructions.counts import CountReader
 from instructrec.instructions.lexicon import Lexicon, lexicon_for
 from instructrec.instructions.marks import Mark, Scanner
@@ -63,7 +64,8 @@ def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon) -> Reading:
     compared = ComparisonReader(marks, tokens, vocabulary, lexicon).read()
     ranged = RangeReader(compared, tokens, vocabulary, lexicon).read()
     counted = CountReader(ranged, tokens, lexicon).read()
-    return Reading(cleaned, tuple(tokens), tuple(read_scopes(counted, tokens)))
+    reads = read_scopes(in_context(counted, tokens, lexicon), tokens)
+    return Reading(cleaned, tuple(tokens), tuple(reads))
 
 
 def parse(text: str, catalog: Catalog, *, language: str = "en", n: int = 10) -> Instruction:
@@ -193,6 +195,8 @@ def _introduces(mark: Mark) -> bool:
 
 def _belongs(reading: Reading, index: int) -> bool:
     mark = reading.reads[index].mark
+    if mark.plays("negated"):
+        return False  # no model follows a "not" dependably
     return mark.is_content or mark.plays("like", *_KEPT_IN_WISH) or (mark.plays("sign") and reading.tokens[mark.first].key == ",")
 
 

@@ -58,6 +58,8 @@ class _State:
     """A negation or softener was just read and nothing it applies to yet."""
     once: bool = False
     """The negation is a prefix ("non-romantic") and reaches only the next content."""
+    noun: bool = False
+    """A general noun stands behind the last "and": "no A and things from before 1980"."""
     head_article: bool = False
     """The first content in the scope of the negation had an article."""
     reads: list[Read] = field(default_factory=list)
@@ -110,18 +112,33 @@ class ScopeReader:
             self._reset(state.joint)  # "no horror and two comedies"
         if state.joint == "and" and state.polarity != "include" and not state.fresh and state.article and not state.head_article:
             self._reset("and")  # "no romance and a happy end": the second thing has its own article, so it is wanted
+        if self._stands_apart(mark):
+            self._reset(state.joint)
         if state.fresh:
             state.head_article = state.article
         state.content.append(len(state.reads))
         state.reads.append(self._current(mark))
-        state.joint, state.article, state.fresh = "adjacent", False, False
+        state.joint, state.article, state.fresh, state.noun = "adjacent", False, False, False
         if state.once:
             state.once, state.polarity, state.trigger = False, "include", None
+
+    def _stands_apart(self, mark: Mark) -> bool:
+        """Whether no negation from before reaches it: "no A, and rated above 4"; a range may also say itself what is unwanted."""
+        state = self.state
+        if not mark.plays("range") or state.polarity not in ("exclude", "unclear"):
+            return False
+        if mark.plays("negated"):
+            return True
+        before = state.reads[state.content[-1]].mark if state.content else None
+        return state.joint == "and" and not state.fresh and not state.noun and before is not None and not before.plays("range")
 
     def _word(self, place: int) -> None:
         mark, state = self.marks[place], self.state
         if self._joins_names(place):
             return
+        state.noun = mark.plays("noun") or (state.noun and not mark.plays("and", "or"))
+        if mark.plays("fresh") and state.polarity == "exclude" and not state.fresh:
+            self._reset(state.joint)  # "nothing from there, and new to me"
         role = next((role for role in _HANDLERS if role in mark.roles), None)
         if role in ("negation", "open", "unclear"):
             self._negate(place, role)
@@ -223,6 +240,8 @@ class ScopeReader:
             return True
         if self._between_qualities(comma):
             return True
+        if self._changes_kind(comma):
+            return False
         article, seen = False, False
         for mark in self.marks[comma + 1 : comma + 1 + _LONGEST_LIST]:
             if mark.plays("or", "and") or (mark.plays("negation") and self.tokens[mark.first].key == "nor"):
@@ -239,7 +258,19 @@ class ScopeReader:
         """Whether the comma only separates adjectives: "a funny, light comedy"."""
         if not 0 < comma < len(self.marks) - 1:
             return False
-        return self.marks[comma - 1].plays("quality", "known") and self.marks[comma + 1].is_content
+        described = self.marks[comma - 1].plays("quality", "known")
+        return described and self.marks[comma + 1].plays("quality", "known", "unknown", "value")
+
+    def _changes_kind(self, comma: int) -> bool:
+        """Whether a range follows a list of other things without an "or": "no A or B, at least 4 stars"."""
+        state = self.state
+        before = state.reads[state.content[-1]].mark if state.content else None
+        if before is None or before.plays("range", "amount"):
+            return False
+        for mark in self.marks[comma + 1 : comma + 1 + _LONGEST_LIST]:
+            if mark.is_content or mark.plays("or", "noun"):
+                return mark.plays("range", "amount")
+        return False
 
 
 def read_scopes(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[Read]:

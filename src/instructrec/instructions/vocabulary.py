@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
+from html import unescape
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,8 @@ LONGEST_PHRASE = 12
 """Words of the longest value or title that is recognised."""
 
 _MIN_PREFIX = 2
+_LONGEST_SHORT_WORD = 6
+"""Function words from this length on may be misspelled; shorter ones are too near to other words."""
 _BRACKETS = re.compile(r"\s*\([^()]*\)")
 _LAST_ARTICLE = re.compile(r"^(.*), (\w{1,4})$")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
@@ -55,6 +58,7 @@ class Vocabulary:
             for value in labels.names:
                 self._learn(Ref(attribute, value))
         self.speller = Speller(word for word in self.value_words if word not in lexicon.words)
+        self.function_speller = Speller(word for word in lexicon.strong_words if len(word) >= _LONGEST_SHORT_WORD)
         self.reach = self._reach()
 
     @staticmethod
@@ -96,9 +100,11 @@ class Vocabulary:
         return tuple(word if word[:1].isdigit() else self.lexicon.stem(word) for word in words)
 
     def _learn(self, ref: Ref) -> None:
-        words = keys(ref.value)
-        if not words:
-            return
+        for words in dict.fromkeys((keys(ref.value), keys(unescape(ref.value)))):
+            if words:
+                self._learn_words(ref, words)
+
+    def _learn_words(self, ref: Ref, words: Phrase) -> None:
         bare = tuple(word for word in words if word not in ("and", "/") and any(letter.isalnum() for letter in word))
         self.value_words.update(word for word in words if word.isalnum())
         has_letters = any(letter.isalpha() for word in bare for letter in word)
@@ -156,8 +162,9 @@ class Vocabulary:
         exact: dict[Phrase, dict[int, None]] = defaultdict(dict)
         loose: dict[Phrase, dict[int, None]] = defaultdict(dict)
         for code, title in enumerate(self.catalog.titles):
-            plain = _BRACKETS.sub("", clean(title)[:300])
-            forms = [keys(form) for form in dict.fromkeys((title[:300], plain, _LAST_ARTICLE.sub(r"\2 \1", plain)))]
+            plain = _BRACKETS.sub("", clean(unescape(title))[:300])
+            written = (title[:300], unescape(title)[:300], plain, _LAST_ARTICLE.sub(r"\2 \1", plain))
+            forms = [keys(form) for form in dict.fromkeys(written)]
             for words in forms:
                 exact[words][code] = None
             bare = keys(_LAST_ARTICLE.sub(r"\1", plain))
