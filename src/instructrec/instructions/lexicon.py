@@ -32,7 +32,7 @@ class Lexicon:
     exact or at least; `shares`: phrase -> a part of the list, 0.5 and more for "half", beyond it for "most". `kinds`: general name
     of a number ("rating") -> words an attribute of that kind may be called by; `kind_words`: phrases that speak of one.
     `compare`: phrase -> comparison; those of `compare_than` compare only behind a "than". `qualities`: endings of adjectives;
-    `bound`: words that no phrase may end in the middle of; `subjects`: words for the person who asks.
+    `bound`: words that no phrase may cut; `syllables`: see SoundSpeller; `subjects`: words for the person who asks.
     """
 
     language: str
@@ -54,6 +54,7 @@ class Lexicon:
     decade_ending: Phrase
     qualities: tuple[str, ...]
     bound: frozenset[Phrase]
+    syllables: str
     subjects: frozenset[str]
     foreign: frozenset[str]
     foreign_negation: frozenset[str]
@@ -119,7 +120,8 @@ def _read(table: Mapping[str, Any]) -> Lexicon:
         adjective=tuple((ending, noun) for ending, noun in table["endings"]["adjective"]),
         decade_ending=keys(table["endings"]["decade"]),
         qualities=tuple(table["endings"]["quality"]),
-        bound=frozenset(keys(word) for word in table["bound"]),
+        syllables=table.get("syllables", ""),
+        bound=frozenset(keys(word) for phrase in table["bound"] for word in _expanded(phrase, sets)),
         subjects=frozenset(keys(one + have)[0] for one in sets.get("i", ()) for have in ("", *sets["have"]) if " " not in have),
         foreign=frozenset(table["foreign"]["words"]) | frozenset(table["foreign"]["negation"]),
         foreign_negation=frozenset(table["foreign"]["negation"]),

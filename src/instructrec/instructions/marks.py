@@ -17,6 +17,7 @@ CONTENT = frozenset(
 )
 """Roles of marks that say what is wanted; all other roles say how."""
 
+_LONGEST_MISTYPED = 8
 _DECADE = re.compile(r"(\d{2}|\d{4})s")
 
 
@@ -111,10 +112,26 @@ class Scanner:
         return None if found is None else Mark((found.role,), place, found.end, found.refs, items=found.items)
 
     def _phrase(self, place: int) -> Mark | None:
-        for length in range(self._reach(place), 0, -1):
+        reach = self._reach(place)
+        for length in range(reach, 0, -1):
             words = self.keys[place : place + length]
-            mark = self._named(words, place) or self._known_phrase(words, place)
+            if length == 1 and self.lexicon.syllables and (mark := self._mistyped(place)) is not None:
+                return mark
+            mark = None if self._cuts(place, place + length) else self._named(words, place) or self._known_phrase(words, place)
             if mark is not None:
+                return mark
+        return None
+
+    def _cuts(self, start: int, end: int) -> bool:
+        """Whether a phrase would begin or end in the middle of a longer word."""
+        bound = self.lexicon.bound
+        return bool(bound) and (self.keys[end - 1 : end + 1] in bound or (start > 0 and self.keys[start - 1 : start + 1] in bound))
+
+    def _mistyped(self, place: int) -> Mark | None:
+        """A phrase with one wrong character that sounds the same, where no known one begins."""
+        for length in range(min(_LONGEST_MISTYPED, len(self.tokens) - place), 1, -1):
+            meant = self.vocabulary.sound_speller.correct(self.keys[place : place + length])
+            if meant is not None and (mark := self._known_phrase(meant, place)) is not None:
                 return mark
         return None
 

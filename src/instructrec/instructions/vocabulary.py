@@ -13,6 +13,7 @@ import numpy as np
 
 from instructrec.instructions.lexicon import Lexicon, Phrase
 from instructrec.instructions.render import year_attribute
+from instructrec.instructions.sounds import SoundSpeller
 from instructrec.instructions.spelling import Speller, TitleSpeller
 from instructrec.instructions.tokens import clean, fold, han_share, keys
 from instructrec.tables import Catalog
@@ -23,6 +24,24 @@ LONGEST_PHRASE = 12
 _MIN_PREFIX = 2
 _LONGEST_SHORT_WORD = 6
 """Function words from this length on may be misspelled; shorter ones are too near to other words."""
+_SPOKEN = frozenset(
+    (
+        "list",
+        "alone",
+        "familiar",
+        "fresh",
+        "since",
+        "until",
+        "before",
+        "after",
+        "since_after",
+        "until_after",
+        "before_after",
+        "of_them",
+        "like",
+    )
+)
+"""Roles of function words that may be mistyped: taking another word for one of them turns nothing round and hides nothing."""
 _BRACKETS = re.compile(r"\s*\([^()]*\)")
 _LAST_ARTICLE = re.compile(r"^(.*), (\w{1,4})$")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
@@ -180,6 +199,12 @@ class Vocabulary:
     def title_speller(self) -> TitleSpeller:
         """Finds titles with small misspellings."""
         return TitleSpeller(self.titles)
+
+    @cached_property
+    def sound_speller(self) -> SoundSpeller:
+        """Finds values, names of attributes and some function words typed with a wrong character of the same sound."""
+        spoken = [phrase for phrase, roles in self.lexicon.strong.items() if _SPOKEN.intersection(roles)]
+        return SoundSpeller((*self.values, *self.attributes, *spoken), self.lexicon.syllables)
 
     @cached_property
     def words(self) -> frozenset[str]:
