@@ -133,10 +133,15 @@ def _expressions(reads: Sequence[Read]) -> list[list[int]]:
     for index, read in enumerate(reads):
         if not read.mark.plays("value") or read.polarity != "include" or read.soft:
             continue
-        if read.joint == "new" or not found or _broken(reads, found[-1][-1], index):
+        apart = read.comma and read.joint == "and" and not (found and _attributes(reads, index) & _attributes(reads, found[-1][-1]))
+        if read.joint == "new" or not found or apart or _broken(reads, found[-1][-1], index):
             found.append([])
         found[-1].append(index)
     return found
+
+
+def _attributes(reads: Sequence[Read], index: int) -> set[str]:
+    return {ref.attribute for ref in reads[index].mark.refs}
 
 
 def _broken(reads: Sequence[Read], first: int, second: int) -> bool:

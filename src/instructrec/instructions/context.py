@@ -141,7 +141,7 @@ class ContextReader:
 
     def _is_within_list(self, mark: Mark, *, near: bool) -> bool:
         passed = mark.plays("filler", "noun", "article", "or", "or_after", "either", "firm", "owner")
-        return passed or (near and mark.plays("unknown", "amount"))
+        return passed or (near and mark.plays("unknown", "amount", "count", "measure"))
 
 
 def in_context(marks: Sequence[Mark], tokens: Sequence[Token], lexicon: Lexicon) -> list[Mark]:

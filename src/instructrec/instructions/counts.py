@@ -207,7 +207,9 @@ class CountReader:
             flags.append("with")
         if self._is_noun(end):
             flags.append("noun")
-        if self._is_listed(place, end):
+        if self.lexicon.script == "han" and roles[0] == "plain" and "measured" in flags and self._stands_alone(place, end):
+            flags.append("asked")
+        elif self._is_listed(place, end):
             flags += ["measured", "listed"]
         elif self._is_asked(
             place, end, before, bare=roles[0] in ("plain", "exactly", "list", "span") or self._is_bound(place, end)
@@ -224,6 +226,17 @@ class CountReader:
         ):
             return False
         return self.marks[place - 2].plays("value") and (end >= len(self.marks) or self.marks[end].plays("sign", "and"))
+
+    def _stands_alone(self, place: int, end: int) -> bool:
+        """Whether the clause names nothing that the number could count ("周末片单六部，……")."""
+        if end < len(self.marks) and not self.marks[end].plays("sign"):
+            return False
+        for mark in reversed(self.marks[max(0, place - 2 * _MOST_BETWEEN) : place]):
+            if mark.plays("sign"):
+                return True
+            if mark.plays("value", "range", "title", "amount", "of_them"):
+                return False
+        return place < 2 * _MOST_BETWEEN
 
     def _is_bound(self, place: int, end: int) -> bool:
         """Whether the whole clause is a length with a bound: "max 5", "5 max"."""

@@ -17,6 +17,7 @@ _HANDLERS = (
 )  # fmt: skip
 
 
+_NEAR = 4
 _LONGEST_LIST = 40
 """Marks that one list may have; keeps the reading linear."""
 
@@ -152,6 +153,15 @@ class ScopeReader:
             state.joint = "or" if role == "or" else "and" if state.joint != "or" else "or"
         elif role == "article":
             state.article = True
+        if self._ends_description(place):
+            self._reset("adjacent")
+
+    def _ends_description(self, place: int) -> bool:
+        """Whether a "not" within a description ends, because what is described follows ("不刺激的洁面乳")."""
+        state, trigger = self.state, self.state.trigger
+        if trigger is None or state.polarity != "exclude" or state.fresh or not self.marks[place].plays("of_what"):
+            return False
+        return self.marks[trigger].plays("prefix") and place + 1 < len(self.marks) and self.marks[place + 1].is_content
 
     def _joins_names(self, place: int) -> bool:
         """Whether the mark is an attribute name followed by a colon: a new condition begins, and no negation reaches it."""
@@ -205,6 +215,10 @@ class ScopeReader:
     def _backwards(self, role: str, place: int) -> None:
         """Words that act on what stands before them: "romance-free", "a comedy or a drama if possible"."""
         reads = self.state.reads
+        seen = self._seen_behind(place)
+        if seen is not None and role == "negation_after":
+            reads[seen] = replace(reads[seen], polarity="exclude", trigger=place)
+            return
         listed = False
         for index in reversed(self.state.content[-_LONGEST_LIST:]):
             read = reads[index]
@@ -216,6 +230,15 @@ class ScopeReader:
             linked = ("and", "or") if role == "negation_after" else ("and", "or", "adjacent", *(("comma",) if listed else ()))
             if read.joint not in linked:
                 return
+
+    def _seen_behind(self, place: int) -> int | None:
+        """What is new or known, if nothing else stands between it and the words behind it ("我看过的就别推荐了")."""
+        for index in range(place - 1, max(-1, place - 1 - _NEAR), -1):
+            if self.marks[index].plays("fresh", "familiar"):
+                return index
+            if self.marks[index].is_content or self.marks[index].plays("sign"):
+                return None
+        return None
 
     def _sign(self, place: int) -> None:
         token = self.tokens[self.marks[place].first]
@@ -284,11 +307,19 @@ def read_scopes(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[Read]:
         after = reads[content[position + 1]] if position + 1 < len(content) else None
         if after is None or (after.polarity, after.soft) != (read.polarity, read.soft) or after.joint == "new":
             closing = _default(reads, index)
+        if read.joint == "comma" and closing == "or" and position and _is_other(reads[content[position - 1]], read):
+            closing = "and"  # "a lipstick, red or pink"
         if read.joint == "comma":
             reads[index] = replace(read, joint=closing, comma=True)
         elif read.joint in ("and", "or"):
             closing = read.joint
     return reads
+
+
+def _is_other(before: Read, read: Read) -> bool:
+    """Whether two values cannot be alternatives, because they speak of different attributes."""
+    attributes = [{ref.attribute for ref in one.mark.refs} for one in (before, read)]
+    return all(attributes) and not attributes[0] & attributes[1]
 
 
 def _default(reads: Sequence[Read], index: int) -> Joint:
