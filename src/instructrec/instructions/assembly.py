@@ -182,6 +182,8 @@ def _shared(reads: Sequence[Read], group: Sequence[int], read: Read) -> list[int
     if read.article:
         return []
     start = len(group) - 1
+    if start and reads[group[-1]].joint == "or":
+        return list(group[:-1])  # shared already with the one before
     while start > 0 and reads[group[start]].joint == "adjacent":
         start -= 1
     return list(group[start:-1])

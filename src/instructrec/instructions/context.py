@@ -29,6 +29,9 @@ class ContextReader:
         rules: tuple[tuple[str, Callable[[int], None]], ...] = (
             ("soft_after", self._soft_ahead),
             ("negation_after", self._negation_ahead),
+            ("negation_after", self._all_behind),
+            ("contrast", self._all_but),
+            ("either_then", self._either_then),
             ("unknown", self._quality),
             ("range", self._negated),
             ("familiar", self._told),
@@ -55,6 +58,29 @@ class ContextReader:
         mark = self.marks[place]
         if not mark.plays("negation") and self._is_head(place) and self._leads_to_content(place):
             self.marks[place] = replace(mark, roles=("negation",))
+
+    def _all_behind(self, place: int) -> None:
+        """Words that speak of all ("都不要") reach all that was listed."""
+        mark = self.marks[place]
+        alone = "all" in self.lexicon.strong.get((self.tokens[mark.first].key,), ())
+        if alone or (place and self.marks[place - 1].plays("all")):
+            self.marks[place] = replace(mark, roles=(*mark.roles, "all"))
+
+    def _all_but(self, place: int) -> None:
+        """What follows "any country but" is unwanted."""
+        before = self.marks[max(0, place - 2) : place]
+        named = len(before) == 2 and before[0].plays("any") and before[1].plays("attribute", "noun")
+        if named or (before and before[-1].plays("any")):
+            self.marks[place] = replace(self.marks[place], roles=("negation",))
+
+    def _either_then(self, place: int) -> None:
+        """Two words that together say "either ... or" ("不是A就是B") negate nothing."""
+        for at in range(place - 1, max(-1, place - 2 * _NEAR), -1):
+            if self.marks[at].plays("either_not"):
+                self.marks[at] = replace(self.marks[at], roles=("filler",))
+                self.marks[place] = replace(self.marks[place], roles=("or",))
+            if self.marks[at].plays("either_not", "sign"):
+                return
 
     def _is_head(self, place: int) -> bool:
         """Whether the clause begins here: after a sign, "and" or "but", or at the very start."""
@@ -106,14 +132,14 @@ class ContextReader:
         """Only "(films that) I have seen" asks for what is known; "I have seen a lot of horror" tells something."""
         mark = self.marks[place]
         before = self.marks[place - 1] if place else None
-        if self._is_han or not self.lexicon.is_subject(self.tokens[mark.first].key):
+        if not self.lexicon.is_subject(self.tokens[mark.first].key):
             return
         if before is not None and not before.plays("sign", "and", "contrast"):
             return
         for after in self.marks[place + 1 : place + 1 + _NEAR]:
             if after.plays("article", "noun", "quality", "known", "unknown", "value", "amount"):
-                self.marks[place] = replace(mark, roles=("filler",))
-            if not after.plays("filler"):
+                self.marks[place] = replace(mark, roles=("open",))
+            if not after.plays("filler") or after.plays("of_what"):
                 return
 
     def _either(self, place: int) -> None:

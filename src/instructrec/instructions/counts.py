@@ -112,10 +112,11 @@ class CountReader:
         number, mark = self._number(place), self.marks[place]
         if number is None:
             return None
-        if place + 2 < len(self.marks) and self.marks[place + 1].plays("or", "to"):
-            second = self._number(place + 2)
-            if second is not None and second > number and not self._counts_other(place + 2):
-                return self._made(("span", "count"), place, place + 3, low=number, high=second)
+        to = self._behind(place + 1)
+        if to is not None and to + 1 < len(self.marks) and self.marks[to].plays("or", "to"):
+            second = self._number(to + 1)
+            if second is not None and second > number and not self._counts_other(to + 1):
+                return self._made(("span", "count"), place, to + 2, low=number, high=second)
         if self._counts_other(place):
             return None
         after = self._behind(place + 1)
@@ -139,12 +140,22 @@ class CountReader:
         mark = self.marks[place]
         if mark.plays("article") and mark.low is not None:
             partitive = place > 0 and self.marks[place - 1].plays("of_them")
-            counts = qualified or partitive or (not mark.plays("one") and self._ones > 1 and self._is_before_value(place))
+            counts = (
+                qualified
+                or partitive
+                or self._closes(place)
+                or (not mark.plays("one") and self._ones > 1 and self._is_before_value(place))
+            )
             return mark.low if counts or (mark.plays("one") and self._is_numeral(place)) else None
         if not mark.plays("count", "number") or mark.low is None or mark.low != mark.high:
             return None
         is_count = mark.low.is_integer() if isinstance(mark.low, float) else True
         return mark.low if is_count and (0 if qualified else 1) <= mark.low <= MOST_ITEMS else None
+
+    def _closes(self, place: int) -> bool:
+        """Whether it stands right behind a value at the end of a clause: "香水一瓶"."""
+        ends = place + 1 == len(self.marks) or self.marks[place + 1].plays("sign")
+        return self.lexicon.script == "han" and ends and place > 0 and self.marks[place - 1].plays("value")
 
     def _is_before_value(self, place: int) -> bool:
         return place + 1 < len(self.marks) and self.marks[place + 1].plays("value")
@@ -207,10 +218,10 @@ class CountReader:
             flags.append("with")
         if self._is_noun(end):
             flags.append("noun")
-        if self.lexicon.script == "han" and roles[0] == "plain" and "measured" in flags and self._stands_alone(place, end):
-            flags.append("asked")
-        elif self._is_listed(place, end):
+        if self._is_listed(place, end):
             flags += ["measured", "listed"]
+        elif self.lexicon.script == "han" and roles[0] == "plain" and "measured" in flags and self._stands_alone(place, end):
+            flags.append("asked")
         elif self._is_asked(
             place, end, before, bare=roles[0] in ("plain", "exactly", "list", "span") or self._is_bound(place, end)
         ):

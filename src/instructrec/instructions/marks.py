@@ -125,7 +125,14 @@ class Scanner:
     def _cuts(self, start: int, end: int) -> bool:
         """Whether a phrase would begin or end in the middle of a longer word."""
         bound = self.lexicon.bound
+        if end - start > 1 and self._joins_number(start, end):
+            return True
         return bool(bound) and (self.keys[end - 1 : end + 1] in bound or (start > 0 and self.keys[start - 1 : start + 1] in bound))
+
+    def _joins_number(self, start: int, end: int) -> bool:
+        """Whether an "or" stands before another bound ("before 1960 or after 2010") rather than behind one ("1960 or after")."""
+        joins = {"or", "and"}.intersection(self.lexicon.strong.get(self.keys[start : start + 1], ()))
+        return bool(joins) and end < len(self.keys) and self.keys[end][:1].isdigit()
 
     def _mistyped(self, place: int) -> Mark | None:
         """A phrase with one wrong character that sounds the same, where no known one begins."""

@@ -124,7 +124,8 @@ class RangeReader:
         if any(mark.plays("sign") and self.tokens[mark.first].key != "," for mark in between):
             return False
         counts = end < len(self.marks) and self.marks[end].plays("measure", "of_them", "noun", "people", *CONTENT)
-        return any(mark.plays("and", "contrast", "negation") for mark in between) and not counts
+        joined = any(mark.plays("and", "contrast", "negation") for mark in between)
+        return (joined or self.lexicon.negates(self.tokens[self.marks[start].first].key)) and not counts
 
     def _attribute_of(self, start: int, end: int) -> tuple[str | None, int]:
         named = [mark.attribute for mark in self.marks[start:end] if mark.attribute in self.vocabulary.catalog.numbers]
@@ -181,6 +182,8 @@ class RangeReader:
 
     def _may_lead(self, mark: Mark) -> bool:
         """Whether a mark may stand between a word of comparison and its number; "one" there counts something."""
+        if mark.plays("of_what"):
+            return False
         return mark.plays("article", "from", "attribute", "filler", "about") and not (
             mark.plays("article") and mark.low is not None
         )
@@ -203,7 +206,7 @@ class RangeReader:
         """A value without a word before it: "1990 or later", "4 stars and up", "1990-1995", "the 80s and 90s", "1994"."""
         low, high, end = value
         behind = ("since_after", "before_after", "until_after")
-        if end + 1 < len(self.marks) and self.marks[end].plays("attribute") and self.marks[end + 1].plays(*behind):
+        if end + 1 < len(self.marks) and self.marks[end].plays("attribute") and self.marks[end + 1].plays(*behind, "to"):
             end += 1
         if end < len(self.marks):
             follow = self.marks[end]

@@ -228,8 +228,15 @@ class ScopeReader:
                 reads[index] = replace(read, polarity="exclude", trigger=place)
             listed = listed or read.joint in ("and", "or")
             linked = ("and", "or") if role == "negation_after" else ("and", "or", "adjacent", *(("comma",) if listed else ()))
-            if read.joint not in linked:
+            if read.joint not in linked and not (role == "negation_after" and self._lists(read, place, listed=listed)):
                 return
+
+    def _lists(self, read: Read, place: int, *, listed: bool) -> bool:
+        """Whether the comma before a thing only lists, so that words behind reach beyond it ("恐怖、惊悚都不要", "A, B and C are out")."""
+        before = self.tokens[read.mark.first - 1].text if read.mark.first else ""
+        if read.joint != "comma" or not read.mark.plays("value"):
+            return False
+        return before == "、" or self.marks[place].plays("all") or (listed and not read.article)
 
     def _seen_behind(self, place: int) -> int | None:
         """What is new or known, if nothing else stands between it and the words behind it ("我看过的就别推荐了")."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from html import unescape
 from typing import NamedTuple
 
@@ -77,7 +77,7 @@ class Vocabulary:
             for value in labels.names:
                 self._learn(Ref(attribute, value))
         self.speller = Speller(word for word in self.value_words if word not in lexicon.words)
-        self.function_speller = Speller(word for word in lexicon.strong_words if len(word) >= _LONGEST_SHORT_WORD)
+        self.function_speller = _function_speller(lexicon.language, lexicon.strong_words)
         self.reach = self._reach()
 
     @staticmethod
@@ -238,6 +238,11 @@ class Vocabulary:
             return starts[0]
         years = self.catalog.numbers[self.year]
         return max(starts, key=lambda start: int(((years >= start) & (years < start + 10)).sum()))
+
+
+@cache
+def _function_speller(_language: str, words: frozenset[str]) -> Speller:
+    return Speller(word for word in words if len(word) >= _LONGEST_SHORT_WORD)
 
 
 def _holds(words: Phrase, part: Phrase) -> bool:
