@@ -69,8 +69,8 @@ class ContextReader:
     def _all_but(self, place: int) -> None:
         """What follows "any country but" is unwanted."""
         before = self.marks[max(0, place - 2) : place]
-        named = len(before) == 2 and before[0].plays("any") and before[1].plays("attribute", "noun")
-        if named or (before and before[-1].plays("any")):
+        follows = any(mark.plays("value") for mark in self.marks[place + 1 : place + 2])
+        if len(before) == 2 and before[0].plays("any") and before[1].plays("attribute", "noun", *(("value",) if follows else ())):
             self.marks[place] = replace(self.marks[place], roles=("negation",))
 
     def _either_then(self, place: int) -> None:

@@ -205,7 +205,7 @@ class CountReader:
 
     def _made(self, roles: tuple[str, ...], place: int, end: int, *, low: float | None, high: float | None) -> tuple[Mark, int]:
         """The amount from the mark at `place` to `end`, with the measure word and "of them" around it."""
-        flags = list(roles)
+        flags = [*roles, *(["measured"] if self.lexicon.script == "han" and self.marks[end - 1].plays("article") else [])]
         before = self._before(place)
         partitive = before is not None and before.plays("of_them")
         while end < len(self.marks) and self.marks[end].plays("measure", "of_them"):

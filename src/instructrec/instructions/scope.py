@@ -159,9 +159,10 @@ class ScopeReader:
     def _ends_description(self, place: int) -> bool:
         """Whether a "not" within a description ends, because what is described follows ("不刺激的洁面乳")."""
         state, trigger = self.state, self.state.trigger
-        if trigger is None or state.polarity != "exclude" or state.fresh or not self.marks[place].plays("of_what"):
+        if trigger is None or state.fresh or not self.marks[place].plays("of_what"):
             return False
-        return self.marks[trigger].plays("prefix") and place + 1 < len(self.marks) and self.marks[place + 1].is_content
+        described = state.polarity == "unclear" or (state.polarity == "exclude" and self.marks[trigger].plays("prefix"))
+        return described and place + 1 < len(self.marks) and self.marks[place + 1].is_content
 
     def _joins_names(self, place: int) -> bool:
         """Whether the mark is an attribute name followed by a colon: a new condition begins, and no negation reaches it."""
@@ -228,15 +229,18 @@ class ScopeReader:
                 reads[index] = replace(read, polarity="exclude", trigger=place)
             listed = listed or read.joint in ("and", "or")
             linked = ("and", "or") if role == "negation_after" else ("and", "or", "adjacent", *(("comma",) if listed else ()))
-            if read.joint not in linked and not (role == "negation_after" and self._lists(read, place, listed=listed)):
+            reaches = role == "negation_after" and self._lists(index, place, listed=listed)
+            if read.joint not in linked and not reaches:
                 return
 
-    def _lists(self, read: Read, place: int, *, listed: bool) -> bool:
+    def _lists(self, index: int, place: int, *, listed: bool) -> bool:
         """Whether the comma before a thing only lists, so that words behind reach beyond it ("恐怖、惊悚都不要", "A, B and C are out")."""
-        before = self.tokens[read.mark.first - 1].text if read.mark.first else ""
+        read = self.state.reads[index]
         if read.joint != "comma" or not read.mark.plays("value"):
             return False
-        return before == "、" or self.marks[place].plays("all") or (listed and not read.article)
+        earlier = next((self.state.reads[at] for at in reversed(self.state.content[-_LONGEST_LIST:]) if at < index), None)
+        listed = listed and earlier is not None and not earlier.article
+        return self.tokens[read.mark.first - 1].text == "、" or self.marks[place].plays("all") or listed
 
     def _seen_behind(self, place: int) -> int | None:
         """What is new or known, if nothing else stands between it and the words behind it ("我看过的就别推荐了")."""
@@ -266,7 +270,7 @@ class ScopeReader:
     def _list_continues(self, comma: int) -> bool:
         """Whether the comma at `comma` is inside a list that a later "or", "nor" or "and" closes: "no A, B or C"."""
         state = self.state
-        if state.polarity == "include" and not state.soft:
+        if (state.polarity == "include" and not state.soft) or self.tokens[self.marks[comma].first].text == "、":
             return True
         if self._between_qualities(comma):
             return True
