@@ -29,6 +29,7 @@ class ContextReader:
         rules: tuple[tuple[str, Callable[[int], None]], ...] = (
             ("soft_after", self._soft_ahead),
             ("negation_after", self._negation_ahead),
+            ("negation", self._negation_behind),
             ("negation_after", self._all_behind),
             ("contrast", self._all_but),
             ("either_then", self._either_then),
@@ -58,6 +59,16 @@ class ContextReader:
         mark = self.marks[place]
         if not mark.plays("negation") and self._is_head(place) and self._leads_to_content(place):
             self.marks[place] = replace(mark, roles=("negation",))
+
+    def _negation_behind(self, place: int) -> None:
+        """A Chinese negation of several characters that ends its clause acts on what stands before it."""
+        mark = self.marks[place]
+        if not self._is_han or mark.last - mark.first < 2 or mark.plays("prefix", "negation_after", "either_not"):
+            return
+        after = next((at for at in self.marks[place + 1 : place + 1 + _NEAR] if not at.plays("filler")), None)
+        before = next((at for at in reversed(self.marks[max(0, place - _NEAR) : place]) if at.is_content or at.plays("sign")), None)
+        if (after is None or after.plays("sign")) and before is not None and before.is_content:
+            self.marks[place] = replace(mark, roles=(*mark.roles, "negation_after"))
 
     def _all_behind(self, place: int) -> None:
         """Words that speak of all ("都不要") reach all that was listed."""

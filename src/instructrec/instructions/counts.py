@@ -218,15 +218,17 @@ class CountReader:
             flags.append("with")
         if self._is_noun(end):
             flags.append("noun")
-        if self._is_listed(place, end):
-            flags += ["measured", "listed"]
-        elif self.lexicon.script == "han" and roles[0] == "plain" and "measured" in flags and self._stands_alone(place, end):
-            flags.append("asked")
-        elif self._is_asked(
-            place, end, before, bare=roles[0] in ("plain", "exactly", "list", "span") or self._is_bound(place, end)
-        ):
-            flags.append("asked")
+        flags += self._asked_flags(place, end, flags)
         return Mark(("amount", *flags), self.marks[place].first, self.marks[end - 1].last, low=low, high=high), end
+
+    def _asked_flags(self, place: int, end: int, flags: Sequence[str]) -> list[str]:
+        """Whether it can be the length of the list ("asked"), or stands behind what it counts ("listed")."""
+        if self._is_listed(place, end):
+            return ["measured", "listed"]
+        measured = self.lexicon.script == "han" and flags[0] == "plain" and "measured" in flags
+        bare = flags[0] in ("plain", "exactly", "list", "span") or self._is_bound(place, end)
+        stands = measured and self._stands_alone(place, end)
+        return ["asked"] if stands or self._is_asked(place, end, self._before(place), bare=bare) else []
 
     def _is_listed(self, place: int, end: int) -> bool:
         """Whether the number stands behind what it counts: "comedies: 3, dramas: 2"."""

@@ -11,11 +11,12 @@ from instructrec.instructions.assembly import Sorted, sort_reads
 from instructrec.instructions.comparisons import ComparisonReader
 from instructrec.instructions.context import in_context
 from instructrec.instructions.counts import CountReader
+from instructrec.instructions.joints import read_scopes
 from instructrec.instructions.lexicon import Lexicon, lexicon_for
 from instructrec.instructions.marks import Mark, Scanner
 from instructrec.instructions.quotas import read_quotas
 from instructrec.instructions.ranges import RangeReader
-from instructrec.instructions.scope import Polarity, Read, read_scopes
+from instructrec.instructions.scope import Polarity, Read
 from instructrec.instructions.settling import settle
 from instructrec.instructions.tokens import Token, clean, foreign_script_share, han_share, tokenize
 from instructrec.instructions.vocabulary import Vocabulary
@@ -182,6 +183,8 @@ def _clause(reading: Reading, indices: Sequence[int]) -> str:
     text, end = "", None
     for index in kept:
         token = reading.tokens[reading.reads[index].mark.first]
+        if token.key == "," and text.endswith(","):
+            continue
         gap = "" if end is None or token.start == end or token.key == "," else " "
         text += gap + reading.words(reading.reads[index])
         end = reading.tokens[reading.reads[index].mark.last - 1].end

@@ -1,4 +1,4 @@
-"""Fifth pass: which amounts say how many items of the list meet a condition, and which how long the list is."""
+"""Eighth pass: which amounts say how many items of the list meet a condition, and which how long the list is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from instructrec.core import Quota
-from instructrec.instructions.assembly import excludes, includes, ranges
+from instructrec.instructions.assembly import includes, ranges
+from instructrec.instructions.exclusions import excludes
 from instructrec.instructions.groups import Group, read_groups
 from instructrec.instructions.scope import Read
 from instructrec.instructions.vocabulary import Vocabulary
@@ -199,4 +200,4 @@ def _conditions(reads: Sequence[Read], group: Group, vocabulary: Vocabulary) -> 
     ]
     wanted, _ = includes(inside, vocabulary)
     spans, _, _, _ = ranges(inside, vocabulary)
-    return (*wanted, *spans, *excludes(inside, vocabulary, {value for limit in wanted for value in limit.values})[0])
+    return (*wanted, *spans, *excludes(inside, {value for limit in wanted for value in limit.values})[0])

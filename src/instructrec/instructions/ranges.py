@@ -1,4 +1,4 @@
-"""Second pass: numbers, years and the words around them become ranges ("between 1980 and 1995", "price under 20")."""
+"""Third pass: numbers, years and the words around them become ranges ("between 1980 and 1995", "price under 20")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fourth pass: how far negation, softness and lists reach. The result says of every mark whether it is wanted, and how firmly."""
+"""Sixth pass: how far negation, softness and lists reach. The result says of every mark whether it is wanted, and how firmly."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ class ScopeReader:
                 return
 
     def _lists(self, index: int, place: int, *, listed: bool) -> bool:
-        """Whether the comma before a thing only lists, so that words behind reach beyond it ("恐怖、惊悚都不要", "A, B and C are out")."""
+        """Whether the comma before a thing only lists, so that words behind reach beyond it ("A, B and C are out")."""
         read = self.state.reads[index]
         if read.joint != "comma" or not read.mark.plays("value"):
             return False
@@ -270,12 +270,14 @@ class ScopeReader:
     def _list_continues(self, comma: int) -> bool:
         """Whether the comma at `comma` is inside a list that a later "or", "nor" or "and" closes: "no A, B or C"."""
         state = self.state
-        if (state.polarity == "include" and not state.soft) or self.tokens[self.marks[comma].first].text == "、":
+        if state.polarity == "include" and not state.soft:
             return True
         if self._between_qualities(comma):
             return True
         if self._changes_kind(comma):
             return False
+        if self.tokens[self.marks[comma].first].text == "、":
+            return True
         article, seen = False, False
         for mark in self.marks[comma + 1 : comma + 1 + _LONGEST_LIST]:
             if mark.plays("or", "and") or (mark.plays("negation") and self.tokens[mark.first].key == "nor"):
@@ -305,34 +307,3 @@ class ScopeReader:
             if mark.is_content or mark.plays("or", "noun"):
                 return mark.plays("range", "amount")
         return False
-
-
-def read_scopes(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[Read]:
-    """What holds for every mark; lists separated by commas take the word that closes them ("A, B or C": or throughout)."""
-    reads = ScopeReader(marks, tokens).read()
-    content = [index for index, read in enumerate(reads) if read.mark.is_content]
-    closing: Joint = "and"
-    for position in range(len(content) - 1, -1, -1):
-        index = content[position]
-        read = reads[index]
-        after = reads[content[position + 1]] if position + 1 < len(content) else None
-        if after is None or (after.polarity, after.soft) != (read.polarity, read.soft) or after.joint == "new":
-            closing = _default(reads, index)
-        if read.joint == "comma" and closing == "or" and position and _is_other(reads[content[position - 1]], read):
-            closing = "and"  # "a lipstick, red or pink"
-        if read.joint == "comma":
-            reads[index] = replace(read, joint=closing, comma=True)
-        elif read.joint in ("and", "or"):
-            closing = read.joint
-    return reads
-
-
-def _is_other(before: Read, read: Read) -> bool:
-    """Whether two values cannot be alternatives, because they speak of different attributes."""
-    attributes = [{ref.attribute for ref in one.mark.refs} for one in (before, read)]
-    return all(attributes) and not attributes[0] & attributes[1]
-
-
-def _default(reads: Sequence[Read], index: int) -> Joint:
-    """Without a closing word a comma means "and", except between plurals ("comedies, dramas")."""
-    return "or" if reads[index].mark.plural else "and"
