@@ -28,7 +28,7 @@ class Lexicon:
     """What the function words of one language do.
 
     `strong` and `weak`: phrase (as compared words) -> the roles it can play; strong ones win over catalog values.
-    `decades`: phrase -> two digits; `parts`: phrase -> first and last year inside a decade. `counts`, `vague`: phrase -> a number,
+    `decades`: phrase -> two digits of the first and the last decade; `parts`: phrase -> first and last year inside one. `counts`, `vague`: phrase -> a number,
     exact or at least; `shares`: phrase -> a part of the list, 0.5 and more for "half", beyond it for "most". `kinds`: general name
     of a number ("rating") -> words an attribute of that kind may be called by; `kind_words`: phrases that speak of one.
     `compare`: phrase -> comparison; those of `compare_than` compare only behind a "than". `qualities`: endings of adjectives;
@@ -39,7 +39,7 @@ class Lexicon:
     script: str
     strong: Mapping[Phrase, tuple[str, ...]]
     weak: Mapping[Phrase, tuple[str, ...]]
-    decades: Mapping[Phrase, int]
+    decades: Mapping[Phrase, tuple[int, int]]
     parts: Mapping[Phrase, tuple[int, int]]
     counts: Mapping[Phrase, float]
     vague: Mapping[Phrase, float]
@@ -95,7 +95,8 @@ def lexicon(language: str) -> Lexicon | None:
 def _read(table: Mapping[str, Any]) -> Lexicon:
     sets = table.get("sets", {})
     strong, weak = _roles(table["strong"], sets), _roles(table["weak"], sets)
-    decades = {keys(phrase): int(digits) for phrase, digits in table["decades"].items()}
+    spans = {phrase: digits if isinstance(digits, list) else [digits, digits] for phrase, digits in table["decades"].items()}
+    decades = {keys(phrase): (int(first), int(last)) for phrase, (first, last) in spans.items()}
     parts = {keys(phrase): (int(first), int(last)) for phrase, (first, last) in table["parts"].items()}
     counts, vague = _counts(table["counts"]), {keys(phrase): float(number) for phrase, number in table["vague"].items()}
     shares = {keys(phrase): float(share) for phrase, share in table["shares"].items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from instructrec.instructions.examples import ExampleFinder
 from instructrec.instructions.lexicon import Comparison, Lexicon
@@ -189,7 +189,10 @@ class Scanner:
         if words in self.lexicon.parts:
             first, last = self.lexicon.parts[words]
             return Mark(("part",), place, end, low=first, high=last)
-        return self._decade(self.lexicon.decades[words], place, end) if words in self.lexicon.decades else None
+        if words not in self.lexicon.decades:
+            return None
+        first, last = (self._decade(digits, place, end) for digits in self.lexicon.decades[words])
+        return replace(first, high=last.high)
 
     def _weak(self, words: tuple[str, ...], place: int, end: int) -> Mark | None:
         vague, count = self.lexicon.vague.get(words), self.lexicon.counts.get(words)

@@ -146,7 +146,7 @@ class ScopeReader:
         elif role in ("soft", "like"):
             self._soften()
         elif role in ("negation_after", "soft_after"):
-            self._backwards(role, place)
+            self._behind(role, place)
         elif role in ("firm", "contrast"):
             self._end_scope(role)
         elif role in ("or", "and"):
@@ -212,6 +212,11 @@ class ScopeReader:
         state.polarity, state.soft, state.trigger, state.fresh, state.joint = "include", False, None, False, joint
         state.once = state.example = False
         state.segment += 1
+
+    def _behind(self, role: str, place: int) -> None:
+        self._backwards(role, place)
+        if role == "negation_after" and self.state.polarity == "exclude" and not self.state.fresh:
+            self._reset("adjacent")  # "除了……以外" ends here
 
     def _backwards(self, role: str, place: int) -> None:
         """Words that act on what stands before them: "romance-free", "a comedy or a drama if possible"."""
