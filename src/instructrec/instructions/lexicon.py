@@ -29,8 +29,10 @@ class Lexicon:
 
     `strong` and `weak`: phrase (as compared words) -> the roles it can play; strong ones win over catalog values.
     `decades`: phrase -> two digits of the first and the last decade; `parts`: phrase -> first and last year inside one.
-    `counts`, `vague`: phrase -> a number, exact or at least; `shares`: phrase -> a part of the list, 0.5 and more for "half", beyond it for "most".
-    `kinds`: general name of a number ("rating") -> words an attribute of that kind may be called by; `kind_words`: phrases that speak of one.
+    `counts`, `vague`: phrase -> a number, exact or at least; `shares`: phrase -> a part of the list, 0.5 and
+    more for "half", beyond it for "most".
+    `kinds`: general name of a number ("rating") -> words an attribute of that kind may be called by;
+    `kind_words`: phrases that speak of one.
     `compare`: phrase -> comparison; those of `compare_than` compare only behind a "than". `qualities`: endings of adjectives;
     `bound`: words that no phrase may cut; `syllables`: see SoundSpeller; `subjects`: words for the person who asks.
     """
