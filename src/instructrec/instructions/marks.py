@@ -191,8 +191,8 @@ class Scanner:
             return Mark(("part",), place, end, low=first, high=last)
         if words not in self.lexicon.decades:
             return None
-        first, last = (self._decade(digits, place, end) for digits in self.lexicon.decades[words])
-        return replace(first, high=last.high)
+        opening, closing = (self._decade(digits, place, end) for digits in self.lexicon.decades[words])
+        return replace(opening, high=closing.high)
 
     def _weak(self, words: tuple[str, ...], place: int, end: int) -> Mark | None:
         vague, count = self.lexicon.vague.get(words), self.lexicon.counts.get(words)
