@@ -1,4 +1,4 @@
-"""Last pass: what was read becomes limits that can be checked item by item, and the rest a wish.
+"""Ninth pass: what was read becomes limits that can be checked item by item, and the rest a wish.
 
 How the rules read:
 
@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
+from instructrec.instructions.exclusions import excludes, named_attribute
 from instructrec.instructions.ranges import flipped
 from instructrec.instructions.scope import Read
 from instructrec.instructions.vocabulary import Ref, Vocabulary
@@ -39,14 +40,47 @@ class Sorted:
 
 def sort_reads(reads: Sequence[Read], vocabulary: Vocabulary) -> Sorted:
     """Split reads into limits, wishes and leftovers."""
+    reads = _without_pairs(reads)
     wishes, unused = set(_soft(reads)), set(_leftover(reads))
     wanted, softened = includes(reads, vocabulary)
     wished = [replace(read, soft=True) if index in softened else read for index, read in enumerate(reads)]
     spans, loose, impossible, notes = ranges(wished, vocabulary)
     wishes.update(softened, loose)
-    unwanted, spared = excludes(reads, vocabulary, {value for limit in wanted for value in limit.values})
+    unwanted, spared = excludes(reads, {value for limit in wanted for value in limit.values})
     limits = (*wanted, *spans, *unwanted)
     return Sorted(limits, frozenset(wishes - impossible), frozenset(unused | impossible | spared), tuple(notes))
+
+
+def _without_pairs(reads: Sequence[Read]) -> list[Read]:
+    """Alternatives that each have a range of their own ("1990s comedies and 1980s dramas") are wishes: no limit can hold them."""
+    out = list(reads)
+    before: list[int] = []
+    for unit in _side_by_side(reads):
+        if before and reads[unit[0]].joint in ("and", "or") and _are_apart(reads, before, unit):
+            for index in (*before, *unit):
+                out[index] = replace(reads[index], soft=True)
+        before = unit
+    return out
+
+
+def _side_by_side(reads: Sequence[Read]) -> list[list[int]]:
+    """Indices of wanted content, one list for each stretch that nothing joins or parts."""
+    units: list[list[int]] = []
+    for index, read in enumerate(reads):
+        if read.mark.is_content and read.polarity == "include" and not read.soft:
+            units += [] if units and read.joint == "adjacent" else [[]]
+            units[-1].append(index)
+    return units
+
+
+def _are_apart(reads: Sequence[Read], first: Sequence[int], second: Sequence[int]) -> bool:
+    """Whether both hold a value and a range, and no number lies in both ranges."""
+    spans = [[reads[i].mark for i in unit if reads[i].mark.plays("range")] for unit in (first, second)]
+    named = all(any(reads[i].mark.plays("value") for i in unit) for unit in (first, second))
+    if not named or any(len(found) != 1 for found in spans) or spans[0][0].attribute != spans[1][0].attribute:
+        return False
+    (one,), (other,) = spans
+    return _merged([Limit(attribute="", operator="range", low=mark.low, high=mark.high) for mark in (one, other)]) is None
 
 
 def _soft(reads: Sequence[Read]) -> list[int]:
@@ -65,7 +99,8 @@ def _leftover(reads: Sequence[Read]) -> list[int]:
     return [
         index
         for index, read in enumerate(reads)
-        if read.mark.is_content and read.polarity != "counted"
+        if (read.mark.is_content and read.polarity != "counted")
+        or (read.mark.plays("fresh", "familiar") and read.polarity == "open")
         if (read.mark.plays(*strange) and not (read.soft and read.mark.plays("amount")))
         or read.polarity in ("unclear", "open")
         or (read.polarity == "exclude" and not read.mark.plays("value", "range", "title"))
@@ -79,7 +114,7 @@ def includes(reads: Sequence[Read], vocabulary: Vocabulary) -> tuple[list[Limit]
     for expression in _expressions(reads):
         groups, dropped = _groups(reads, expression)
         softened.update(dropped)
-        clauses = _clauses([[_ref(reads, index, vocabulary) for index in group] for group in groups])
+        clauses = _clauses(_distributed([[_ref(reads, index, vocabulary) for index in group] for group in groups]))
         crossing = _crossing(reads, expression)
         if clauses is None or crossing:
             softened.update([*expression, *crossing])
@@ -99,10 +134,15 @@ def _expressions(reads: Sequence[Read]) -> list[list[int]]:
     for index, read in enumerate(reads):
         if not read.mark.plays("value") or read.polarity != "include" or read.soft:
             continue
-        if read.joint == "new" or not found or _broken(reads, found[-1][-1], index):
+        apart = read.comma and read.joint == "and" and not (found and _attributes(reads, index) & _attributes(reads, found[-1][-1]))
+        if read.joint == "new" or not found or apart or _broken(reads, found[-1][-1], index):
             found.append([])
         found[-1].append(index)
     return found
+
+
+def _attributes(reads: Sequence[Read], index: int) -> set[str]:
+    return {ref.attribute for ref in reads[index].mark.refs}
 
 
 def _broken(reads: Sequence[Read], first: int, second: int) -> bool:
@@ -143,6 +183,8 @@ def _shared(reads: Sequence[Read], group: Sequence[int], read: Read) -> list[int
     if read.article:
         return []
     start = len(group) - 1
+    if start and reads[group[-1]].joint == "or":
+        return list(group[:-1])  # shared already with the one before
     while start > 0 and reads[group[start]].joint == "adjacent":
         start -= 1
     return list(group[start:-1])
@@ -150,18 +192,16 @@ def _shared(reads: Sequence[Read], group: Sequence[int], read: Read) -> list[int
 
 def _ref(reads: Sequence[Read], index: int, vocabulary: Vocabulary) -> Ref:
     mark = reads[index].mark
-    return vocabulary.narrow(mark.refs, _named_attribute(reads, index))
+    return vocabulary.narrow(mark.refs, named_attribute(reads, index))
 
 
-def _named_attribute(reads: Sequence[Read], index: int) -> str | None:
-    """The attribute named last in the same clause ("genres: comedy or drama"), or right after ("comedy genre")."""
-    for read in reversed(reads[max(0, index - 40) : index]):
-        if read.segment != reads[index].segment:
-            break
-        if read.mark.plays("attribute"):
-            return read.mark.attribute
-    after = reads[index + 1].mark if index + 1 < len(reads) else None
-    return after.attribute if after is not None and after.plays("attribute") and not after.plays("named") else None
+def _distributed(groups: list[list[Ref]]) -> list[list[Ref]]:
+    """Alternatives of one attribute, with what stands behind the last of them for all: "a red or pink lipstick"."""
+    shared = set.intersection(*({ref.attribute for ref in group} for group in groups))
+    if len(groups) < 2 or not shared or any(ref.attribute not in shared for group in groups[:-1] for ref in group):
+        return groups
+    further = [ref for ref in groups[-1] if ref.attribute not in shared]
+    return [*([*group, *further] for group in groups[:-1]), groups[-1]] if further else groups
 
 
 def _clauses(groups: Sequence[Sequence[Ref]]) -> list[tuple[Ref, ...]] | None:
@@ -246,50 +286,3 @@ def _merged(limits: Sequence[Limit]) -> Limit | None:
     if low is not None and high is not None and low > high:
         return None
     return replace(limits[0], low=low, high=high)
-
-
-def excludes(reads: Sequence[Read], vocabulary: Vocabulary, wanted: set[str]) -> tuple[list[Limit], set[int]]:
-    """One limit an attribute, and the unwanted values that stay allowed. An ambiguous value is kept out of every attribute."""
-    values: dict[str, dict[str, None]] = {}
-    spared: set[int] = set()
-    for group in _unwanted(reads):
-        free = [index for index in group if not wanted & {ref.value for ref in reads[index].mark.refs}]
-        if not free and _is_qualified(reads, group[0]):
-            spared.update(group)  # "a comedy, but no dark ones": only the quality is unwanted, and it is handed back
-            continue
-        kept = (free or group)[0]
-        spared.update(index for index in group if index != kept)
-        for ref in _meant(reads, kept):
-            values.setdefault(ref.attribute, {})[ref.value] = None
-    return [Limit(attribute=name, operator="exclude", values=tuple(found)) for name, found in values.items()], spared
-
-
-def _is_qualified(reads: Sequence[Read], index: int) -> bool:
-    """Whether a word that no limit can hold narrows an unwanted value ("no dark comedies")."""
-    before = next((read for read in reversed(reads[max(0, index - 8) : index]) if read.mark.is_content), None)
-    return (
-        before is not None and before.polarity == "exclude" and reads[index].joint == "adjacent" and not before.mark.plays("value")
-    )
-
-
-def _meant(reads: Sequence[Read], index: int) -> tuple[Ref, ...]:
-    attribute = _named_attribute(reads, index)
-    refs = reads[index].mark.refs
-    return tuple(ref for ref in refs if ref.attribute == attribute) or refs
-
-
-def _unwanted(reads: Sequence[Read]) -> list[list[int]]:
-    """Unwanted values; those side by side form one combination."""
-    groups: list[list[int]] = []
-    last = -1
-    for index, read in enumerate(reads):
-        if not read.mark.is_content:
-            continue
-        if read.mark.plays("value") and read.polarity == "exclude":
-            together = read.joint == "adjacent" and read.trigger == reads[last].trigger
-            if groups and groups[-1][-1] == last and together:
-                groups[-1].append(index)
-            else:
-                groups.append([index])
-        last = index
-    return groups

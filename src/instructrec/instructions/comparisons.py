@@ -13,6 +13,8 @@ from instructrec.instructions.vocabulary import Vocabulary
 
 _NUMERIC = ("year", "decade", "number", "count")
 _WAYS = ("before", "after", "since", "until")
+_NOT = {"after": "until", "before": "since", "since": "before", "until": "after"}
+_OTHER_WAY = {"after": "before", "before": "after", "since": "until", "until": "since"}
 _QUALITIES = ("quality", "known", "unknown", "value")
 _MOST_BETWEEN = 4
 """Marks that may stand between the parts of a comparison."""
@@ -50,13 +52,32 @@ class ComparisonReader:
         mark = self.marks[place]
         if mark.plays("compare"):
             return self._compared(place)
+        if mark.plays("than", "not_as") and self.lexicon.script == "han":
+            return self._turned(place, out)
         if mark.plays("than"):
-            return self._turned(place) if self.lexicon.script == "han" else self._graded(place, out)
-        if mark.plays(*_WAYS) and self.vocabulary.year is not None:
+            return self._graded(place, out)
+        if mark.plays(*_WAYS):
             at = self._skipped(place + 1)
             if at is not None and self.marks[at].plays("title"):
                 way = next(role for role in _WAYS if role in mark.roles)
-                return [self._relative(self.marks[at], ("year", way), mark.first, self.marks[at].last)], at + 1
+                named = self._named_before(out)
+                if named is None and self.vocabulary.year is None:
+                    return None
+                attribute = named.attribute if named is not None else self.vocabulary.year
+                first = mark.first if named is None else named.first
+                while out and out[-1].first >= first:
+                    out.pop()
+                return [self._relative(self.marks[at], attribute, way, first, self.marks[at].last)], at + 1
+        return None
+
+    def _named_before(self, out: list[Mark]) -> Mark | None:
+        """The number whose name stands right before a comparison with a title ("a rating above that of X")."""
+        for back in range(1, min(_MOST_BETWEEN, len(out) + 1)):
+            mark = out[-back]
+            if mark.plays("attribute") and mark.attribute in self.vocabulary.catalog.numbers:
+                return mark
+            if not mark.plays("filler", "article"):
+                return None
         return None
 
     def _skipped(self, place: int, *more: str) -> int | None:
@@ -78,7 +99,7 @@ class ComparisonReader:
         if target is not None and target.plays("title") and at is not None:
             if attribute is None:
                 return [replace(mark, roles=("quality",), compare=None), *self._as_like(place + 1, at)], at
-            return [self._relative(target, mark.compare, mark.first, target.last)], at + 1
+            return [self._relative(target, attribute, way, mark.first, target.last)], at + 1
         if target is not None and target.plays(*_NUMERIC):
             given = None if kind == "year" else attribute
             end = place + 2 if self.marks[place + 1].plays("than") else place + 1
@@ -99,7 +120,7 @@ class ComparisonReader:
         title = self._ahead(place) or self._example
         if title is None or mark.compare is None:
             return replace(mark, roles=("unknown",), compare=None)
-        return self._relative(title, mark.compare, mark.first, mark.last)
+        return self._relative(title, attribute, mark.compare[1], mark.first, mark.last)
 
     def _ahead(self, place: int) -> Mark | None:
         """The title of a comparison that is joined to this one: "newer and cheaper than X"."""
@@ -107,10 +128,8 @@ class ComparisonReader:
         at = self._skipped(place + 3, "than") if joined else None
         return self.marks[at] if at is not None and self.marks[at].plays("title") else None
 
-    def _relative(self, title: Mark, compare: Comparison, first: int, last: int) -> Mark:
+    def _relative(self, title: Mark, attribute: str | None, way: str, first: int, last: int) -> Mark:
         """The range that a comparison with a title means."""
-        kind, way = compare
-        attribute = self.vocabulary.kinds.get(kind)
         known = self.vocabulary.number_of(title.items, attribute) if attribute is not None else None
         if known is None or attribute is None:
             return Mark(("unknown",), first, last)
@@ -131,7 +150,7 @@ class ComparisonReader:
             out[-1] = replace(out[-1], roles=("known",))
         return self._as_like(place, at), at
 
-    def _turned(self, place: int) -> tuple[list[Mark], int] | None:
+    def _turned(self, place: int, out: list[Mark]) -> tuple[list[Mark], int] | None:
         """The Chinese order, in which the word that compares comes last: "比《X》新", "比1990年早", "比20元便宜"."""
         at = self._skipped(place + 1)
         if at is None or not self.marks[at].plays("title", *_NUMERIC):
@@ -143,16 +162,36 @@ class ComparisonReader:
             end += 1
         way = self._way(end) if end < len(self.marks) else None
         title = self.marks[at]
+        if way is not None and title.plays("title"):
+            self._example = title
+            found = self._turned_title(place, title, end, out)
+            if found is not None:
+                return found
+        if self.marks[place].plays("not_as"):
+            return None
         self._example = title if title.plays("title") else self._example
-        if way is not None and (not title.plays("title") or way[0] in self.vocabulary.kinds):
-            if title.plays("title"):
-                return [self._relative(title, way, self.marks[place].first, self._last(end))], self._after(end)
+        if way is not None and not title.plays("title"):
             number = replace(title, last=self._last(end))
             given = None if way[0] == "year" else self.vocabulary.kinds.get(way[0])
             return [replace(self.marks[place], roles=(way[1],), attribute=given), number], self._after(end)
         if title.plays("title") and end < len(self.marks) and self.marks[end].is_content:
             return [*self._as_like(place, at)], at
         return None
+
+    def _turned_title(self, place: int, title: Mark, end: int, out: list[Mark]) -> tuple[list[Mark], int] | None:
+        """What compares with a title: `place` is the "than", `end` the word that says how."""
+        way = self._way(end)
+        negation = out[-1] if out and out[-1].plays("negation") and out[-1].last == self.marks[place].first else None
+        named = self._named_before(out[:-1] if negation else out)
+        attribute = self.vocabulary.kinds.get(way[0]) if way is not None else None
+        attribute = attribute or (named.attribute if named is not None else None)
+        if way is None or attribute is None:
+            return None
+        turned = _OTHER_WAY[way[1]] if self.marks[place].plays("not_as") else _NOT[way[1]] if negation else way[1]
+        first = min(mark.first for mark in (self.marks[place], negation, named) if mark is not None)
+        while out and out[-1].first >= first:
+            out.pop()
+        return [self._relative(title, attribute, turned, first, self._last(end))], self._after(end)
 
     def _way(self, place: int) -> Comparison | None:
         mark = self.marks[place]

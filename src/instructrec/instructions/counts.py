@@ -55,6 +55,9 @@ class CountReader:
                 found = self._between(place) if kind == "between" else self._quantified(place, kind)
                 if found is not None:
                     return found
+        percent = self._percent(place)
+        if percent is not None:
+            return self._made(("share",), place, percent[1], low=percent[0], high=None)
         if mark.plays("few", "share"):
             kind = "few" if mark.plays("few") else "share"
             return self._made((kind,), place, place + 1, low=mark.low, high=None)
@@ -66,9 +69,10 @@ class CountReader:
             at += 1
         if at >= len(self.marks):
             return None
-        if self.marks[at].plays("share") and kind != "list":
-            low, high = (0.0, self.marks[at].low) if kind in ("at_most", "fewer") else (self.marks[at].low, None)
-            return self._made(("share",), place, at + 1, low=low, high=high)
+        share = (self.marks[at].low, at + 1) if self.marks[at].plays("share") else self._percent(at)
+        if share is not None and kind != "list":
+            low, high = (0.0, share[0]) if kind in ("at_most", "fewer") else (share[0], None)
+            return self._made(("share",), place, share[1], low=low, high=high)
         number = self._number(at, qualified=True)
         if number is None or self._counts_other(at):
             return None
@@ -78,11 +82,21 @@ class CountReader:
         alone = ("alone",) if self.marks[place].plays("alone") else ()
         return self._made((kind, "count", *alone), place, at + 1, low=low, high=high)
 
+    def _percent(self, place: int) -> tuple[float, int] | None:
+        """A part of the list in percent ("50%", "百分之五十") or tenths, and the mark behind it."""
+        before, at = self.marks[place].plays("percent_before"), place + self.marks[place].plays("percent_before")
+        mark, after = (self.marks[index] if index < len(self.marks) else None for index in (at, at + 1))
+        if mark is None or mark.low is None or mark.low != mark.high or not mark.plays("number", "count", "article"):
+            return None
+        parts = 100.0 if before or (after is not None and after.plays("percent")) else 0.0
+        parts = 10.0 if after is not None and after.plays("tenths") else parts
+        return (mark.low / parts, at + 1 + (not before)) if parts and 0 < mark.low <= parts else None
+
     def _may_stand_between(self, at: int) -> bool:
         mark = self.marks[at]
         return (
             mark.low is None
-            and mark.plays("article", "filler", "from", "quality", "list", "alone", "firm")
+            and mark.plays("article", "filler", "from", "quality", "list", "alone", "firm", "about")
             and not mark.plays("noun")
         )
 
@@ -98,10 +112,11 @@ class CountReader:
         number, mark = self._number(place), self.marks[place]
         if number is None:
             return None
-        if place + 2 < len(self.marks) and self.marks[place + 1].plays("or", "to"):
-            second = self._number(place + 2)
-            if second is not None and second > number and not self._counts_other(place + 2):
-                return self._made(("at_least", "count"), place, place + 3, low=number, high=second)
+        to = self._behind(place + 1)
+        if to is not None and to + 1 < len(self.marks) and self.marks[to].plays("or", "to"):
+            second = self._number(to + 1)
+            if second is not None and second > number and not self._counts_other(to + 1):
+                return self._made(("span", "count"), place, to + 2, low=number, high=second)
         if self._counts_other(place):
             return None
         after = self._behind(place + 1)
@@ -125,12 +140,22 @@ class CountReader:
         mark = self.marks[place]
         if mark.plays("article") and mark.low is not None:
             partitive = place > 0 and self.marks[place - 1].plays("of_them")
-            counts = qualified or partitive or (not mark.plays("one") and self._ones > 1 and self._is_before_value(place))
+            counts = (
+                qualified
+                or partitive
+                or self._closes(place)
+                or (not mark.plays("one") and self._ones > 1 and self._is_before_value(place))
+            )
             return mark.low if counts or (mark.plays("one") and self._is_numeral(place)) else None
         if not mark.plays("count", "number") or mark.low is None or mark.low != mark.high:
             return None
         is_count = mark.low.is_integer() if isinstance(mark.low, float) else True
         return mark.low if is_count and (0 if qualified else 1) <= mark.low <= MOST_ITEMS else None
+
+    def _closes(self, place: int) -> bool:
+        """Whether it stands right behind a value at the end of a clause: "香水一瓶"."""
+        ends = place + 1 == len(self.marks) or self.marks[place + 1].plays("sign")
+        return self.lexicon.script == "han" and ends and place > 0 and self.marks[place - 1].plays("value")
 
     def _is_before_value(self, place: int) -> bool:
         return place + 1 < len(self.marks) and self.marks[place + 1].plays("value")
@@ -165,14 +190,22 @@ class CountReader:
         after = self.marks[place + 1] if place + 1 < len(self.marks) else None
         if after is not None and after.plays("unit", "people") and not after.plays("value"):
             return True
+        before = self.tokens[self.marks[place].first - 1].key if self.marks[place].first else ""
+        if (not before.isalpha() and (before,) in self.lexicon.kind_words) or (after is not None and self._measures(after)):
+            return True
         if self.lexicon.script != "han" or self.marks[place].plays("article"):
             return False
         measured = after is not None and after.plays("measure", "noun")
         return not measured and not (place and self.marks[place - 1].plays("list"))
 
+    def _measures(self, mark: Mark) -> bool:
+        """Whether a word speaks of a number that the catalog may lack ("5 dollars")."""
+        words = tuple(token.key for token in self.tokens[mark.first : mark.last])
+        return words in self.lexicon.kind_words and not mark.plays("value", "measure", "attribute")
+
     def _made(self, roles: tuple[str, ...], place: int, end: int, *, low: float | None, high: float | None) -> tuple[Mark, int]:
         """The amount from the mark at `place` to `end`, with the measure word and "of them" around it."""
-        flags = list(roles)
+        flags = [*roles, *(["measured"] if self.lexicon.script == "han" and self.marks[end - 1].plays("article") else [])]
         before = self._before(place)
         partitive = before is not None and before.plays("of_them")
         while end < len(self.marks) and self.marks[end].plays("measure", "of_them"):
@@ -185,9 +218,43 @@ class CountReader:
             flags.append("with")
         if self._is_noun(end):
             flags.append("noun")
-        if self._is_asked(place, end, before, bare=roles[0] in ("plain", "exactly", "list")):
-            flags.append("asked")
+        flags += self._asked_flags(place, end, flags)
         return Mark(("amount", *flags), self.marks[place].first, self.marks[end - 1].last, low=low, high=high), end
+
+    def _asked_flags(self, place: int, end: int, flags: Sequence[str]) -> list[str]:
+        """Whether it can be the length of the list ("asked"), or stands behind what it counts ("listed")."""
+        if self._is_listed(place, end):
+            return ["measured", "listed"]
+        measured = self.lexicon.script == "han" and flags[0] == "plain" and "measured" in flags
+        bare = flags[0] in ("plain", "exactly", "list", "span") or self._is_bound(place, end)
+        stands = measured and self._stands_alone(place, end)
+        return ["asked"] if stands or self._is_asked(place, end, self._before(place), bare=bare) else []
+
+    def _is_listed(self, place: int, end: int) -> bool:
+        """Whether the number stands behind what it counts: "comedies: 3, dramas: 2"."""
+        if (
+            place < 2
+            or not self.marks[place - 1].plays("sign")
+            or self.tokens[self.marks[place - 1].first].key not in (":", "x", "×")
+        ):
+            return False
+        return self.marks[place - 2].plays("value") and (end >= len(self.marks) or self.marks[end].plays("sign", "and"))
+
+    def _stands_alone(self, place: int, end: int) -> bool:
+        """Whether the clause names nothing that the number could count ("周末片单六部，……")."""
+        if end < len(self.marks) and not self.marks[end].plays("sign"):
+            return False
+        for mark in reversed(self.marks[max(0, place - 2 * _MOST_BETWEEN) : place]):
+            if mark.plays("sign"):
+                return True
+            if mark.plays("value", "range", "title", "amount", "of_them"):
+                return False
+        return place < 2 * _MOST_BETWEEN
+
+    def _is_bound(self, place: int, end: int) -> bool:
+        """Whether the whole clause is a length with a bound: "max 5", "5 max"."""
+        upper = self.marks[place].plays("until") or self.marks[end - 1].plays("until_after")
+        return upper and (end >= len(self.marks) or self.marks[end].plays("sign"))
 
     def _before(self, place: int) -> Mark | None:
         return self.marks[place - 1] if place else None

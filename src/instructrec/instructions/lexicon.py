@@ -28,17 +28,20 @@ class Lexicon:
     """What the function words of one language do.
 
     `strong` and `weak`: phrase (as compared words) -> the roles it can play; strong ones win over catalog values.
-    `decades`: phrase -> two digits; `parts`: phrase -> first and last year inside a decade. `counts`, `vague`: phrase -> a number,
-    exact or at least; `shares`: phrase -> a part of the list, 0.5 and more for "half", beyond it for "most". `kinds`: general name
-    of a number ("rating") -> words an attribute of that kind may be called by; `kind_words`: phrases that speak of one.
-    `compare`: phrase -> comparison; those of `compare_than` compare only behind a "than".
+    `decades`: phrase -> two digits of the first and the last decade; `parts`: phrase -> first and last year inside one.
+    `counts`, `vague`: phrase -> a number, exact or at least; `shares`: phrase -> a part of the list, 0.5 and
+    more for "half", beyond it for "most".
+    `kinds`: general name of a number ("rating") -> words an attribute of that kind may be called by;
+    `kind_words`: phrases that speak of one.
+    `compare`: phrase -> comparison; those of `compare_than` compare only behind a "than". `qualities`: endings of adjectives;
+    `bound`: words that no phrase may cut; `syllables`: see SoundSpeller; `subjects`: words for the person who asks.
     """
 
     language: str
     script: str
     strong: Mapping[Phrase, tuple[str, ...]]
     weak: Mapping[Phrase, tuple[str, ...]]
-    decades: Mapping[Phrase, int]
+    decades: Mapping[Phrase, tuple[int, int]]
     parts: Mapping[Phrase, tuple[int, int]]
     counts: Mapping[Phrase, float]
     vague: Mapping[Phrase, float]
@@ -51,6 +54,10 @@ class Lexicon:
     plural: tuple[tuple[str, str], ...]
     adjective: tuple[tuple[str, str], ...]
     decade_ending: Phrase
+    qualities: tuple[str, ...]
+    bound: frozenset[Phrase]
+    syllables: str
+    subjects: frozenset[str]
     foreign: frozenset[str]
     foreign_negation: frozenset[str]
     describe: Mapping[str, str]
@@ -64,6 +71,14 @@ class Lexicon:
                 if word.endswith(ending):
                     return word[: len(word) - len(ending)] + single
         return word
+
+    def is_subject(self, word: str) -> bool:
+        """Whether a word speaks of the person who asks."""
+        return word in self.subjects
+
+    def negates(self, word: str) -> bool:
+        """Whether a word alone says no."""
+        return "negation" in self.strong.get((word,), ())
 
     def nouns(self, word: str) -> list[str]:
         """The nouns a relational adjective may come from: "romantic" -> "romance" among others."""
@@ -82,7 +97,8 @@ def lexicon(language: str) -> Lexicon | None:
 def _read(table: Mapping[str, Any]) -> Lexicon:
     sets = table.get("sets", {})
     strong, weak = _roles(table["strong"], sets), _roles(table["weak"], sets)
-    decades = {keys(phrase): int(digits) for phrase, digits in table["decades"].items()}
+    spans = {phrase: digits if isinstance(digits, list) else [digits, digits] for phrase, digits in table["decades"].items()}
+    decades = {keys(phrase): (int(first), int(last)) for phrase, (first, last) in spans.items()}
     parts = {keys(phrase): (int(first), int(last)) for phrase, (first, last) in table["parts"].items()}
     counts, vague = _counts(table["counts"]), {keys(phrase): float(number) for phrase, number in table["vague"].items()}
     shares = {keys(phrase): float(share) for phrase, share in table["shares"].items()}
@@ -106,6 +122,10 @@ def _read(table: Mapping[str, Any]) -> Lexicon:
         plural=tuple((ending, single) for ending, single in table["endings"]["plural"]),
         adjective=tuple((ending, noun) for ending, noun in table["endings"]["adjective"]),
         decade_ending=keys(table["endings"]["decade"]),
+        qualities=tuple(table["endings"]["quality"]),
+        syllables=table.get("syllables", ""),
+        bound=frozenset(keys(word) for phrase in table["bound"] for word in _expanded(phrase, sets)),
+        subjects=frozenset(keys(one + have)[0] for one in sets.get("i", ()) for have in ("", *sets["have"]) if " " not in have),
         foreign=frozenset(table["foreign"]["words"]) | frozenset(table["foreign"]["negation"]),
         foreign_negation=frozenset(table["foreign"]["negation"]),
         describe=table["describe"],

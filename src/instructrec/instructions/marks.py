@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from instructrec.instructions.examples import ExampleFinder
 from instructrec.instructions.lexicon import Comparison, Lexicon
@@ -17,6 +17,7 @@ CONTENT = frozenset(
 )
 """Roles of marks that say what is wanted; all other roles say how."""
 
+_LONGEST_MISTYPED = 8
 _DECADE = re.compile(r"(\d{2}|\d{4})s")
 
 
@@ -97,7 +98,13 @@ class Scanner:
         if known or self.lexicon.stem(word) in self.vocabulary.words or self.vocabulary.find((word,)):
             return word
         stem = self.lexicon.stem(word)
-        return self.vocabulary.speller.correct(word) or (self.vocabulary.speller.correct(stem) if stem != word else None) or word
+        value = self.vocabulary.speller.correct(word) or (self.vocabulary.speller.correct(stem) if stem != word else None)
+        return value or self._function_word(word) or word
+
+    def _function_word(self, word: str) -> str | None:
+        """The function word that was typed with letters swapped, doubled or left out; another letter makes another word."""
+        meant = self.vocabulary.function_speller.correct(word)
+        return meant if meant is not None and (len(meant) != len(word) or sorted(meant) == sorted(word)) else None
 
     def _example(self, place: int) -> Mark | None:
         """A title or quoted value at `place`, or the name of something that is not there."""
@@ -105,10 +112,33 @@ class Scanner:
         return None if found is None else Mark((found.role,), place, found.end, found.refs, items=found.items)
 
     def _phrase(self, place: int) -> Mark | None:
-        for length in range(self._reach(place), 0, -1):
+        reach = self._reach(place)
+        for length in range(reach, 0, -1):
             words = self.keys[place : place + length]
-            mark = self._named(words, place) or self._known_phrase(words, place)
+            if length == 1 and self.lexicon.syllables and (mark := self._mistyped(place)) is not None:
+                return mark
+            mark = None if self._cuts(place, place + length) else self._named(words, place) or self._known_phrase(words, place)
             if mark is not None:
+                return mark
+        return None
+
+    def _cuts(self, start: int, end: int) -> bool:
+        """Whether a phrase would begin or end in the middle of a longer word."""
+        bound = self.lexicon.bound
+        if end - start > 1 and self._joins_number(start, end):
+            return True
+        return bool(bound) and (self.keys[end - 1 : end + 1] in bound or (start > 0 and self.keys[start - 1 : start + 1] in bound))
+
+    def _joins_number(self, start: int, end: int) -> bool:
+        """Whether an "or" stands before another bound ("before 1960 or after 2010") rather than behind one ("1960 or after")."""
+        joins = {"or", "and"}.intersection(self.lexicon.strong.get(self.keys[start : start + 1], ()))
+        return bool(joins) and end < len(self.keys) and self.keys[end][:1].isdigit()
+
+    def _mistyped(self, place: int) -> Mark | None:
+        """A phrase with one wrong character that sounds the same, where no known one begins."""
+        for length in range(min(_LONGEST_MISTYPED, len(self.tokens) - place), 1, -1):
+            meant = self.vocabulary.sound_speller.correct(self.keys[place : place + length])
+            if meant is not None and (mark := self._known_phrase(meant, place)) is not None:
                 return mark
         return None
 
@@ -159,7 +189,10 @@ class Scanner:
         if words in self.lexicon.parts:
             first, last = self.lexicon.parts[words]
             return Mark(("part",), place, end, low=first, high=last)
-        return self._decade(self.lexicon.decades[words], place, end) if words in self.lexicon.decades else None
+        if words not in self.lexicon.decades:
+            return None
+        opening, closing = (self._decade(digits, place, end) for digits in self.lexicon.decades[words])
+        return replace(opening, high=closing.high)
 
     def _weak(self, words: tuple[str, ...], place: int, end: int) -> Mark | None:
         vague, count = self.lexicon.vague.get(words), self.lexicon.counts.get(words)

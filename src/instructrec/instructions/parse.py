@@ -9,12 +9,14 @@ from typing import Literal
 from instructrec.core import Instruction
 from instructrec.instructions.assembly import Sorted, sort_reads
 from instructrec.instructions.comparisons import ComparisonReader
+from instructrec.instructions.context import in_context
 from instructrec.instructions.counts import CountReader
+from instructrec.instructions.joints import read_scopes
 from instructrec.instructions.lexicon import Lexicon, lexicon_for
 from instructrec.instructions.marks import Mark, Scanner
 from instructrec.instructions.quotas import read_quotas
 from instructrec.instructions.ranges import RangeReader
-from instructrec.instructions.scope import Polarity, Read, read_scopes
+from instructrec.instructions.scope import Polarity, Read
 from instructrec.instructions.settling import settle
 from instructrec.instructions.tokens import Token, clean, foreign_script_share, han_share, tokenize
 from instructrec.instructions.vocabulary import Vocabulary
@@ -63,7 +65,8 @@ def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon) -> Reading:
     compared = ComparisonReader(marks, tokens, vocabulary, lexicon).read()
     ranged = RangeReader(compared, tokens, vocabulary, lexicon).read()
     counted = CountReader(ranged, tokens, lexicon).read()
-    return Reading(cleaned, tuple(tokens), tuple(read_scopes(counted, tokens)))
+    reads = read_scopes(in_context(counted, tokens, lexicon), tokens)
+    return Reading(cleaned, tuple(tokens), tuple(reads))
 
 
 def parse(text: str, catalog: Catalog, *, language: str = "en", n: int = 10) -> Instruction:
@@ -180,6 +183,8 @@ def _clause(reading: Reading, indices: Sequence[int]) -> str:
     text, end = "", None
     for index in kept:
         token = reading.tokens[reading.reads[index].mark.first]
+        if token.key == "," and text.endswith(","):
+            continue
         gap = "" if end is None or token.start == end or token.key == "," else " "
         text += gap + reading.words(reading.reads[index])
         end = reading.tokens[reading.reads[index].mark.last - 1].end
@@ -193,6 +198,8 @@ def _introduces(mark: Mark) -> bool:
 
 def _belongs(reading: Reading, index: int) -> bool:
     mark = reading.reads[index].mark
+    if mark.plays("negated"):
+        return False  # no model follows a "not" dependably
     return mark.is_content or mark.plays("like", *_KEPT_IN_WISH) or (mark.plays("sign") and reading.tokens[mark.first].key == ",")
 
 

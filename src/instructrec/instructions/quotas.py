@@ -1,4 +1,4 @@
-"""Fifth pass: which amounts say how many items of the list meet a condition, and which how long the list is."""
+"""Eighth pass: which amounts say how many items of the list meet a condition, and which how long the list is."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from instructrec.core import Quota
-from instructrec.instructions.assembly import excludes, includes, ranges
+from instructrec.instructions.assembly import includes, ranges
+from instructrec.instructions.exclusions import excludes
+from instructrec.instructions.groups import Group, read_groups
 from instructrec.instructions.scope import Read
 from instructrec.instructions.vocabulary import Vocabulary
 from instructrec.tables import Limit
-
-_MOST_BEHIND = 20
-"""A greater number behind a value rather counts something else ("lamps under 50")."""
-_LONGEST_BODY = 40
-"""Marks that one condition may have; keeps the reading linear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,38 +24,12 @@ class Counted:
     n: int | None
 
 
-@dataclass(slots=True)
-class _Group:
-    """An amount at `at` and the indices of the content that says of what; `joint`: how it hangs on what stands before."""
-
-    at: int
-    roles: tuple[str, ...]
-    low: float | None
-    high: float | None
-    body: list[int]
-    joint: str
-    comma: bool = False
-    is_quota: bool = False
-    inherits: bool = False
-
-    @property
-    def is_plain(self) -> bool:
-        return "plain" in self.roles or "few" in self.roles
-
-    @property
-    def first(self) -> int:
-        return min([self.at, *self.body])
-
-    @property
-    def last(self) -> int:
-        return max([self.at, *self.body])
-
-
 def read_quotas(reads: Sequence[Read], vocabulary: Vocabulary, *, n: int) -> Counted:
     """Quotas and the length of the list; `n` is the length where none is said."""
-    groups = _groups(reads)
+    groups, reads = _without_seen(read_groups(reads), reads)
     if not groups:
         return Counted(tuple(reads), (), None)
+    _drop_rest(groups)
     length, used = _length(groups, reads)
     _choose(groups, reads, length)
     if length is None:
@@ -81,119 +52,30 @@ def read_quotas(reads: Sequence[Read], vocabulary: Vocabulary, *, n: int) -> Cou
     return Counted(tuple(out), tuple(quotas), length)
 
 
-def _groups(reads: Sequence[Read]) -> list[_Group]:
-    """Every firm amount with its condition; an article counts as one in a list that counts ("two comedies and a western")."""
-    groups: list[_Group] = []
-    for index, read in enumerate(reads):
-        if not read.mark.plays("amount") or read.soft or read.polarity not in ("include", "exclude"):
-            continue
-        low, high, roles = read.mark.low, read.mark.high, read.mark.roles
-        if read.polarity == "exclude":
-            if "at_least" not in roles or low is None:
-                continue
-            low, high, roles = 0, low - 1, ("amount", "at_most", *roles[3:])  # "don't give me more than two comedies"
-        groups.append(_Group(index, roles, low, high, _body(reads, index), read.joint, read.comma))
-        _limited(groups[-1], reads)
-        if groups[-1].body and all(reads[place].mark.plays("range") for place in groups[-1].body):
-            groups[-1].roles = (*roles, "ranged")
-        few = low is None or low <= _MOST_BEHIND and (high is None or high <= _MOST_BEHIND)
-        trails = not groups[-1].is_plain or ("measured" in roles and "asked" not in roles)
-        if not groups[-1].body and trails and "list" not in roles and few:
-            groups[-1].body = _behind(reads, index, groups[:-1])
-    return _with_articles(groups, reads)
-
-
-def _limited(group: _Group, reads: Sequence[Read]) -> None:
-    """Words behind the condition that make a plain number a bound: "two thrillers at most"."""
-    after = reads[group.last + 1].mark if group.body and group.last + 1 < len(reads) else None
-    if after is None or "plain" not in group.roles or not after.plays("since_after", "until_after"):
-        return
-    at_least = after.plays("since_after")
-    group.roles = ("amount", "at_least" if at_least else "at_most", *group.roles[2:])
-    group.low, group.high = (group.low, None) if at_least else (0, group.high)
-
-
-def _body(reads: Sequence[Read], at: int) -> list[int]:
-    """Indices of the values and ranges that directly follow an amount."""
-    found: list[int] = []
-    named = False
-    for index in range(at + 1, min(at + _LONGEST_BODY, len(reads))):
-        read = reads[index]
-        if read.sentence != reads[at].sentence or read.mark.plays("amount"):
-            break
-        if read.mark.plays("named"):
-            named = True  # "at least 2 with genre: Comedy and year: 1990": a condition for each name
-        if not read.mark.is_content:
-            continue
-        if not named and not _goes_on(reads, at, index, found):
-            break
-        if read.mark.plays("value", "range"):
-            found.append(index)
-        elif read.mark.plays("title"):
-            break
-    return found
-
-
-def _goes_on(reads: Sequence[Read], at: int, index: int, found: Sequence[int]) -> bool:
-    """Whether the content at `index` still belongs to the condition that began behind `at`."""
-    read = reads[index]
-    if read.polarity != reads[at].polarity or read.soft or read.joint == "new":
-        return False
-    if read.joint in ("adjacent", "or"):
-        return True
-    before = reads[found[-1]] if found else None
-    if read.joint != "and" or before is None or not (read.mark.plays("value") and before.mark.plays("value")):
-        return False
-    return not read.article and read.mark.plural == before.mark.plural
-
-
-def _behind(reads: Sequence[Read], at: int, groups: Sequence[_Group]) -> list[int]:
-    """The values and ranges right before an amount that has none behind it: "comedies, at least three"."""
-    taken = {index for group in groups[-_LONGEST_BODY:] for index in (*group.body, group.at)}
-    found: list[int] = []
-    exact = reads[at].mark.plays("exactly")
-    joint = "adjacent" if reads[at].joint == "adjacent" or (reads[at].comma and not exact) else ""
-    for index in range(at - 1, max(-1, at - _LONGEST_BODY), -1):
-        read = reads[index]
-        if read.sentence != reads[at].sentence:
-            break
-        if not read.mark.is_content:
-            continue
-        if index in taken or not joint or not read.mark.plays("value", "range") or read.polarity != "include" or read.soft:
-            break
-        found.insert(0, index)
-        joint = read.joint if read.joint in ("adjacent", "or") else ""
-    return found
-
-
-def _with_articles(groups: Sequence[_Group], reads: Sequence[Read]) -> list[_Group]:
-    out: list[_Group] = []
+def _without_seen(groups: list[Group], reads: Sequence[Read]) -> tuple[list[Group], Sequence[Read]]:
+    """Amounts that count what is new or known ("ten films, 3 I haven't seen") are no condition that can be kept: handed back."""
+    kept, out = [], list(reads)
     for group in groups:
-        out.append(group)
-        start = group.last + 1 if group.body else len(reads)
-        while (index := next((i for i in range(start, len(reads)) if reads[i].mark.is_content), None)) is not None:
-            read = reads[index]
-            if not (read.mark.plays("value") and read.article and read.joint == "and" and read.polarity == "include") or read.soft:
-                break
-            body = [index, *_body(reads, index)]
-            out.append(_Group(index, ("amount", "plain", "article"), 1, 1, body, "and"))
-            start = body[-1] + 1
-    return [*_article_before(groups, reads), *out]
+        at = next(
+            (i for i in range(group.at + 1, min(group.at + 4, len(reads))) if not reads[i].mark.plays("filler", "of_them")), None
+        )
+        counted = at is not None and not group.body and reads[at].mark.plays("fresh", "familiar")
+        if at is not None and counted and (group is not groups[0] or not group.is_plain) and "noun" not in group.roles:
+            for index in (group.at, at):
+                out[index] = replace(out[index], polarity="open", trigger=None)
+        else:
+            kept.append(group)
+    return kept, out
 
 
-def _article_before(groups: Sequence[_Group], reads: Sequence[Read]) -> list[_Group]:
-    """A thing with an article in front of the first amount: "a western and two comedies"."""
-    first = groups[0] if groups else None
-    if first is None or not first.is_plain or first.joint != "and" or not first.body:
-        return []
-    before = [index for index in range(first.at) if reads[index].mark.is_content]
-    alone = all(reads[i].mark.plays("value") and reads[i].polarity == "include" and not reads[i].soft for i in before)
-    if not before or not alone or not reads[before[0]].article or any(reads[i].joint != "adjacent" for i in before[1:]):
-        return []
-    return [_Group(before[0], ("amount", "plain", "article"), 1, 1, before, "new")]
+def _drop_rest(groups: Sequence[Group]) -> None:
+    """Without anything else that is counted "the others" are no rest of the list: "no A, other Bs"."""
+    if all(group.roles[1] == "rest" for group in groups):
+        for group in groups:
+            group.body = []
 
 
-def _length(groups: Sequence[_Group], reads: Sequence[Read]) -> tuple[int | None, set[int]]:
+def _length(groups: Sequence[Group], reads: Sequence[Read]) -> tuple[int | None, set[int]]:
     """The length that an amount without a condition states; the last one holds."""
     length, used = None, set()
     for group in groups:
@@ -204,7 +86,7 @@ def _length(groups: Sequence[_Group], reads: Sequence[Read]) -> tuple[int | None
                 continue
             if length is not None and not listed and not (group.is_plain and "noun" in group.roles):
                 continue
-            length = int(group.high if group.roles[1] == "at_most" and group.high else group.low)
+            length = int(group.high if group.roles[1] in ("at_most", "span") and group.high else group.low)
             used.add(group.at)
             group.body = []
         elif not group.body and group.roles[1] in ("few", "share"):
@@ -212,9 +94,9 @@ def _length(groups: Sequence[_Group], reads: Sequence[Read]) -> tuple[int | None
     return length, used
 
 
-def _choose(groups: Sequence[_Group], reads: Sequence[Read], length: int | None) -> None:
+def _choose(groups: Sequence[Group], reads: Sequence[Read], length: int | None) -> None:
     """Mark the groups that are quotas for sure."""
-    before: _Group | None = None
+    before: Group | None = None
     for group in groups:
         if not group.body:
             before = None
@@ -242,13 +124,13 @@ def _has_content(reads: Sequence[Read], start: int, end: int) -> bool:
     return any(read.mark.is_content and read.polarity == "include" for read in reads[start:end])
 
 
-def _has_more(reads: Sequence[Read], group: _Group) -> bool:
+def _has_more(reads: Sequence[Read], group: Group) -> bool:
     """Whether something else is asked for beside the condition of a group."""
     own = {group.at, *group.body}
     return any(read.mark.is_content and index not in own and read.polarity == "include" for index, read in enumerate(reads))
 
 
-def _sum_or_first(groups: Sequence[_Group]) -> tuple[int | None, set[int]]:
+def _sum_or_first(groups: Sequence[Group]) -> tuple[int | None, set[int]]:
     """The length where it is only said with conditions: "five comedies" (all five), "two comedies and one western" (three)."""
     plain = [group for group in groups if group.is_plain and group.body and not group.is_quota]
     if not plain:
@@ -267,7 +149,8 @@ def _sum_or_first(groups: Sequence[_Group]) -> tuple[int | None, set[int]]:
     if whole and "article" not in first.roles:
         for group in parts:
             group.is_quota = True
-        return (int(first.low or 0) or None) if first.roles[1] != "few" else None, {first.at}
+        number = first.high if first.roles[1] == "span" else first.low
+        return (int(number or 0) or None) if first.roles[1] != "few" else None, {first.at}
     if "article" in first.roles and len(plain) == 1:
         return None, set()
     for group in plain:
@@ -278,7 +161,7 @@ def _sum_or_first(groups: Sequence[_Group]) -> tuple[int | None, set[int]]:
     return (None if vague else sum(int(group.low or 0) for group in counted)), set()
 
 
-def _is_part(group: _Group, first: _Group) -> bool:
+def _is_part(group: Group, first: Group) -> bool:
     """Whether a group counts among the items of the first: "ten comedies, three from the 80s"."""
     return (
         "noun" not in group.roles
@@ -288,7 +171,7 @@ def _is_part(group: _Group, first: _Group) -> bool:
     )
 
 
-def _bounds(group: _Group, length: int, spent: int) -> tuple[int, int | None] | None:
+def _bounds(group: Group, length: int, spent: int) -> tuple[int, int | None] | None:
     low, high = group.low, group.high
     kind = group.roles[1]
     if kind == "share":
@@ -298,7 +181,7 @@ def _bounds(group: _Group, length: int, spent: int) -> tuple[int, int | None] | 
         return (length - spent, None) if length > spent else None
     if low is None:
         return None
-    most = None if high is None or group.is_plain or kind == "list" else int(high)
+    most = None if high is None or kind in ("plain", "few", "list") else int(high)
     return int(low), most
 
 
@@ -306,7 +189,7 @@ def _is_most(share: float) -> bool:
     return 0.5 < share < 0.51
 
 
-def _conditions(reads: Sequence[Read], group: _Group, vocabulary: Vocabulary) -> tuple[Limit, ...]:
+def _conditions(reads: Sequence[Read], group: Group, vocabulary: Vocabulary) -> tuple[Limit, ...]:
     """The limits of a condition, read by the same rules as those of the whole list."""
     own = set(group.body)
     turned = reads[group.at].polarity == "exclude"
@@ -317,4 +200,4 @@ def _conditions(reads: Sequence[Read], group: _Group, vocabulary: Vocabulary) ->
     ]
     wanted, _ = includes(inside, vocabulary)
     spans, _, _, _ = ranges(inside, vocabulary)
-    return (*wanted, *spans, *excludes(inside, vocabulary, {value for limit in wanted for value in limit.values})[0])
+    return (*wanted, *spans, *excludes(inside, {value for limit in wanted for value in limit.values})[0])

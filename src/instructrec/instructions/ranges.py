@@ -1,4 +1,4 @@
-"""Second pass: numbers, years and the words around them become ranges ("between 1980 and 1995", "price under 20")."""
+"""Third pass: numbers, years and the words around them become ranges ("between 1980 and 1995", "price under 20")."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from instructrec.instructions.lexicon import Lexicon
-from instructrec.instructions.marks import Mark
-from instructrec.instructions.tokens import Token
+from instructrec.instructions.marks import CONTENT, Mark
+from instructrec.instructions.render import FIRST_YEAR
+from instructrec.instructions.tokens import Token, number
 from instructrec.instructions.vocabulary import Vocabulary
 
 _NUMERIC = ("year", "decade", "number", "count")
+_ABOUT, _ABOUT_YEARS = 0.1, 2
 _MOST_BETWEEN = 6
 """Marks that may stand between a word of comparison and its number; also keeps the reading linear."""
 
@@ -86,24 +88,44 @@ class RangeReader:
         bounds = self._plain(value) if value else self._prefixed(place, role)
         if bounds is None:
             return None
+        about = "about" in role
         attribute, end = self._attribute_of(start, bounds.end)
         if end < len(self.marks) and self.marks[end].roles == ("attribute",) and self.marks[end].attribute == attribute:
             end += 1  # said before and behind: "rating above 4 stars"
+        if end < len(self.marks) and self.marks[end].plays("about_after"):
+            about, end = True, end + 1
         if attribute is None or self._has_unit(end):
             return None
+        bounds = self._blurred(bounds, attribute) if about else bounds
         bounds, self.attribute = self._shifted(bounds, attribute), None
         self._previous = (attribute, end)
         last = self.marks[end - 1].last
         return Mark(("range",), self.marks[start].first, last, attribute=attribute, low=bounds.low, high=bounds.high), end
 
+    def _blurred(self, bounds: _Bounds, attribute: str) -> _Bounds:
+        """What "about" leaves open: a tenth of a number more or less, two years for a year."""
+        if bounds.low is None or bounds.high is None:
+            return bounds
+        below, above = (
+            _ABOUT_YEARS if attribute == self.vocabulary.year else round(_ABOUT * abs(end), 9) for end in (bounds.low, bounds.high)
+        )
+        return _Bounds(bounds.low - below, bounds.high + above, bounds.end)
+
     def _has_unit(self, end: int) -> bool:
         """Whether a unit follows, which nobody here can convert ("longer than 2 hours")."""
         return end < len(self.marks) and self.marks[end].roles[0] == "unit"
 
-    def _goes_on(self, start: int) -> bool:
-        """Whether only "and" or "but" stands between the range before and what starts here: "over 3 but under 4"."""
-        end = self._previous[1]
-        return 0 < end < start <= end + 2 and all(mark.plays("and", "contrast") for mark in self.marks[end:start])
+    def _goes_on(self, start: int, end: int) -> bool:
+        """Whether only "and" or "but" stands between the range before and this one: "over 3, but not over 4"."""
+        before = self._previous[1]
+        between = self.marks[before:start]
+        if not 0 < before < start <= before + 4 or not all(mark.plays("and", "contrast", "negation", "sign") for mark in between):
+            return False
+        if any(mark.plays("sign") and self.tokens[mark.first].key != "," for mark in between):
+            return False
+        counts = end < len(self.marks) and self.marks[end].plays("measure", "of_them", "noun", "people", *CONTENT)
+        joined = any(mark.plays("and", "contrast", "negation") for mark in between)
+        return (joined or self.lexicon.negates(self.tokens[self.marks[start].first].key)) and not counts
 
     def _attribute_of(self, start: int, end: int) -> tuple[str | None, int]:
         named = [mark.attribute for mark in self.marks[start:end] if mark.attribute in self.vocabulary.catalog.quantities]
@@ -122,7 +144,7 @@ class RangeReader:
         ):
             return self.marks[end].attribute, end + 1
         dated = any(mark.plays("year", "decade", "count") for mark in self.marks[start:end])
-        if self._goes_on(start) and not dated and not self.marks[start].plays("number"):
+        if self._goes_on(start, end) and not dated and not self.marks[start].plays("number"):
             return self._previous[0], end
         years = all(not mark.plays("number", "count") or self._is_short_year(mark) for mark in self.marks[start:end])
         return (self.vocabulary.year if years else None), end
@@ -131,7 +153,8 @@ class RangeReader:
         return mark.low is not None and 0 <= mark.low < 100 and mark.last - mark.first == 1 and self._follows_dash(mark)
 
     def _follows_dash(self, mark: Mark) -> bool:
-        return mark.first > 1 and self.tokens[mark.first - 1].text in "-–—~" and self.tokens[mark.first - 2].key[:1].isdigit()
+        year = number(self.tokens[mark.first - 2].key) if mark.first > 1 else None
+        return year is not None and year >= FIRST_YEAR and self.tokens[mark.first - 1].text in "-–—~"
 
     def _shifted(self, bounds: _Bounds, attribute: str) -> _Bounds:
         """Strict bounds came as infinitesimals (see `beyond`); make them the next whole number where all numbers are whole."""
@@ -159,7 +182,11 @@ class RangeReader:
 
     def _may_lead(self, mark: Mark) -> bool:
         """Whether a mark may stand between a word of comparison and its number; "one" there counts something."""
-        return mark.plays("article", "from", "attribute", "filler") and not (mark.plays("article") and mark.low is not None)
+        if mark.plays("of_what"):
+            return False
+        return mark.plays("article", "from", "attribute", "filler", "about") and not (
+            mark.plays("article") and mark.low is not None
+        )
 
     def _is_apostrophe(self, mark: Mark) -> bool:
         return mark.plays("sign") and self.tokens[mark.first].text in "'’‘"
@@ -179,13 +206,15 @@ class RangeReader:
         """A value without a word before it: "1990 or later", "4 stars and up", "1990-1995", "the 80s and 90s", "1994"."""
         low, high, end = value
         behind = ("since_after", "before_after", "until_after")
-        if end + 1 < len(self.marks) and self.marks[end].plays("attribute") and self.marks[end + 1].plays(*behind):
+        if end + 1 < len(self.marks) and self.marks[end].plays("attribute") and self.marks[end + 1].plays(*behind, "to"):
             end += 1
         if end < len(self.marks):
             follow = self.marks[end]
+            if follow.plays("to") and end + 1 < len(self.marks) and self.marks[end + 1].plays("now"):
+                return _Bounds(low, None, end + 2)
             if follow.plays("to") and (second := self._value(end + 1)) is not None and not follow.plays("and"):
                 return self._ordered(value, second)
-            if follow.plays("since_after"):
+            if follow.plays("since_after", "to_now"):
                 return _Bounds(low, None, end + 1)
             if follow.plays("before_after"):
                 return _Bounds(None, beyond(low, -1), end + 1)
@@ -221,6 +250,10 @@ class RangeReader:
         low, high, end = value
         if "between" in roles:
             return self._between(value)
+        if "until" in roles and "to" not in roles and end < len(self.marks) and self.marks[end].plays("to"):
+            second = self._value(end + 1)  # "a budget of 50 to 80"
+            if second is not None:
+                return self._ordered(value, second)
         for role, bounds in (
             ("since", _Bounds(low, None, end)),
             ("until", _Bounds(None, high, end)),
@@ -229,7 +262,7 @@ class RangeReader:
         ):
             if role in roles:
                 return bounds
-        leads = self.marks[place].plays("from", "article") and self._may_lead(self.marks[place]) and "measure" not in roles
+        leads = self.marks[place].plays("from", "article", "about") and self._may_lead(self.marks[place]) and "measure" not in roles
         return self._plain(value) if leads else None
 
     def _between(self, value: _Bounds) -> _Bounds | None:

@@ -1,4 +1,4 @@
-"""Fourth pass: how far negation, softness and lists reach. The result says of every mark whether it is wanted, and how firmly."""
+"""Sixth pass: how far negation, softness and lists reach. The result says of every mark whether it is wanted, and how firmly."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ _HANDLERS = (
 )  # fmt: skip
 
 
+_NEAR = 4
 _LONGEST_LIST = 40
 """Marks that one list may have; keeps the reading linear."""
 
@@ -58,6 +59,8 @@ class _State:
     """A negation or softener was just read and nothing it applies to yet."""
     once: bool = False
     """The negation is a prefix ("non-romantic") and reaches only the next content."""
+    noun: bool = False
+    """A general noun stands behind the last "and": "no A and things from before 1980"."""
     head_article: bool = False
     """The first content in the scope of the negation had an article."""
     reads: list[Read] = field(default_factory=list)
@@ -110,31 +113,56 @@ class ScopeReader:
             self._reset(state.joint)  # "no horror and two comedies"
         if state.joint == "and" and state.polarity != "include" and not state.fresh and state.article and not state.head_article:
             self._reset("and")  # "no romance and a happy end": the second thing has its own article, so it is wanted
+        if self._stands_apart(mark):
+            self._reset(state.joint)
         if state.fresh:
             state.head_article = state.article
         state.content.append(len(state.reads))
         state.reads.append(self._current(mark))
-        state.joint, state.article, state.fresh = "adjacent", False, False
+        state.joint, state.article, state.fresh, state.noun = "adjacent", False, False, False
         if state.once:
             state.once, state.polarity, state.trigger = False, "include", None
+
+    def _stands_apart(self, mark: Mark) -> bool:
+        """Whether no negation from before reaches it: "no A, and rated above 4"; a range may also say itself what is unwanted."""
+        state = self.state
+        if not mark.plays("range") or state.polarity not in ("exclude", "unclear"):
+            return False
+        if mark.plays("negated"):
+            return True
+        before = state.reads[state.content[-1]].mark if state.content else None
+        return state.joint == "and" and not state.fresh and not state.noun and before is not None and not before.plays("range")
 
     def _word(self, place: int) -> None:
         mark, state = self.marks[place], self.state
         if self._joins_names(place):
             return
+        state.noun = mark.plays("noun") or (state.noun and not mark.plays("and", "or"))
+        if mark.plays("fresh") and state.polarity == "exclude" and not state.fresh:
+            self._reset(state.joint)  # "nothing from there, and new to me"
         role = next((role for role in _HANDLERS if role in mark.roles), None)
         if role in ("negation", "open", "unclear"):
             self._negate(place, role)
         elif role in ("soft", "like"):
             self._soften()
         elif role in ("negation_after", "soft_after"):
-            self._backwards(role, place)
+            self._behind(role, place)
         elif role in ("firm", "contrast"):
             self._end_scope(role)
         elif role in ("or", "and"):
             state.joint = "or" if role == "or" else "and" if state.joint != "or" else "or"
         elif role == "article":
             state.article = True
+        if self._ends_description(place):
+            self._reset("adjacent")
+
+    def _ends_description(self, place: int) -> bool:
+        """Whether a "not" within a description ends, because what is described follows ("不刺激的洁面乳")."""
+        state, trigger = self.state, self.state.trigger
+        if trigger is None or state.fresh or not self.marks[place].plays("of_what"):
+            return False
+        described = state.polarity == "unclear" or (state.polarity == "exclude" and self.marks[trigger].plays("prefix"))
+        return described and place + 1 < len(self.marks) and self.marks[place + 1].is_content
 
     def _joins_names(self, place: int) -> bool:
         """Whether the mark is an attribute name followed by a colon: a new condition begins, and no negation reaches it."""
@@ -185,9 +213,18 @@ class ScopeReader:
         state.once = state.example = False
         state.segment += 1
 
+    def _behind(self, role: str, place: int) -> None:
+        self._backwards(role, place)
+        if role == "negation_after" and self.state.polarity == "exclude" and not self.state.fresh:
+            self._reset("adjacent")  # "除了……以外" ends here
+
     def _backwards(self, role: str, place: int) -> None:
         """Words that act on what stands before them: "romance-free", "a comedy or a drama if possible"."""
         reads = self.state.reads
+        seen = self._seen_behind(place)
+        if seen is not None and role == "negation_after":
+            reads[seen] = replace(reads[seen], polarity="exclude", trigger=place)
+            return
         listed = False
         for index in reversed(self.state.content[-_LONGEST_LIST:]):
             read = reads[index]
@@ -197,8 +234,27 @@ class ScopeReader:
                 reads[index] = replace(read, polarity="exclude", trigger=place)
             listed = listed or read.joint in ("and", "or")
             linked = ("and", "or") if role == "negation_after" else ("and", "or", "adjacent", *(("comma",) if listed else ()))
-            if read.joint not in linked:
+            reaches = role == "negation_after" and self._lists(index, place, listed=listed)
+            if read.joint not in linked and not reaches:
                 return
+
+    def _lists(self, index: int, place: int, *, listed: bool) -> bool:
+        """Whether the comma before a thing only lists, so that words behind reach beyond it ("A, B and C are out")."""
+        read = self.state.reads[index]
+        if read.joint != "comma" or not read.mark.plays("value"):
+            return False
+        earlier = next((self.state.reads[at] for at in reversed(self.state.content[-_LONGEST_LIST:]) if at < index), None)
+        listed = listed and earlier is not None and not earlier.article
+        return self.tokens[read.mark.first - 1].text == "、" or self.marks[place].plays("all") or listed
+
+    def _seen_behind(self, place: int) -> int | None:
+        """What is new or known, if nothing else stands between it and the words behind it ("我看过的就别推荐了")."""
+        for index in range(place - 1, max(-1, place - 1 - _NEAR), -1):
+            if self.marks[index].plays("fresh", "familiar"):
+                return index
+            if self.marks[index].is_content or self.marks[index].plays("sign"):
+                return None
+        return None
 
     def _sign(self, place: int) -> None:
         token = self.tokens[self.marks[place].first]
@@ -223,6 +279,10 @@ class ScopeReader:
             return True
         if self._between_qualities(comma):
             return True
+        if self._changes_kind(comma):
+            return False
+        if self.tokens[self.marks[comma].first].text == "、":
+            return True
         article, seen = False, False
         for mark in self.marks[comma + 1 : comma + 1 + _LONGEST_LIST]:
             if mark.plays("or", "and") or (mark.plays("negation") and self.tokens[mark.first].key == "nor"):
@@ -239,27 +299,16 @@ class ScopeReader:
         """Whether the comma only separates adjectives: "a funny, light comedy"."""
         if not 0 < comma < len(self.marks) - 1:
             return False
-        return self.marks[comma - 1].plays("quality", "known") and self.marks[comma + 1].is_content
+        described = self.marks[comma - 1].plays("quality", "known")
+        return described and self.marks[comma + 1].plays("quality", "known", "unknown", "value")
 
-
-def read_scopes(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[Read]:
-    """What holds for every mark; lists separated by commas take the word that closes them ("A, B or C": or throughout)."""
-    reads = ScopeReader(marks, tokens).read()
-    content = [index for index, read in enumerate(reads) if read.mark.is_content]
-    closing: Joint = "and"
-    for position in range(len(content) - 1, -1, -1):
-        index = content[position]
-        read = reads[index]
-        after = reads[content[position + 1]] if position + 1 < len(content) else None
-        if after is None or (after.polarity, after.soft) != (read.polarity, read.soft) or after.joint == "new":
-            closing = _default(reads, index)
-        if read.joint == "comma":
-            reads[index] = replace(read, joint=closing, comma=True)
-        elif read.joint in ("and", "or"):
-            closing = read.joint
-    return reads
-
-
-def _default(reads: Sequence[Read], index: int) -> Joint:
-    """Without a closing word a comma means "and", except between plurals ("comedies, dramas")."""
-    return "or" if reads[index].mark.plural else "and"
+    def _changes_kind(self, comma: int) -> bool:
+        """Whether a range follows a list of other things without an "or": "no A or B, at least 4 stars"."""
+        state = self.state
+        before = state.reads[state.content[-1]].mark if state.content else None
+        if before is None or before.plays("range", "amount"):
+            return False
+        for mark in self.marks[comma + 1 : comma + 1 + _LONGEST_LIST]:
+            if mark.is_content or mark.plays("or", "noun"):
+                return mark.plays("range", "amount")
+        return False

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
+from html import unescape
 from typing import NamedTuple
 
 import numpy as np
 
 from instructrec.instructions.lexicon import Lexicon, Phrase
 from instructrec.instructions.render import year_attribute
+from instructrec.instructions.sounds import SoundSpeller
 from instructrec.instructions.spelling import Speller, TitleSpeller
 from instructrec.instructions.tokens import clean, fold, han_share, keys
 from instructrec.tables import Catalog
@@ -20,6 +22,26 @@ LONGEST_PHRASE = 12
 """Words of the longest value or title that is recognised."""
 
 _MIN_PREFIX = 2
+_LONGEST_SHORT_WORD = 6
+"""Function words from this length on may be misspelled; shorter ones are too near to other words."""
+_SPOKEN = frozenset(
+    (
+        "list",
+        "alone",
+        "familiar",
+        "fresh",
+        "since",
+        "until",
+        "before",
+        "after",
+        "since_after",
+        "until_after",
+        "before_after",
+        "of_them",
+        "like",
+    )
+)
+"""Roles of function words that may be mistyped: taking another word for one of them turns nothing round and hides nothing."""
 _BRACKETS = re.compile(r"\s*\([^()]*\)")
 _LAST_ARTICLE = re.compile(r"^(.*), (\w{1,4})$")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
@@ -55,6 +77,7 @@ class Vocabulary:
             for value in labels.names:
                 self._learn(Ref(attribute, value))
         self.speller = Speller(word for word in self.value_words if word not in lexicon.words)
+        self.function_speller = _function_speller(lexicon.language, lexicon.strong_words)
         self.reach = self._reach()
 
     @staticmethod
@@ -96,9 +119,11 @@ class Vocabulary:
         return tuple(word if word[:1].isdigit() else self.lexicon.stem(word) for word in words)
 
     def _learn(self, ref: Ref) -> None:
-        words = keys(ref.value)
-        if not words:
-            return
+        for words in dict.fromkeys((keys(ref.value), keys(unescape(ref.value)))):
+            if words:
+                self._learn_words(ref, words)
+
+    def _learn_words(self, ref: Ref, words: Phrase) -> None:
         bare = tuple(word for word in words if word not in ("and", "/") and any(letter.isalnum() for letter in word))
         self.value_words.update(word for word in words if word.isalnum())
         has_letters = any(letter.isalpha() for word in bare for letter in word)
@@ -156,8 +181,9 @@ class Vocabulary:
         exact: dict[Phrase, dict[int, None]] = defaultdict(dict)
         loose: dict[Phrase, dict[int, None]] = defaultdict(dict)
         for code, title in enumerate(self.catalog.titles):
-            plain = _BRACKETS.sub("", clean(title)[:300])
-            forms = [keys(form) for form in dict.fromkeys((title[:300], plain, _LAST_ARTICLE.sub(r"\2 \1", plain)))]
+            plain = _BRACKETS.sub("", clean(unescape(title))[:300])
+            written = (title[:300], unescape(title)[:300], plain, _LAST_ARTICLE.sub(r"\2 \1", plain))
+            forms = [keys(form) for form in dict.fromkeys(written)]
             for words in forms:
                 exact[words][code] = None
             bare = keys(_LAST_ARTICLE.sub(r"\1", plain))
@@ -173,6 +199,12 @@ class Vocabulary:
     def title_speller(self) -> TitleSpeller:
         """Finds titles with small misspellings."""
         return TitleSpeller(self.titles)
+
+    @cached_property
+    def sound_speller(self) -> SoundSpeller:
+        """Finds values, names of attributes and some function words typed with a wrong character of the same sound."""
+        spoken = [phrase for phrase, roles in self.lexicon.strong.items() if _SPOKEN.intersection(roles)]
+        return SoundSpeller((*self.values, *self.attributes, *spoken), self.lexicon.syllables)
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -206,6 +238,11 @@ class Vocabulary:
             return starts[0]
         years = self.catalog.quantities[self.year]
         return max(starts, key=lambda start: int(((years >= start) & (years < start + 10)).sum()))
+
+
+@cache
+def _function_speller(_language: str, words: frozenset[str]) -> Speller:
+    return Speller(word for word in words if len(word) >= _LONGEST_SHORT_WORD)
 
 
 def _holds(words: Phrase, part: Phrase) -> bool:
