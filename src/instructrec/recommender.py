@@ -25,6 +25,8 @@ class Recommender(ABC):
     """A model that scores the whole catalog for a batch of queries. Subclasses write `fit`, `score`, `save` and `load`."""
 
     name: ClassVar[str]
+    follows_words: ClassVar[bool] = False
+    """Whether it has a taste that words change: scores of its own both without them and with them."""
     catalog: Catalog
 
     @abstractmethod

@@ -22,14 +22,10 @@ from instructrec.tables import BoolArray, FloatArray, IntArray
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """One request as tokens of the model, and the word ids of its question, if it has one.
-
-    `before`: the last place before the question, -1 where there is none (see `ItemTokenModel.logits`, taste).
-    """
+    """One request as tokens of the model, and the word ids of its question, if it has one."""
 
     tokens: IntArray
     words: tuple[int, ...] = ()
-    before: int = -1
 
 
 class ItemGenerator:
@@ -79,25 +75,11 @@ class ItemGenerator:
         rows = np.full((len(prompts), int(lengths.max())), padding, dtype=np.int64)
         for row, prompt in zip(rows, prompts, strict=True):
             row[: len(prompt.tokens)] = prompt.tokens
-        vectors = self.model.vectors(torch.from_numpy(rows).to(self.device), self.items)
-        asked = any(prompt.words for prompt in prompts)
-        words = self.model.pool_lists([prompt.words for prompt in prompts]) if asked else None
-        taste = None
-        if isinstance(self.decoder, SharedPrefixDecoder):
-            context = self.decoder.read(vectors, lengths, also=self._befores(prompts) if asked else None)
-            taste = None if context.also is None else context.also * self._asked(prompts)[:, None]
-        else:
-            context = self.decoder.read(vectors, lengths)
-        answers = _Answers(self.model, self.items, context.hidden, words, taste)
+        context = self.decoder.read(self.model.vectors(torch.from_numpy(rows).to(self.device), self.items), lengths)
+        words = [prompt.words for prompt in prompts]
+        pooled = self.model.pool_lists(words) if any(words) else None
+        answers = _Answers(self.model, self.items, context.hidden, pooled)
         return CodeScores(self.decoder, context, inputs=self._inputs, outputs=answers)
-
-    def _asked(self, prompts: Sequence[Prompt]) -> Tensor:
-        return torch.tensor([prompt.before >= 0 for prompt in prompts], device=self.device)
-
-    def _befores(self, prompts: Sequence[Prompt]) -> Tensor:
-        """Where each prompt is answered without its question: at its end, where it has none."""
-        places = [prompt.before if prompt.before >= 0 else len(prompt.tokens) - 1 for prompt in prompts]
-        return torch.tensor(places, device=self.device)
 
 
 BEHIND = 1.0
@@ -106,11 +88,11 @@ BEHIND = 1.0
 
 class _Answers:
     """The output layer of an item-token model for beams; `start` [batch, width] are the states where their answers begin, `pooled`
-    the words of each request, `taste` the states before them.
+    the words of each request.
     """
 
-    def __init__(self, model: ItemTokenModel, items: ItemTable, start: Tensor, pooled: Tensor | None, taste: Tensor | None) -> None:
-        self.model, self.items, self.start, self.pooled, self.taste = model, items, start, pooled, taste
+    def __init__(self, model: ItemTokenModel, items: ItemTable, start: Tensor, pooled: Tensor | None) -> None:
+        self.model, self.items, self.start, self.pooled = model, items, start, pooled
         self._begun = False
 
     def __call__(self, hidden: Tensor) -> Tensor:
@@ -120,5 +102,4 @@ class _Answers:
         start = self.start.repeat_interleave(beams, dim=0)
         written = hidden.flatten(0, 1) if self._begun else None
         self._begun = True
-        taste = None if self.taste is None else self.taste.repeat_interleave(beams, dim=0)
-        return self.model.logits(start, self.items, words, written=written, taste=taste).view(batch, beams, -1)
+        return self.model.logits(start, self.items, words, written=written).view(batch, beams, -1)

@@ -46,7 +46,7 @@ class Dialogue:
 
     def to_json(self, catalog: Catalog) -> list[dict[str, Any]]:
         """One object a sentence: its text, and all that holds after it; `from_json` reads it back, edited or not."""
-        return [instruction_to_json(turn) | {"text": turn.text} for turn in self.turns]
+        return [instruction_to_json(turn) | {"text": turn.text, "said": turn.said} for turn in self.turns]
 
     @staticmethod
     def from_json(obj: object, catalog: Catalog) -> Dialogue:
@@ -55,10 +55,10 @@ class Dialogue:
             raise QueryError(f"A dialogue is a list of instructions, but a {type(obj).__name__} came. Use [] to begin one.")
         turns = []
         for place, entry in enumerate(obj):
-            text = entry.get("text", "") if isinstance(entry, Mapping) else ""
-            fields = {key: value for key, value in entry.items() if key != "text"} if isinstance(entry, Mapping) else entry
+            spoken = {key: str(entry[key]) for key in ("text", "said") if key in entry} if isinstance(entry, Mapping) else {}
+            fields = {key: value for key, value in entry.items() if key not in spoken} if isinstance(entry, Mapping) else entry
             try:
-                turns.append(replace(instruction_from_json(fields, catalog), text=str(text)))
+                turns.append(replace(instruction_from_json(fields, catalog), **spoken))
             except QueryError as problem:
                 raise QueryError(f"turns[{place}]: {problem}") from None
         return Dialogue(tuple(turns))
@@ -77,6 +77,9 @@ def refine(standing: Instruction | None, said: Instruction, catalog: Catalog, *,
     quotas = {quota.limits: quota for quota in (*standing.quotas, *said.quotas)}
     like = [item for item in (*standing.like, *said.like) if item not in said.unlike]
     unlike = [item for item in (*standing.unlike, *said.unlike) if item not in said.like]
+    # What is no longer wanted must not be read any more.
+    kept = not instead and all(limit in limits for limit in standing.limits if limit.operator == "include")
+    before = [standing.said or standing.wish] if kept else []
     wishes = [said.wish] if instead else [standing.wish, said.wish]
     return Instruction(
         text=said.text,
@@ -87,6 +90,7 @@ def refine(standing: Instruction | None, said: Instruction, catalog: Catalog, *,
         seen=said.seen or standing.seen,
         n=said.n or standing.n,
         wish=", ".join(dict.fromkeys(wish for wish in wishes if wish)),
+        said=", ".join(dict.fromkeys(words for words in (*before, said.said) if words)),
         not_understood=said.not_understood,
         notes=said.notes,
     )

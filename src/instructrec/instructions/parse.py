@@ -104,6 +104,7 @@ def _assembled(reading: Reading, text: str, left_over: tuple[str, ...], vocabula
         catalog=vocabulary.catalog,
         n=counted.n or n,
     )
+    said = _said(reading, found)
     return Instruction(
         text=text,
         limits=settled.limits,
@@ -112,7 +113,8 @@ def _assembled(reading: Reading, text: str, left_over: tuple[str, ...], vocabula
         unlike=settled.unlike,
         seen=_seen(reading),
         n=counted.n,
-        wish=_wish(reading, found),
+        wish=said if found.wishes else "",
+        said=said,
         not_understood=tuple(dict.fromkeys((*_not_understood(reading, found), *settled.dropped, *left_over))),
         notes=tuple(dict.fromkeys((*found.notes, *settled.notes))),
     )
@@ -160,10 +162,8 @@ def _is_foreign(reading: Reading, lexicon: Lexicon) -> bool:
     return foreign > own and (foreign > 1 or negated)
 
 
-def _wish(reading: Reading, found: Sorted) -> str:
-    """The affirmative text from the first to the last content of each clause, when any of it is a wish; empty otherwise."""
-    if not found.wishes:
-        return ""
+def _said(reading: Reading, found: Sorted) -> str:
+    """The affirmative text from the first to the last content of each clause."""
     clauses: dict[int, list[int]] = {}
     for index, item in enumerate(reading.reads):
         if item.polarity == "include" and index not in found.unused:

@@ -174,18 +174,21 @@ def query_words(query: Query) -> str:
 
 
 def instruction_words(instruction: Instruction | None) -> str:
-    """What the model reads of an instruction: the wish, else the limits spelled out, else the words as they came.
+    """What the model reads of an instruction: what is said to be wanted, else the wish, else the limits spelled out, else the words
+    as they came where nothing was understood of them.
 
-    Words that became limits are enforced elsewhere; what remains of them here only orders what they allow.
+    Words that became limits are enforced elsewhere; here they only order what the limits allow. What is unwanted is never read: no
+    vector and no small model follows a "not" dependably.
     """
     if instruction is None:
         return ""
-    return _wished(instruction) or instruction.text.strip()
+    understood = instruction.limits or instruction.quotas or instruction.like or instruction.unlike or instruction.seen
+    return _wished(instruction) or ("" if understood else instruction.text.strip())
 
 
 def _wished(instruction: Instruction) -> str:
     limits = " ".join(_limit_words(limit) for limit in instruction.limits)
-    return instruction.wish.strip() or limits.strip()
+    return instruction.said.strip() or instruction.wish.strip() or " ".join(limits.split())
 
 
 def _limit_words(limit: Limit) -> str:
@@ -193,8 +196,7 @@ def _limit_words(limit: Limit) -> str:
         # Only a decade is a word that tuning knows; a year to begin with says nothing about the decade meant.
         within = limit.low is not None and limit.high is not None and limit.low // 10 == limit.high // 10
         return f"{int(limit.low) // 10 * 10}s" if within and limit.low is not None and limit.low >= FIRST_YEAR else ""
-    values = " ".join(value.lower() for value in limit.values)
-    return f"no {values}" if limit.operator == "exclude" else values
+    return "" if limit.operator == "exclude" else " ".join(value.lower() for value in limit.values)
 
 
 def year_attribute(catalog: Catalog) -> str | None:

@@ -17,7 +17,7 @@ from instructrec.errors import ConfigError
 from instructrec.instructions.cells import CELLS, Cell, CellWriter, Moment
 from instructrec.instructions.parse import parse
 from instructrec.instructions.phrasing import Phrasing, held_out_values, one_of
-from instructrec.instructions.render import history_trunk, question, similar_question
+from instructrec.instructions.render import history_trunk, instruction_words, question, similar_question
 from instructrec.tables import Catalog, IntArray
 
 
@@ -207,7 +207,8 @@ class TaskMixture:
 
 
 def as_served(branch: Branch, catalog: Catalog, language: str) -> Branch:
-    """A question for an item as serving would ask it: what `parse` finds in its words to be limits is enforced, not asked.
+    """A question for an item as serving would ask it: what `parse` finds in its words to be limits is enforced, and the model reads
+    what serving would have it read.
 
     Words that call an item by its title are left alone, and so is a sentence whose limits the target does not meet (an attribute
     value that means something else here).
@@ -216,7 +217,8 @@ def as_served(branch: Branch, catalog: Catalog, language: str) -> Branch:
         return branch
     found = parse(" ".join(str(piece) for piece in branch.pieces), catalog, language=language)
     fits = bool(catalog.matching(found.limits)[branch.target])
-    return replace(branch, limits=found.limits) if found.limits and fits else branch
+    words = instruction_words(found)
+    return replace(branch, pieces=(words,), limits=found.limits) if words and fits else branch
 
 
 def _blanks(sentence: str) -> list[str]:

@@ -84,7 +84,6 @@ class ItemTokenModel(nn.Module):
         self.out = nn.Linear(width, width)
         self.word_gate = nn.Linear(width, 1)
         self.word_scale = nn.Parameter(torch.tensor(2.0))
-        self.asked_scale = nn.Parameter(torch.tensor(1.0))
         self.word_query = nn.Linear(width, width, bias=False)
         self.word_match = nn.Linear(width, word_width, bias=False)
         self.text_match = nn.Linear(text.shape[1], word_width, bias=False)
@@ -140,15 +139,7 @@ class ItemTokenModel(nn.Module):
         chosen = self.dropout(functional.embedding(tokens[table] - self.vocabulary, items.inputs)) * self.input_scale
         return vectors.masked_scatter(table[..., None], chosen)
 
-    def logits(
-        self,
-        hidden: Tensor,
-        items: ItemTable,
-        words: Tensor | None = None,
-        *,
-        written: Tensor | None = None,
-        taste: Tensor | None = None,
-    ) -> Tensor:
+    def logits(self, hidden: Tensor, items: ItemTable, words: Tensor | None = None, *, written: Tensor | None = None) -> Tensor:
         """Scores of all code tokens, float32 [num_answers, num_tokens].
 
         `hidden` [num_answers, width]: states where answers begin; `written` [num_answers, width]: states behind what is written of
@@ -156,31 +147,19 @@ class ItemTokenModel(nn.Module):
 
         What is asked for is known where an answer begins, so every token of a code is compared with that state, which the state
         behind the tokens before refines; an item's tokens sum to about its own vector, so this begins as the dot product with it.
-
-        `taste` [num_answers, width]: states where the same history is answered without the question, zeros where there is none.
-        What is asked is added to what they say, so that words move a person's taste instead of taking its place: taste is learnt at
-        every item of a history, questions are few.
         """
-        query = self._query(hidden, written)
-        if taste is not None:
-            kept = (taste != 0).any(dim=-1, keepdim=True)
-            query = torch.where(kept, self._query(taste, written) + self.asked_scale * query, query)
-        if words is None:
-            return self._product(query, items.outputs)
-        words = self.dropout(words)
-        matched: Tensor = self.word_match(words) @ items.match.T
-        return self._product(query + self.word_query(words), items.outputs) + matched
-
-    def _query(self, hidden: Tensor, written: Tensor | None) -> Tensor:
-        """What answers are compared with, float32 [num_answers, width], of one length for all."""
-        query: Tensor = self.out(self.dropout(hidden.float()))
+        query = self.out(self.dropout(hidden.float()))
         if written is not None:
             query = query + self.refine(self.dropout(written.float()))
         query = query * torch.rsqrt(query.square().mean(dim=-1, keepdim=True) + 1e-6) * self.sharpness
         if written is not None:
             # Vectors of later tokens are what earlier ones leave over, and so are shorter.
             query = torch.where((written != 0).any(dim=-1, keepdim=True), query * self.later_sharpness, query)
-        return query
+        if words is None:
+            return self._product(query, items.outputs)
+        words = self.dropout(words)
+        matched: Tensor = self.word_match(words) @ items.match.T
+        return self._product(query + self.word_query(words), items.outputs) + matched
 
     def _product(self, query: Tensor, items: Tensor) -> Tensor:
         return (query.to(self.decoder.dtype) @ items.to(self.decoder.dtype).T).float()

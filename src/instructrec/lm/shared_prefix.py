@@ -29,7 +29,7 @@ _BLOCK = 1 << 20
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """Prompts that were read: keys and values of each layer [batch, kv_heads, longest, head_width], `lengths` int64 [batch], and
-    the hidden state after the last token of each, [batch, width]; `also` that at another place, where one was asked for.
+    the hidden state after the last token of each, [batch, width].
 
     `filling` bool [batch, 1, 1, longest]: places behind the end of a prompt; none where all are equally long. `begun`: what an
     encoder-decoder has written of every answer when it begins, one token.
@@ -40,7 +40,6 @@ class Context:
     lengths: Tensor
     filling: Tensor | None
     hidden: Tensor
-    also: Tensor | None = None
     begun: Continuations | None = None
 
 
@@ -99,11 +98,8 @@ class SharedPrefixDecoder:
             self._last_norm = norm_in(inner.norm, self.dtype)
 
     @torch.inference_mode()
-    def read(self, vectors: Tensor, lengths: Tensor | None = None, *, also: Tensor | None = None) -> Context:
-        """Read prompts [batch, longest, width], filled up at the end to one length; `lengths` int64 [batch], else all of it.
-
-        `also` int64 [batch]: one more place of each prompt whose state is wanted.
-        """
+    def read(self, vectors: Tensor, lengths: Tensor | None = None) -> Context:
+        """Read prompts [batch, longest, width], filled up at the end to one length; `lengths` int64 [batch], else all of it."""
         batch, longest, _ = vectors.shape
         place = torch.arange(longest, device=vectors.device)
         filling = None if lengths is None else (place >= lengths[:, None])[:, None, None]
@@ -117,23 +113,15 @@ class SharedPrefixDecoder:
             values.append(v)
             if layer is self._layers[-1]:
                 # Behind the last keys and values only the end of each prompt is read on.
-                rows = torch.arange(batch, device=x.device)[:, None]
-                ends = (lengths - 1)[:, None] if also is None else torch.stack([lengths - 1, also], dim=1)
-                x, q = x[rows, ends], q.transpose(1, 2)[rows, ends].transpose(1, 2)
-                mask = None if filling is None and also is None else (place <= ends[:, :, None])[:, None]
+                rows = torch.arange(batch, device=x.device)
+                x, q = x[rows, None, lengths - 1], q[rows, :, None, lengths - 1]
+                mask = None if filling is None else ~filling
                 mixed = functional.scaled_dot_product_attention(q, k, v, mask, enable_gqa=self.heads != self.kv_heads)
             else:
                 mixed = causal(q, k, v)
             x = self._write(layer, x, mixed.transpose(1, 2).flatten(2))
-        hidden = self._last_norm(x)
-        return Context(
-            keys=tuple(keys),
-            values=tuple(values),
-            lengths=lengths,
-            filling=filling,
-            hidden=hidden[:, 0],
-            also=None if also is None else hidden[:, 1],
-        )
+        hidden = self._last_norm(x[:, 0])
+        return Context(keys=tuple(keys), values=tuple(values), lengths=lengths, filling=filling, hidden=hidden)
 
     @torch.inference_mode()
     def step(self, context: Context, beams: Continuations, parents: Tensor, vectors: Tensor) -> tuple[Tensor, Continuations]:

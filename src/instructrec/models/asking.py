@@ -17,7 +17,7 @@ from instructrec.generation.candidates import MOST_PAIRED
 from instructrec.instructions.render import Form, candidates_example, wording
 from instructrec.models.lm import LanguageModelRecommender
 from instructrec.tables import FloatArray, ItemId
-from instructrec.tuning.loop import answer_scores, taste_of
+from instructrec.tuning.loop import answer_scores
 from instructrec.tuning.packing import Encoded, PackedBatch, pack
 
 AskedForm: TypeAlias = Literal["pointwise", "pairwise", "reranking"]
@@ -98,10 +98,9 @@ def _items(
         # An item is one token: all of them are scored where the answer begins.
         for encoded in _encoded(model, query, asked, [given[0] for given in answers]):
             packed = _packed(encoded, encoder.codes.answer)
-            states = tuned.hidden(packed.batch, items).flatten(0, 1)
+            hidden = tuned.hidden(packed.batch, items).flatten(0, 1)[packed.items.places]
             pooled = tuned.pool(packed.word_ids, packed.word_owners, len(packed.item_weights))
-            scores = tuned.logits(states[packed.items.places], items, pooled, taste=taste_of(states, packed))
-            found.append(scores.log_softmax(dim=1))
+            found.append(tuned.logits(hidden, items, pooled).log_softmax(dim=1))
         return [np.asarray(row[list(given)].numpy()) for row, given in zip(torch.cat(found), answers, strict=True)]
     each = [(question, item) for question, given in zip(asked, answers, strict=True) for item in given]
     for encoded in _encoded(model, query, [question for question, _ in each], [item for _, item in each]):

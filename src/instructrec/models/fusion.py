@@ -24,6 +24,8 @@ from instructrec.recommender import Recommender, allowed
 from instructrec.tables import Catalog, Dataset, FloatArray
 
 FILE = "fusion.json"
+TASTE = " taste"
+"""Behind the name of a part that follows words: the same part without them, whose say is not lost when there are words."""
 ASKING = 2000
 """Validation queries, at most, that are given words to fit the weights under words."""
 
@@ -78,15 +80,23 @@ class Fusion(Recommender):
         """The parts' scores on scales that can be added, by name, float32 [num_queries, num_items]."""
         if not self.parts:
             raise ModelError("Model 'fusion' has no parts yet. Call fit(dataset) or load(folder, catalog) first.")
-        return {name: comparable(name, self.parts[name].score(queries)) for name in self.config.parts}
+        found = {name: comparable(name, self.parts[name].score(queries)) for name in self.config.parts}
+        rows = [row for row, query in enumerate(queries) if query_words(query)]
+        for name in [name for name in self.config.parts if rows and self.parts[name].follows_words]:
+            plain = self.parts[name].score([replace(queries[row], strength=0.0, profile="") for row in rows])
+            found[name + TASTE] = np.zeros_like(found[name])
+            found[name + TASTE][rows] = comparable(name, plain)
+        return found
 
     def sources(self, queries: Sequence[Query]) -> Mapping[str, FloatArray]:
         """What each part adds to the score."""
         asked = np.array([bool(query_words(query)) for query in queries])[:, None]
-        return {
-            name: np.where(asked, self.worded[name], self.weights[name]).astype(np.float32) * scores
-            for name, scores in self.comparable(queries).items()
-        }
+        out: dict[str, FloatArray] = {}
+        for name, scores in self.comparable(queries).items():
+            weight = np.where(asked, self.worded.get(name, 0.0), self.weights.get(name, 0.0)).astype(np.float32)
+            part = name.removesuffix(TASTE)
+            out[part] = out[part] + weight * scores if part in out else weight * scores
+        return out
 
     def score(self, queries: Sequence[Query]) -> FloatArray:
         """Sum of the weighted parts, float32 [num_queries, num_items]."""

@@ -45,6 +45,7 @@ class LanguageModelRecommender(Recommender):
     """Instruction-tuned item-token language model. `curve` holds the loss of every step and validation losses."""
 
     name: ClassVar[str] = "lm"
+    follows_words: ClassVar[bool] = True
     config_type = LmConfig
 
     def __init__(self, config: LmConfig | None = None) -> None:
@@ -235,24 +236,18 @@ class LanguageModelRecommender(Recommender):
             raise ModelError("Model 'lm' is being tuned; scores are read after fit has returned.")
         packed = pack(encoded, [[k] for k in range(len(encoded))], padding=self._encoder.codes.answer)
         with torch.inference_mode():
-            states = model.hidden(packed.batch, items).flatten(0, 1)
-            hidden = states[packed.answers]
+            hidden = model.hidden(packed.batch, items).flatten(0, 1)[packed.answers]
             scores = torch.empty(len(encoded), len(self.catalog))
             for asked in (False, True):
                 rows = [k for k, example in enumerate(encoded) if bool(example.questions) == asked]
                 if rows:
                     words = model.pool_lists([encoded[k].questions[0].words for k in rows]) if asked else None
-                    before = [k * packed.batch.tokens.shape[1] + encoded[k].questions[0].before for k in rows if asked]
-                    taste = states[before] if before and encoded[rows[0]].questions[0].before >= 0 else None
-                    scores[rows] = model.logits(hidden[rows], items, words, taste=taste)
+                    scores[rows] = model.logits(hidden[rows], items, words)
         return scores.numpy()
 
     def _search(self, generator: ItemGenerator, encoded: Sequence[Encoded], queries: Sequence[Query]) -> FloatArray:
         prompts = [
-            Prompt(tokens=example.tokens, words=question.words, before=question.before)
-            if (question := next(iter(example.questions), None))
-            else Prompt(tokens=example.tokens)
-            for example in encoded
+            Prompt(tokens=example.tokens, words=example.questions[0].words if example.questions else ()) for example in encoded
         ]
         masks = np.stack([allowed(query, self.catalog) for query in queries])
         options = self.config.search(max(query.n for query in queries))

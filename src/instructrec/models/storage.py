@@ -17,9 +17,9 @@ from instructrec.tables import Catalog, fingerprint
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-FORMAT = 5
+FORMAT = 4
 """2: the frozen weights of `lm` are folded and shrunk, so older adapters do not fit them.
-3: `lm` keeps what describes new items. 5: words are added to what a history says without them."""
+3: `lm` keeps what describes new items."""
 SETTINGS_FILE = "model.json"
 ARRAYS_FILE = "arrays.safetensors"
 

@@ -25,7 +25,7 @@ LISTS_AT_ONCE = 256
 class Request:
     """What somebody asks of a run. `history` replaces the stored one of `user`; `model` and `language` those of the run.
 
-    `parameters` are an instruction as JSON values, beside or instead of words; `strength` is how much words order the list, 0 to 1;
+    `parameters` are an instruction as JSON values, beside or instead of words, and `standing` one that holds already; `strength` is how much words order the list, 0 to 1;
     `profile` is what the user says of their taste.
     """
 
@@ -37,6 +37,7 @@ class Request:
     model: str | None = None
     language: str | None = None
     parameters: Mapping[str, Any] | None = None
+    standing: Instruction | None = None
     strength: float = 1.0
     profile: str = ""
 
@@ -105,8 +106,10 @@ def profile(run: Run, request: Request) -> Profile:
 
 
 def understood(request: Request, catalog: Catalog, language: str) -> Instruction | None:
-    """What was understood of the parameters and the words, which refine them; none for neither."""
-    given = None if request.parameters is None else instruction_from_json(request.parameters, catalog)
+    """What was understood of the parameters and the words, which refine what stands; none for neither."""
+    given = request.standing
+    if request.parameters is not None:
+        given = refine(given, instruction_from_json(request.parameters, catalog), catalog)
     if not request.instruction.strip():
         return given
     return refine(given, parse(request.instruction, catalog, language=language, n=request.n), catalog)

@@ -9,7 +9,7 @@ from typing import Any
 
 from instructrec.errors import QueryError
 from instructrec.files import write_atomic
-from instructrec.instructions import Dialogue, instruction_to_json
+from instructrec.instructions import Dialogue
 from instructrec.pipeline.answering import Request, answer
 from instructrec.runs import Run
 
@@ -25,12 +25,7 @@ def converse(run: Run, request: Request, state: Path, *, explained: bool = True)
     dialogue, shown = _read(state, run)
     if request.instruction.strip():
         dialogue = dialogue.say(request.instruction, run.catalog, language=language, shown=shown, n=request.n)
-    standing = dialogue.standing
-    parameters = None if standing is None else instruction_to_json(standing)
-    found = answer(run, replace(request, instruction="", parameters=parameters), explained=explained)
-    if standing is not None:
-        left = {"text": standing.text, "not_understood": list(standing.not_understood)}
-        found["instruction"] |= left
+    found = answer(run, replace(request, instruction="", standing=dialogue.standing), explained=explained)
     listed = [item["item_id"] for item in found["items"]]
     content = {"turns": dialogue.to_json(run.catalog), "shown": listed}
     write_atomic(state, json.dumps(content, ensure_ascii=False, indent=1) + "\n")

@@ -72,9 +72,6 @@ def deferred_interrupt() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, previous)
 
 
-TASTE_KEPT = 0.5
-"""Share of the questions of a step that see what their history says without them."""
-
 Batches = Callable[[int], list[PackedBatch]]
 """The batches of an epoch, a function of its number only, so that a resumed run sees the same data."""
 
@@ -219,35 +216,15 @@ def _asked(
     """Loss (nats) of each choice of the items that are asked for, float32 [num_choices]."""
     # A tensor as large as the choices, not an indexed one: gradients of plain indexing add in the order of threads.
     pooled = functional.embedding(batch.item_owners, model.pool(batch.word_ids, batch.word_owners, len(batch.item_weights)))
-    taste = taste_of(hidden, batch, training=model.training)
-    taste = taste if taste is None else functional.embedding(batch.item_owners, taste)
     masks = masks if masks is None else masks[batch.item_owners]
-    return _losses(_logits(model, hidden, batch.items, items, pooled, taste), batch.items, trie, masks)
+    return _losses(_logits(model, hidden, batch.items, items, pooled), batch.items, trie, masks)
 
 
-def taste_of(hidden: Tensor, batch: PackedBatch, *, training: bool = False) -> Tensor | None:
-    """States where the history of each question is answered without it, [num_questions, width]; none where there are none."""
-    if (batch.item_befores < 0).any():
-        return None
-    taste = functional.embedding(batch.item_befores, hidden)
-    if training:
-        # Histories that were learnt by heart would leave nothing for words to say: half of the questions are answered without.
-        taste = taste * (torch.rand(len(taste), 1, device=taste.device) < TASTE_KEPT)
-    return taste
-
-
-def _logits(
-    model: ItemTokenModel,
-    hidden: Tensor,
-    choices: Choices,
-    items: ItemTable,
-    words: Tensor | None = None,
-    taste: Tensor | None = None,
-) -> Tensor:
+def _logits(model: ItemTokenModel, hidden: Tensor, choices: Choices, items: ItemTable, words: Tensor | None = None) -> Tensor:
     if model.written is None:
-        return model.logits(hidden[choices.places], items, words, taste=taste)
+        return model.logits(hidden[choices.places], items, words)
     written = hidden[choices.places] * (choices.places != choices.starts)[:, None]
-    return model.logits(hidden[choices.starts], items, words, written=written, taste=taste)
+    return model.logits(hidden[choices.starts], items, words, written=written)
 
 
 def _losses(logits: Tensor, choices: Choices, trie: Trie, masks: Tensor | None = None) -> Tensor:

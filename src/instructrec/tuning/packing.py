@@ -46,11 +46,10 @@ class Choice:
 class Question:
     """Where one question of an encoded example is answered: `place` in the example, the tokens of its target item or its words.
 
-    `before`: the last place of the trunk that it sees, where the history is answered without a question; -1 where there is none.
+    `limits`: what the items among which it is answered must meet.
     """
 
     place: int
-    before: int
     words: tuple[int, ...]
     weight: float
     choices: tuple[Choice, ...] = ()
@@ -148,7 +147,6 @@ class Encoder:
         choices = self._choices(branch.target, range(place, len(columns.tokens))) if written and branch.target is not None else ()
         return Question(
             place=place,
-            before=sees - 1,
             words=words,
             weight=branch.weight,
             choices=choices,
@@ -200,10 +198,9 @@ class PackedBatch:
     """Rows with the places where answers are read, as flat indices into batch * length.
 
     `next_items`: the choices that write `num_next` next items. `items`: those of items that were asked for, by `item_owners` (the
-    question) [num_choices]; by question, `item_weights`, `item_befores` (where the history alone is answered, -1: nowhere) and
-    `item_limits` (what the items among which it is answered must meet). The questions' words: `word_ids`, `word_owners`
-    [num_words]. Answers in words: `word_places`, `word_targets`, `word_weights` [num_completion_tokens]. `answers`: place of each
-    example's live answer.
+    question) [num_choices]; by question, `item_weights` and `item_limits` (what the items among which it is answered must meet).
+    The questions' words: `word_ids`, `word_owners` [num_words]. Answers in words: `word_places`, `word_targets`, `word_weights`
+    [num_completion_tokens]. `answers`: place of each example's live answer.
     """
 
     batch: TokenBatch
@@ -212,7 +209,6 @@ class PackedBatch:
     items: Choices
     item_owners: Tensor
     item_weights: Tensor
-    item_befores: Tensor
     item_limits: tuple[tuple[Limit, ...], ...]
     word_ids: Tensor
     word_owners: Tensor
@@ -245,7 +241,6 @@ class _Places:
     items: list[tuple[int, int, int, int]] = field(default_factory=list)
     item_owners: list[int] = field(default_factory=list)
     item_weights: list[float] = field(default_factory=list)
-    item_befores: list[int] = field(default_factory=list)
     item_limits: list[tuple[Limit, ...]] = field(default_factory=list)
     word_ids: list[int] = field(default_factory=list)
     word_owners: list[int] = field(default_factory=list)
@@ -267,7 +262,6 @@ class _Places:
             self.item_owners.extend([owner] * len(question.choices))
             self.item_weights.append(question.weight)
             self.item_limits.append(question.limits)
-            self.item_befores.append(start + question.before if question.before >= 0 else -1)
         self.answers[number] = start + example.answer_place
 
 
@@ -319,7 +313,6 @@ def _tensors(tokens: IntArray, positions: IntArray, visible: Tensor, places: _Pl
         items=Choices.of(places.items),
         item_owners=torch.tensor(places.item_owners, dtype=torch.int64),
         item_weights=torch.tensor(places.item_weights, dtype=torch.float32),
-        item_befores=torch.tensor(places.item_befores, dtype=torch.int64),
         item_limits=tuple(places.item_limits),
         word_ids=torch.tensor(places.word_ids, dtype=torch.int64),
         word_owners=torch.tensor(places.word_owners, dtype=torch.int64),

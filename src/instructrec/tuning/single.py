@@ -71,7 +71,6 @@ class SingleAnswerEncoder(Encoder):
         choices = self._choices(branch.target, range(len(read), len(read) + len(written))) if branch.target is not None else ()
         question = Question(
             place=len(read),
-            before=-1,
             words=words,
             weight=branch.weight,
             choices=choices if written else (),
