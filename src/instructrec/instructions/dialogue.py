@@ -58,7 +58,8 @@ class Dialogue:
             spoken = {key: str(entry[key]) for key in ("text", "said") if key in entry} if isinstance(entry, Mapping) else {}
             fields = {key: value for key, value in entry.items() if key not in spoken} if isinstance(entry, Mapping) else entry
             try:
-                turns.append(replace(instruction_from_json(fields, catalog), **spoken))
+                turn = instruction_from_json(fields, catalog)
+                turns.append(replace(turn, text=spoken.get("text", turn.text), said=spoken.get("said", "")))
             except QueryError as problem:
                 raise QueryError(f"turns[{place}]: {problem}") from None
         return Dialogue(tuple(turns))

@@ -25,8 +25,8 @@ LISTS_AT_ONCE = 256
 class Request:
     """What somebody asks of a run. `history` replaces the stored one of `user`; `model` and `language` those of the run.
 
-    `parameters` are an instruction as JSON values, beside or instead of words, and `standing` one that holds already; `strength` is how much words order the list, 0 to 1;
-    `profile` is what the user says of their taste.
+    `parameters` are an instruction as JSON values, beside or instead of words, and `standing` one that holds already; `strength` is
+    how much words order the list, 0 to 1; `profile` is what the user says of their taste.
     """
 
     user: str | None = None
