@@ -8,6 +8,7 @@ from instructrec import assets
 from instructrec.core import Instruction, Query
 from instructrec.lm.sentences import SentenceEncoder
 from instructrec.models.search import Bm25, Sentences, SentencesConfig, terms
+from instructrec.models.themes import Themes, ThemesConfig, neighbours
 from instructrec.tables import Catalog, Dataset, Interactions, Labels
 
 NO_CLICKS = Interactions(
@@ -46,7 +47,19 @@ class TestSentences(RecommenderContract):
         return Sentences(SentencesConfig(base="tiny"))
 
 
-@pytest.mark.parametrize("model", [Bm25(), Sentences(SentencesConfig(base="tiny"))], ids=["bm25", "sentences"])
+class TestThemes(RecommenderContract):
+    learns_taste = False
+    batch_tolerance = 1e-5
+
+    @classmethod
+    def make(cls) -> Themes:
+        return Themes(ThemesConfig(base="tiny"))
+
+
+MODELS = [Bm25(), Sentences(SentencesConfig(base="tiny")), Themes(ThemesConfig(base="tiny", neighbours=0))]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=[model.name for model in MODELS])
 def test_words_find_what_is_written_in_title_attributes_and_text(model):
     model.fit(BOOKS)
     for words, item in (("storms at sea", "a"), ("science", "b"), ("gardens", "c")):
@@ -59,6 +72,22 @@ def test_without_words_or_strength_nothing_stands_out():
     model = Bm25().fit(BOOKS)
     words = Instruction(text="rockets", wish="rockets")
     assert not model.score([Query(), Query(instruction=words, strength=0.0)]).any()
+
+
+def test_what_is_found_is_carried_on_to_its_neighbours():
+    vectors = np.array([[1, 0], [0.8, 0.6], [0, 1], [-1, 0]], dtype=np.float32)
+    near = neighbours(vectors, count=2, sharpness=1.0).toarray()
+    np.testing.assert_allclose(near, [[0, 1, 0, 0], [0.8 / 1.4, 0, 0.6 / 1.4, 0], [0, 1, 0, 0], [0, 0, 0, 0]], atol=1e-6)
+    assert neighbours(vectors[:1], count=5, sharpness=1.0).nnz == 0
+
+
+def test_an_item_without_the_words_is_found_by_one_that_has_them():
+    model = Themes(ThemesConfig(base="tiny", neighbours=1)).fit(BOOKS)
+    words = Instruction(text="storms", wish="storms")
+    model._near = neighbours(np.array([[1, 0], [0, 1], [0.9, 0.1]], dtype=np.float32), count=1, sharpness=1.0)
+    scores = model.score([Query(instruction=words)])[0]
+    assert scores[0] > 0
+    assert scores[2] > scores[1] == 0
 
 
 def test_words_are_compared_without_case_accents_and_plural():

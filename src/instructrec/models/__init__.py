@@ -15,6 +15,7 @@ MODELS: dict[str, str] = {
     "ridge": "instructrec.models.ridge:Ridge",
     "bm25": "instructrec.models.search:Bm25",
     "sentences": "instructrec.models.search:Sentences",
+    "themes": "instructrec.models.themes:Themes",
     "sasrec": "instructrec.models.sasrec:Sasrec",
     "lm": "instructrec.models.lm:LanguageModelRecommender",
     "tiger": "instructrec.models.tiger:Tiger",

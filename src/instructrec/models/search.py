@@ -74,9 +74,10 @@ class Bm25(TextSearch):
 
     def fit(self, dataset: Dataset, context: FitContext | None = None) -> Self:
         """Index what is written about the items."""
-        return self._read(dataset.catalog)
+        return self.reading(dataset.catalog)
 
-    def _read(self, catalog: Catalog) -> Self:
+    def reading(self, catalog: Catalog) -> Self:
+        """Index a catalog; nothing else has to be known."""
         from bm25s import BM25
 
         self.catalog = catalog
@@ -107,7 +108,7 @@ class Bm25(TextSearch):
     def load(cls, folder: Path, catalog: Catalog) -> Self:
         """Read what `save` wrote, and index the catalog."""
         config, _, _ = read_model(folder, cls.name, config_type=Bm25Config, catalog=catalog)
-        return cls(config)._read(catalog)
+        return cls(config).reading(catalog)
 
 
 class Sentences(TextSearch):
@@ -161,10 +162,21 @@ class Sentences(TextSearch):
         """Read what `save` wrote; items added to the catalog since are encoded now."""
         config, arrays, num_items = read_model(folder, cls.name, config_type=SentencesConfig, catalog=catalog)
         model = cls(config)
-        model.catalog, model._items = catalog, arrays["items"]
-        if len(catalog) > num_items:
-            model._items = np.concatenate([arrays["items"], model._encode().encode(item_lines(catalog)[num_items:])])
+        model.adopt(catalog, arrays["items"], num_items)
         return model
+
+    @property
+    def vectors(self) -> FloatArray:
+        """Unit vectors of the items, float32 [num_items, width]."""
+        if self._items is None:
+            raise ModelError("Model 'sentences' has read no catalog yet. Call fit(dataset) or load(folder, catalog) first.")
+        return self._items
+
+    def adopt(self, catalog: Catalog, vectors: FloatArray, num_items: int) -> None:
+        """Take over the vectors of the first items of a catalog, and encode the others."""
+        self.catalog, self._items = catalog, vectors
+        if len(catalog) > num_items:
+            self._items = np.concatenate([vectors, self._encode().encode(item_lines(catalog)[num_items:])])
 
 
 def item_lines(catalog: Catalog) -> list[str]:
