@@ -3,14 +3,17 @@
 import math
 
 import pytest
-from tests.instructions.sentences import Hard, Sentence, expected, load, marks, rename
+from tests.instructions.sentences import PARTS, Hard, Sentence, expected, load, marks, rename
 from tests.instructions.shelves import SHELVES, renamed
 
 from instructrec.core import Instruction, Quota
 from instructrec.tables import Limit
 
-FILES = [(language, shelf, unseen) for unseen in (False, True) for language in ("en", "zh") for shelf in SHELVES]
-COUNTS = {("en", False): 150, ("zh", False): 300, ("en", True): 160, ("zh", True): 310}
+FILES = [(language, shelf, part) for part in PARTS for language in ("en", "zh") for shelf in SHELVES]
+COUNTS = {
+    **{("en", "first"): 150, ("zh", "first"): 300, ("en", "unseen"): 160, ("zh", "unseen"): 310},
+    **{("en", "third"): 155, ("zh", "third"): 300},
+}
 FILMS = SHELVES["films"]()
 
 
@@ -18,10 +21,10 @@ def hard(*expect: str, shelf: str = "films") -> Hard:
     return expected(Sentence(text="", marked="", expect=expect, kind="simple"), SHELVES[shelf]())
 
 
-@pytest.mark.parametrize(("language", "shelf", "unseen"), FILES)
-def test_every_expectation_and_mark_is_of_the_catalog(language, shelf, unseen):
+@pytest.mark.parametrize(("language", "shelf", "part"), FILES)
+def test_every_expectation_and_mark_is_of_the_catalog(language, shelf, part):
     catalog = SHELVES[shelf](language)
-    for sentence in load(language, shelf, unseen):
+    for sentence in load(language, shelf, part=part):
         assert len(set(sentence.expect)) == len(sentence.expect), sentence
         assert expected(sentence, catalog) is not None
         assert sentence.text.strip(), sentence
@@ -32,13 +35,13 @@ def test_every_expectation_and_mark_is_of_the_catalog(language, shelf, unseen):
             assert named(condition, catalog) <= marked, (condition, sentence.marked)
 
 
-@pytest.mark.parametrize(("language", "shelf", "unseen"), FILES)
-def test_no_value_stands_in_a_text_unmarked(language, shelf, unseen):
+@pytest.mark.parametrize(("language", "shelf", "part"), FILES)
+def test_no_value_stands_in_a_text_unmarked(language, shelf, part):
     """Outside of titles: else it would be a value in the catalog as it is and none in the renamed one."""
     catalog = SHELVES[shelf](language)
     new = renamed(catalog, 7)
     values = {value.casefold() for labels in catalog.labels.values() for value in labels.names}
-    for sentence in load(language, shelf, unseen):
+    for sentence in load(language, shelf, part=part):
         text = rename(sentence, catalog, new).text.casefold()
         for title in sorted(catalog.titles, key=len, reverse=True):
             text = text.replace(title.casefold(), " ")
@@ -46,40 +49,46 @@ def test_no_value_stands_in_a_text_unmarked(language, shelf, unseen):
         assert found == [], sentence.marked
 
 
-@pytest.mark.parametrize(("language", "unseen"), COUNTS)
-def test_there_are_as_many_as_claimed_and_none_twice(language, unseen):
-    sentences = [sentence for shelf in SHELVES for sentence in load(language, shelf, unseen)]
-    assert len(sentences) >= COUNTS[language, unseen]
+@pytest.mark.parametrize(("language", "part"), COUNTS)
+def test_there_are_as_many_as_claimed_and_none_twice(language, part):
+    sentences = [sentence for shelf in SHELVES for sentence in load(language, shelf, part=part)]
+    assert len(sentences) >= COUNTS[language, part]
     assert len({sentence.text.casefold() for sentence in sentences}) == len(sentences)
     kinds = [sentence.kind for sentence in sentences]
     assert all(kinds.count(kind) >= len(kinds) / 8 for kind in ("simple", "composite", "hard"))
 
 
 @pytest.mark.parametrize("language", ("en", "zh"))
-def test_the_two_sets_share_no_sentence(language):
-    first, second = (
-        {plain(sentence.text) for shelf in SHELVES for sentence in load(language, shelf, unseen)} for unseen in (False, True)
-    )
-    assert not first & second
+def test_the_sets_share_no_sentence(language):
+    sets = [{plain(sentence.text) for shelf in SHELVES for sentence in load(language, shelf, part=part)} for part in PARTS]
+    assert len(set.union(*sets)) == sum(map(len, sets))
 
 
-@pytest.mark.parametrize(("language", "shelf", "unseen"), FILES)
-def test_kinds_say_how_many_conditions(language, shelf, unseen):
-    for sentence in load(language, shelf, unseen):
+@pytest.mark.parametrize("shelf", SHELVES)
+def test_a_set_is_the_first_unless_told(shelf):
+    assert load("en", shelf) == load("en", shelf, part="first")
+    assert load("en", shelf, unseen=True) == load("en", shelf, True) == load("en", shelf, part="unseen")
+    with pytest.raises(KeyError):
+        load("en", shelf, part="fourth")
+
+
+@pytest.mark.parametrize(("language", "shelf", "part"), FILES)
+def test_kinds_say_how_many_conditions(language, shelf, part):
+    for sentence in load(language, shelf, part=part):
         many = len(sentence.expect) + sentence.wish > 1 or " | " in "".join(sentence.expect)
         assert sentence.kind != "simple" or len(sentence.expect) == 1, sentence
         assert sentence.kind != "composite" or many, sentence
 
 
-@pytest.mark.parametrize(("language", "shelf", "unseen"), FILES)
-def test_renaming_changes_words_and_meaning_together(language, shelf, unseen):
+@pytest.mark.parametrize(("language", "shelf", "part"), FILES)
+def test_renaming_changes_words_and_meaning_together(language, shelf, part):
     catalog = SHELVES[shelf](language)
     old = {value for labels in catalog.labels.values() for value in labels.names}
     for seed in range(3):
         new = renamed(catalog, seed)
         assert new.catalog.titles == catalog.titles
         assert not old & {value for labels in new.catalog.labels.values() for value in labels.names}
-        for sentence in load(language, shelf, unseen):
+        for sentence in load(language, shelf, part=part):
             other = rename(sentence, catalog, new)
             before, after = expected(sentence, catalog), expected(other, new.catalog)
             assert (after.like, after.unlike, after.seen, after.n) == (before.like, before.unlike, before.seen, before.n)
