@@ -38,9 +38,9 @@ def main() -> None:
 
 HEAD = """# Twenty requests, and what was made of them
 
-The first {SHOWN} items of the list for user {{user}} of `{{data}}` (model `{{model}}`), with what was understood of each request. The page
-is written by `python -m benchmarks.examples`; nothing is chosen or left out among the {{count}} requests of `benchmarks/examples.toml`.
-""".format(SHOWN=SHOWN)
+The first three items of the list for user {user} of `{data}` (model `{model}`), with what was understood of each. The page is
+written by `python -m benchmarks.examples`; nothing is chosen or left out among the {count} requests of `benchmarks/examples.toml`.
+"""
 
 
 def understood(instruction: dict[str, Any]) -> str:
