@@ -26,8 +26,10 @@ from instructrec.tables import Catalog, Dataset, FloatArray
 FILE = "fusion.json"
 TASTE = " taste"
 """Behind the name of a part that follows words: the same part without them, whose say is not lost when there are words."""
+MOST_QUERIES = 5000
+"""Validation queries that weights are fitted on, at most: a handful of numbers needs no more, and memory is bounded."""
 ASKING = 2000
-"""Validation queries, at most, that are given words to fit the weights under words."""
+"""Of these, at most so many are given words to fit the weights under words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,7 @@ class Fusion(Recommender):
         if context.validation is None or not len(context.validation[0]):
             self.weights = self.worded = dict.fromkeys(self.config.parts, 1.0)
             return self
-        queries, targets = context.validation
+        queries, targets = (list(part)[:: -(-len(part) // MOST_QUERIES)] for part in context.validation)
         self.weights = self._weights(queries, targets)
         self.worded = self._weights(*self._asking(queries, targets, context.seed))
         return self
