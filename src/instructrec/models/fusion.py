@@ -62,7 +62,8 @@ class Fusion(Recommender):
         if context.validation is None or not len(context.validation[0]):
             self.weights = self.worded = dict.fromkeys(self.config.parts, 1.0)
             return self
-        queries, targets = (list(part)[:: -(-len(part) // MOST_QUERIES)] for part in context.validation)
+        every = -(-len(context.validation[0]) // MOST_QUERIES)
+        queries, targets = context.validation[0][::every], context.validation[1][::every]
         self.weights = self._weights(queries, targets)
         self.worded = self._weights(*self._asking(queries, targets, context.seed))
         return self
