@@ -144,7 +144,7 @@ class Training:
         """Histories in pieces, those of similar length together, int64 [batch, length] each, -1 behind the end."""
         rng, size = np.random.default_rng([self.seed, epoch]), self.config.batch_users
         # The start and `max_history` items give one target more.
-        pieces = chunks(self.histories, length=self.config.max_history + 1, rng=rng)
+        pieces = [chunk.items for chunk in chunks(self.histories, length=self.config.max_history + 1, rng=rng)]
         order = rng.permutation(len(pieces))
         order = order[np.argsort([len(pieces[k]) for k in order], kind="stable")]
         groups = np.split(order, range(size, len(order), size))
