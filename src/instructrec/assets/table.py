@@ -113,5 +113,5 @@ _MINILM = Asset(
 ASSETS: Mapping[str, Asset] = {asset.name: asset for asset in (_ML_100K, _SMOLLM2, _GEMMA3, _MINILM)}
 """Everything that can be fetched, by name."""
 
-DEMO = ("ml-100k", "smollm2")
+DEMO = ("ml-100k", "smollm2", "minilm")
 """What the demo needs."""

@@ -36,7 +36,7 @@ __all__ = [
 
 PRESETS = ("quick", "default", "full")
 """Complete configurations that come with the package, by how long they train."""
-DEMO_ASSETS = ("ml-100k", "smollm2")
+DEMO_ASSETS = ("ml-100k", "smollm2", "minilm")
 """What those configurations need from the network, once."""
 
 
