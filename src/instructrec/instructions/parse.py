@@ -10,6 +10,7 @@ from instructrec.core import Instruction
 from instructrec.instructions.assembly import Sorted, sort_reads
 from instructrec.instructions.comparisons import ComparisonReader
 from instructrec.instructions.context import in_context
+from instructrec.instructions.corrections import corrected
 from instructrec.instructions.counts import CountReader
 from instructrec.instructions.joints import read_scopes
 from instructrec.instructions.lexicon import Lexicon, lexicon_for
@@ -18,6 +19,7 @@ from instructrec.instructions.quotas import read_quotas
 from instructrec.instructions.ranges import RangeReader
 from instructrec.instructions.scope import Polarity, Read
 from instructrec.instructions.settling import settle
+from instructrec.instructions.stories import without_stories
 from instructrec.instructions.tokens import Token, clean, foreign_script_share, han_share, tokenize
 from instructrec.instructions.vocabulary import Vocabulary
 from instructrec.tables import Catalog
@@ -66,7 +68,7 @@ def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon) -> Reading:
     ranged = RangeReader(compared, tokens, vocabulary, lexicon).read()
     counted = CountReader(ranged, tokens, lexicon).read()
     reads = read_scopes(in_context(counted, tokens, lexicon), tokens)
-    return Reading(cleaned, tuple(tokens), tuple(reads))
+    return Reading(cleaned, tuple(tokens), tuple(without_stories(corrected(reads), tokens, lexicon)))
 
 
 def parse(text: str, catalog: Catalog, *, language: str = "en", n: int = 10) -> Instruction:

@@ -173,6 +173,9 @@ class ScopeReader:
 
     def _negate(self, place: int, role: str) -> None:
         state = self.state
+        if role == "negation" and state.polarity == "exclude" and state.fresh and self.marks[place].plays("except"):
+            self._reset("new")  # "I won't watch anything but ...": only that
+            return
         if role == "negation" and state.polarity == "exclude" and state.fresh and not self._is_nor(place):
             state.polarity = "open"  # "don't skip ...": a negated negation imposes nothing
         else:
@@ -204,6 +207,8 @@ class ScopeReader:
         state = self.state
         if role == "firm" and state.fresh and state.polarity != "include":
             return  # "I don't really want ..."
+        if role == "firm" and state.joint == "comma":
+            state.joint = "new"  # "sci-fi or western, just thrillers": a condition that must hold as well
         if state.polarity != "include" or state.soft or role == "contrast":
             self._reset("new" if role == "contrast" else state.joint)
 
@@ -235,8 +240,13 @@ class ScopeReader:
             listed = listed or read.joint in ("and", "or")
             linked = ("and", "or") if role == "negation_after" else ("and", "or", "adjacent", *(("comma",) if listed else ()))
             reaches = role == "negation_after" and self._lists(index, place, listed=listed)
-            if read.joint not in linked and not reaches:
+            beside = role == "negation_after" and read.joint == "adjacent" and self._lies_beside(index, place)
+            if read.joint not in linked and not reaches and not beside:
                 return
+
+    def _lies_beside(self, index: int, place: int) -> bool:
+        """Whether words behind reach over this one to its neighbour: over a word nobody knows, and where not one is wanted."""
+        return self.state.reads[index].mark.plays("unknown", "known") or self.marks[place].plays("every_one")
 
     def _lists(self, index: int, place: int, *, listed: bool) -> bool:
         """Whether the comma before a thing only lists, so that words behind reach beyond it ("A, B and C are out")."""
@@ -245,7 +255,12 @@ class ScopeReader:
             return False
         earlier = next((self.state.reads[at] for at in reversed(self.state.content[-_LONGEST_LIST:]) if at < index), None)
         listed = listed and earlier is not None and not earlier.article
-        return self.tokens[read.mark.first - 1].text == "、" or self.marks[place].plays("all") or listed
+        bare = earlier is not None and self._opens_clause(earlier.mark)
+        return self.tokens[read.mark.first - 1].text == "、" or (self.marks[place].plays("all") and bare) or listed
+
+    def _opens_clause(self, mark: Mark) -> bool:
+        """Whether nothing asks for it: it stands first in the text or right behind a sign."""
+        return mark.first == 0 or not self.tokens[mark.first - 1].is_word
 
     def _seen_behind(self, place: int) -> int | None:
         """What is new or known, if nothing else stands between it and the words behind it ("我看过的就别推荐了")."""
