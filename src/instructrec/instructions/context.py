@@ -31,6 +31,7 @@ class ContextReader:
             ("soft_after", self._soft_ahead),
             ("negation_after", self._negation_ahead),
             ("except", self._only_this),
+            ("particle", self._particle),
             ("back_only", self._back_only),
             ("negation", self._negation_behind),
             ("negation", self._pronoun_behind),
@@ -98,6 +99,20 @@ class ContextReader:
             back = back or mark.plays("back")
         if back and any(mark.plays(*_NAMED) for mark in self.marks[max(0, place - 2 * _NEAR) : place]):
             self.marks[place] = replace(self.marks[place], roles=("negation_after", "all"))
+
+    def _particle(self, place: int) -> None:
+        """The end of a verb in two parts acts on what stands between them: "keep horror out"."""
+        after = next((mark for mark in self.marks[place + 1 : place + 1 + _NEAR] if mark.first and not mark.plays("filler")), None)
+        if after is not None and not after.plays("sign", "contrast", "and"):
+            return
+        named = False
+        for mark in reversed(self.marks[max(0, place - 3 * _NEAR) : place]):
+            if mark.plays("sign", "contrast") or (mark.plays("part_verb") and not named):
+                return
+            if mark.plays("part_verb"):
+                self.marks[place] = replace(self.marks[place], roles=("negation_after",))
+                return
+            named = named or mark.plays(*_NAMED)
 
     def _only_this(self, place: int) -> None:
         """Nothing but what "except" names, where the sentence then refuses all else: "apart from A I watch nothing"."""

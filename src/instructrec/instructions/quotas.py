@@ -198,6 +198,8 @@ def _conditions(reads: Sequence[Read], group: Group, vocabulary: Vocabulary) -> 
         replace(read, polarity="include" if index in own and turned else read.polarity if index in own else "counted")
         for index, read in enumerate(reads[start : group.last + 1], start)
     ]
-    wanted, _ = includes(inside, vocabulary)
+    wanted, loose = includes(inside, vocabulary)
+    if loose:
+        return ()  # no condition can hold all of it
     spans, _, _, _ = ranges(inside, vocabulary)
     return (*wanted, *spans, *excludes(inside, {value for limit in wanted for value in limit.values})[0])

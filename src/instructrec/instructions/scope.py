@@ -173,7 +173,7 @@ class ScopeReader:
 
     def _negate(self, place: int, role: str) -> None:
         state = self.state
-        if role == "negation" and state.polarity == "exclude" and state.fresh and self.marks[place].plays("except"):
+        if role == "negation" and self.marks[place].plays("except") and self._refuses_all(place):
             self._reset("new")  # "I won't watch anything but ...": only that
             return
         if role == "negation" and state.polarity == "exclude" and state.fresh and not self._is_nor(place):
@@ -184,6 +184,13 @@ class ScopeReader:
             state.joint = "or"
         state.trigger, state.fresh, state.soft, state.article = place, True, False, False
         state.once = self._is_prefix(place)
+
+    def _refuses_all(self, place: int) -> bool:
+        """Whether a negation is in force and nothing was named since: "I won't touch anything ..."."""
+        trigger = self.state.trigger
+        if self.state.polarity != "exclude" or trigger is None:
+            return False
+        return place - trigger <= 2 * _NEAR and not any(mark.plays("value", "title", "range") for mark in self.marks[trigger:place])
 
     def _is_nor(self, place: int) -> bool:
         return self.tokens[self.marks[place].first].key == "nor"
