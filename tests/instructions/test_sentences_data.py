@@ -9,7 +9,7 @@ from tests.instructions.shelves import SHELVES, renamed
 from instructrec.core import Instruction, Quota
 from instructrec.tables import Limit
 
-FILES = [(language, shelf, unseen) for unseen in (False, True) for language in ("en", "zh") for shelf in SHELVES]
+FILES = [(language, shelf, second) for second in (False, True) for language in ("en", "zh") for shelf in SHELVES]
 COUNTS = {("en", False): 150, ("zh", False): 300, ("en", True): 160, ("zh", True): 310}
 FILMS = SHELVES["films"]()
 
@@ -18,10 +18,10 @@ def hard(*expect: str, shelf: str = "films") -> Hard:
     return expected(Sentence(text="", marked="", expect=expect, kind="simple"), SHELVES[shelf]())
 
 
-@pytest.mark.parametrize(("language", "shelf", "unseen"), FILES)
-def test_every_expectation_and_mark_is_of_the_catalog(language, shelf, unseen):
+@pytest.mark.parametrize(("language", "shelf", "second"), FILES)
+def test_every_expectation_and_mark_is_of_the_catalog(language, shelf, second):
     catalog = SHELVES[shelf](language)
-    for sentence in load(language, shelf, unseen):
+    for sentence in load(language, shelf, second):
         assert len(set(sentence.expect)) == len(sentence.expect), sentence
         assert expected(sentence, catalog) is not None
         assert sentence.text.strip(), sentence
@@ -32,13 +32,13 @@ def test_every_expectation_and_mark_is_of_the_catalog(language, shelf, unseen):
             assert named(condition, catalog) <= marked, (condition, sentence.marked)
 
 
-@pytest.mark.parametrize(("language", "shelf", "unseen"), FILES)
-def test_no_value_stands_in_a_text_unmarked(language, shelf, unseen):
+@pytest.mark.parametrize(("language", "shelf", "second"), FILES)
+def test_no_value_stands_in_a_text_unmarked(language, shelf, second):
     """Outside of titles: else it would be a value in the catalog as it is and none in the renamed one."""
     catalog = SHELVES[shelf](language)
     new = renamed(catalog, 7)
     values = {value.casefold() for labels in catalog.labels.values() for value in labels.names}
-    for sentence in load(language, shelf, unseen):
+    for sentence in load(language, shelf, second):
         text = rename(sentence, catalog, new).text.casefold()
         for title in sorted(catalog.titles, key=len, reverse=True):
             text = text.replace(title.casefold(), " ")
@@ -46,10 +46,10 @@ def test_no_value_stands_in_a_text_unmarked(language, shelf, unseen):
         assert found == [], sentence.marked
 
 
-@pytest.mark.parametrize(("language", "unseen"), COUNTS)
-def test_there_are_as_many_as_claimed_and_none_twice(language, unseen):
-    sentences = [sentence for shelf in SHELVES for sentence in load(language, shelf, unseen)]
-    assert len(sentences) >= COUNTS[language, unseen]
+@pytest.mark.parametrize(("language", "second"), COUNTS)
+def test_there_are_as_many_as_claimed_and_none_twice(language, second):
+    sentences = [sentence for shelf in SHELVES for sentence in load(language, shelf, second)]
+    assert len(sentences) >= COUNTS[language, second]
     assert len({sentence.text.casefold() for sentence in sentences}) == len(sentences)
     kinds = [sentence.kind for sentence in sentences]
     assert all(kinds.count(kind) >= len(kinds) / 8 for kind in ("simple", "composite", "hard"))
@@ -58,28 +58,28 @@ def test_there_are_as_many_as_claimed_and_none_twice(language, unseen):
 @pytest.mark.parametrize("language", ("en", "zh"))
 def test_the_two_sets_share_no_sentence(language):
     first, second = (
-        {plain(sentence.text) for shelf in SHELVES for sentence in load(language, shelf, unseen)} for unseen in (False, True)
+        {plain(sentence.text) for shelf in SHELVES for sentence in load(language, shelf, second)} for second in (False, True)
     )
     assert not first & second
 
 
-@pytest.mark.parametrize(("language", "shelf", "unseen"), FILES)
-def test_kinds_say_how_many_conditions(language, shelf, unseen):
-    for sentence in load(language, shelf, unseen):
+@pytest.mark.parametrize(("language", "shelf", "second"), FILES)
+def test_kinds_say_how_many_conditions(language, shelf, second):
+    for sentence in load(language, shelf, second):
         many = len(sentence.expect) + sentence.wish > 1 or " | " in "".join(sentence.expect)
         assert sentence.kind != "simple" or len(sentence.expect) == 1, sentence
         assert sentence.kind != "composite" or many, sentence
 
 
-@pytest.mark.parametrize(("language", "shelf", "unseen"), FILES)
-def test_renaming_changes_words_and_meaning_together(language, shelf, unseen):
+@pytest.mark.parametrize(("language", "shelf", "second"), FILES)
+def test_renaming_changes_words_and_meaning_together(language, shelf, second):
     catalog = SHELVES[shelf](language)
     old = {value for labels in catalog.labels.values() for value in labels.names}
     for seed in range(3):
         new = renamed(catalog, seed)
         assert new.catalog.titles == catalog.titles
         assert not old & {value for labels in new.catalog.labels.values() for value in labels.names}
-        for sentence in load(language, shelf, unseen):
+        for sentence in load(language, shelf, second):
             other = rename(sentence, catalog, new)
             before, after = expected(sentence, catalog), expected(other, new.catalog)
             assert (after.like, after.unlike, after.seen, after.n) == (before.like, before.unlike, before.seen, before.n)

@@ -20,7 +20,7 @@ from itertools import product
 
 from instructrec.instructions.exclusions import excludes, named_attribute
 from instructrec.instructions.ranges import flipped
-from instructrec.instructions.scope import Read
+from instructrec.instructions.reads import Read
 from instructrec.instructions.vocabulary import Ref, Vocabulary
 from instructrec.tables import Limit
 

@@ -78,7 +78,14 @@ class ContextReader:
 
     def _back_only(self, place: int) -> None:
         """An order what to leave out acts on what its clause named before, unless it names something itself."""
-        before = next((at for at in reversed(self.marks[max(0, place - 2 * _NEAR) : place]) if at.plays(*_NAMED, "sign")), None)
+        before = next(
+            (
+                at
+                for at in reversed(self.marks[max(0, place - 2 * _NEAR) : place])
+                if at.plays(*_NAMED, "fresh", "familiar", "sign")
+            ),
+            None,
+        )
         if before is None or before.plays("sign"):
             return
         for mark in self.marks[place + 1 : place + 1 + 2 * _NEAR]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from instructrec.instructions.scope import Read
+from instructrec.instructions.reads import Read
 
 _NEAR = 8
 """Words that may stand between a correction and what it speaks of; keeps the reading linear."""

@@ -139,7 +139,7 @@ class CountReader:
             return None
         mark = self.marks[place]
         if mark.plays("article") and mark.low is not None:
-            partitive = place > 0 and self.marks[place - 1].plays("of_them")
+            partitive = place > 0 and self.marks[place - 1].plays("of_them", "each")
             counts = (
                 qualified
                 or partitive
@@ -177,11 +177,18 @@ class CountReader:
             return False
         before = self.marks[place - 1]
         other = before.plays("owner", "noun", "unit", "value", "unknown", "count", "number") and self.lexicon.script != "han"
+        after = self.marks[place + 1] if place + 1 < len(self.marks) else None
+        if before.plays("value") and after is not None and after.plays("value"):
+            other = False  # "3 comedies 2 dramas"
         if self.lexicon.script == "han":
-            told = before.plays("unknown") and not self._is_measured(place)
+            told = self._is_people(place) or before.plays("unknown") and not self._is_measured(place)
             other = told or (before.plays("owner", "number") and not before.plays("firm", "including"))
         article = before.plays("article") and self.tokens[before.first].key in ("a", "an", "another")
         return other or article or self.tokens[self.marks[place].first].hyphenated
+
+    def _is_people(self, place: int) -> bool:
+        """Whether a number that needs no measure word says how many persons: "给我俩"."""
+        return self.marks[place].plays("measured") and self.lexicon.is_subject(self.tokens[self.marks[place].first - 1].key)
 
     def _is_measured(self, place: int) -> bool:
         """Whether a measure word follows, and then what is counted or nothing."""

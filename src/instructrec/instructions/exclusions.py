@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from instructrec.instructions.scope import Read
+from instructrec.instructions.reads import Read
 from instructrec.instructions.vocabulary import Ref
 from instructrec.tables import Limit
 
@@ -52,7 +52,7 @@ def _meant(reads: Sequence[Read], index: int) -> tuple[Ref, ...]:
 
 def _is_each(reads: Sequence[Read], read: Read) -> bool:
     """Whether the words that refuse it say "not one of all these"."""
-    return read.trigger is not None and reads[read.trigger].mark.plays("every_one")
+    return read.trigger is not None and reads[read.trigger].mark.plays("every_one", "all")
 
 
 def _unwanted(reads: Sequence[Read]) -> list[list[int]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from instructrec.instructions.marks import Mark
-from instructrec.instructions.scope import Read
+from instructrec.instructions.reads import Read
 
 _MOST_BEHIND = 20
 """A greater number behind a value rather counts something else ("lamps under 50")."""

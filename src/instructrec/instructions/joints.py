@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from instructrec.instructions.marks import Mark
-from instructrec.instructions.scope import Joint, Read, ScopeReader
+from instructrec.instructions.reads import Joint, Read
+from instructrec.instructions.scope import ScopeReader
 from instructrec.instructions.tokens import Token
 
 _NEAR = 6

@@ -20,6 +20,7 @@ CONTENT = frozenset(
 
 _LONGEST_MISTYPED = 8
 _JOINED = re.compile(r"([a-z]+)(\d{1,3})")
+_TIMES = re.compile(r"([1-9]\d?)x|x([1-9]\d?)")
 _DECADE = re.compile(r"(\d{2}|\d{4})s")
 
 
@@ -244,6 +245,11 @@ class Scanner:
         if not token.is_word:
             return Mark(("sign",), place, place + 1)
         joined = _JOINED.fullmatch(token.key)
+        times = _TIMES.fullmatch(token.key)
+        if times:
+            behind = () if times[1] else ("measured", "listed")
+            many = float(times[1] or times[2])
+            return Mark(("amount", "plain", "count", *behind), place, place + 1, low=many, high=many)
         if joined and "list" in self.lexicon.strong.get((joined[1],), ()):
             return Mark(("amount", "list", "count", "asked"), place, place + 1, low=float(joined[2]), high=float(joined[2]))
         known = self.lexicon.stem(self.keys[place]) in self.vocabulary.words

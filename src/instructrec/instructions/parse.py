@@ -17,7 +17,7 @@ from instructrec.instructions.lexicon import Lexicon, lexicon_for
 from instructrec.instructions.marks import Mark, Scanner
 from instructrec.instructions.quotas import read_quotas
 from instructrec.instructions.ranges import RangeReader
-from instructrec.instructions.scope import Polarity, Read
+from instructrec.instructions.reads import Polarity, Read
 from instructrec.instructions.settling import settle
 from instructrec.instructions.stories import without_stories
 from instructrec.instructions.tokens import Token, clean, foreign_script_share, han_share, tokenize
@@ -68,7 +68,7 @@ def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon) -> Reading:
     ranged = RangeReader(compared, tokens, vocabulary, lexicon).read()
     counted = CountReader(ranged, tokens, lexicon).read()
     reads = read_scopes(in_context(counted, tokens, lexicon), tokens)
-    return Reading(cleaned, tuple(tokens), tuple(without_stories(corrected(reads), tokens, lexicon)))
+    return Reading(cleaned, tuple(tokens), tuple(without_stories(corrected(reads), lexicon)))
 
 
 def parse(text: str, catalog: Catalog, *, language: str = "en", n: int = 10) -> Instruction:

@@ -10,7 +10,7 @@ from instructrec.core import Quota
 from instructrec.instructions.assembly import includes, ranges
 from instructrec.instructions.exclusions import excludes
 from instructrec.instructions.groups import Group, read_groups
-from instructrec.instructions.scope import Read
+from instructrec.instructions.reads import Read
 from instructrec.instructions.vocabulary import Vocabulary
 from instructrec.tables import Limit
 

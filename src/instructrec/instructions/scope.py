@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
 
 from instructrec.instructions.marks import Mark
+from instructrec.instructions.reads import Joint, Polarity, Read
 from instructrec.instructions.tokens import Token
-
-Polarity: TypeAlias = Literal["include", "exclude", "open", "unclear", "counted"]
-Joint: TypeAlias = Literal["new", "adjacent", "comma", "and", "or"]
 
 _HANDLERS = (
     "negation", "open", "unclear", "negation_after", "soft_after", "soft", "like", "firm", "contrast", "or", "and", "article",
@@ -20,28 +17,6 @@ _HANDLERS = (
 _NEAR = 4
 _LONGEST_LIST = 40
 """Marks that one list may have; keeps the reading linear."""
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A mark in context.
-
-    `polarity`: wanted, unwanted, without condition ("not only"), a degree nobody can check ("less", "not too"), or used up by a
-    count of the list ("at least two");
-    `soft`: a preference rather than a demand; `joint`: how it hangs on the content before it; `article`: "a" before it;
-    `comma`: it follows a comma, whatever that stands for; `segment`, `sentence`: numbers of the clause and sentence;
-    `trigger`: index of the mark that set the polarity, if any.
-    """
-
-    mark: Mark
-    polarity: Polarity
-    soft: bool
-    joint: Joint
-    article: bool
-    segment: int
-    sentence: int
-    trigger: int | None
-    comma: bool = False
 
 
 @dataclass(slots=True)
@@ -252,8 +227,14 @@ class ScopeReader:
                 return
 
     def _lies_beside(self, index: int, place: int) -> bool:
-        """Whether words behind reach over this one to its neighbour: over a word nobody knows, and where not one is wanted."""
-        return self.state.reads[index].mark.plays("unknown", "known") or self.marks[place].plays("every_one")
+        """Whether words behind reach over this one to its neighbour: to the other half of a pair ("romantic comedies are out"),
+        over a word nobody knows, and where not one is wanted.
+        """
+        read = self.state.reads[index]
+        if read.mark.plays("unknown", "known") or self.marks[place].plays("every_one", "all"):
+            return True
+        before = self.state.reads[index - 1].mark if index else None
+        return before is not None and bool({ref.attribute for ref in before.refs} & {ref.attribute for ref in read.mark.refs})
 
     def _lists(self, index: int, place: int, *, listed: bool) -> bool:
         """Whether the comma before a thing only lists, so that words behind reach beyond it ("A, B and C are out")."""

@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from instructrec.instructions.lexicon import Lexicon
-from instructrec.instructions.scope import Read
-from instructrec.instructions.tokens import Token
+from instructrec.instructions.reads import Read
 
 _CUTS = ("sign", "contrast", "clause", "firm", "soft", "negation", "negation_after")
 _STARTS = ("firm", "soft")
 
 
-def without_stories(reads: Sequence[Read], tokens: Sequence[Token], lexicon: Lexicon) -> list[Read]:
+def without_stories(reads: Sequence[Read], lexicon: Lexicon) -> list[Read]:
     """The reads, with what is only told left open, so that it is handed back."""
     out = list(reads)
     for start, end in _clauses(reads):
@@ -50,11 +49,11 @@ def _seasons(reads: Sequence[Read], start: int, end: int) -> Iterator[int]:
 def _ages(reads: Sequence[Read], start: int, end: int, lexicon: Lexicon) -> Iterator[int]:
     """Numbers that say how old or how many somebody is: "I am 35"."""
     for index in range(start + 1, end):
-        read, before = reads[index], reads[index - 1]
         last = index + 1 == end or not reads[index + 1].mark.is_content
-        if read.mark.plays("amount", "number") and last and "plain" in (*read.mark.roles, "plain")[:3] and _is_told(reads, index):
-            if before.mark.plays("aged") and lexicon.script != "han":
-                yield index
+        counts = reads[index].mark.plays("amount", "number") and not reads[index].mark.plays("at_least", "at_most")
+        aged = reads[index - 1].mark.plays("aged") and lexicon.script != "han"
+        if counts and last and aged and _is_told(reads, index):
+            yield index
 
 
 def _is_told(reads: Sequence[Read], index: int) -> bool:

@@ -1,7 +1,6 @@
 """Sentences as people write them, with what they mean: `{shelf}.{language}.toml` beside this file, for the catalogs in shelves.py.
 
-`unseen.{shelf}.{language}.toml` holds a second set, written apart from the first. Understanding is measured with it; it is never
-used for development, so a sentence of it that is misunderstood is counted, not mended.
+`second.{shelf}.{language}.toml` holds a second set, written apart from the first by people who knew nothing of the rules.
 
 Three lists a file: simple (at most one condition), composite (several, or several values) and hard (contradictions, orders to the
 machine, titles that look like something else, words that are no condition). An entry has `text`, `expect` (one string a
@@ -79,9 +78,9 @@ class Hard:
         )
 
 
-def load(language: str, shelf: str, unseen: bool = False) -> list[Sentence]:
-    """The sentences of one file, of the second set if `unseen`; their catalog is SHELVES[shelf](language)."""
-    name = f"{'unseen.' if unseen else ''}{shelf}.{language}"
+def load(language: str, shelf: str, second: bool = False) -> list[Sentence]:
+    """The sentences of one file, of the second set if `second`; their catalog is SHELVES[shelf](language)."""
+    name = f"{'second.' if second else ''}{shelf}.{language}"
     entries = tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
     if set(entries) != set(KINDS):
         raise ValueError(f"{name}: lists {sorted(entries)}, wanted {KINDS}")
