@@ -29,6 +29,7 @@ class ContextReader:
         """The marks with the roles that they have where they stand."""
         rules: tuple[tuple[str, Callable[[int], None]], ...] = (
             ("soft_after", self._soft_ahead),
+            ("soft", self._allowance),
             ("negation_after", self._negation_ahead),
             ("except", self._only_this),
             ("particle", self._particle),
@@ -60,6 +61,12 @@ class ContextReader:
         """At the head of a clause it acts on what follows: "and if possible a western"."""
         if self._is_head(place) and self._leads_to_content(place):
             self.marks[place] = replace(self.marks[place], roles=("soft",))
+
+    def _allowance(self, place: int) -> None:
+        """What a counted number "may be" is no preference: "at most two may be horror"."""
+        before = self.marks[place - 1] if place else None
+        if before is not None and before.plays("amount") and self._leads_to_content(place):
+            self.marks[place] = replace(self.marks[place], roles=("filler",))
 
     def _negation_ahead(self, place: int) -> None:
         mark = self.marks[place]

@@ -168,7 +168,7 @@ class CountReader:
             return False
         if after is not None and after.plays("or", "to") and place + 2 < len(self.marks):
             return self._number(place + 2) is not None
-        follows = after is not None and after.plays("value", "quality", "noun", "of_them", "range", "known")
+        follows = after is not None and after.plays("value", "quality", "noun", "of_them", "range", "known", "each")
         return follows or (before is not None and before.plays("firm", "and") and (after is None or after.plays("sign", "from")))
 
     def _is_blocked(self, place: int) -> bool:

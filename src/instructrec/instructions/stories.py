@@ -63,8 +63,11 @@ def _is_told(reads: Sequence[Read], index: int) -> bool:
 
 def _owned(reads: Sequence[Read], start: int, end: int) -> Iterator[int]:
     """Numbers of what somebody has at home: "have two kids"."""
-    for index in range(start + 1, end - 1):
+    for index in range(start + 1, end):
         if reads[index].mark.plays("amount", "count") and reads[index - 1].mark.plays("owning"):
+            if index + 1 == end:
+                yield index
+                return
             after = reads[index + 1].mark
             if after.plays("unknown", "quality", "known", "people") and not any(
                 read.mark.plays("value", "noun", "range") for read in reads[index + 1 : min(end, index + 4)]
