@@ -253,6 +253,8 @@ class ContextReader:
             if mark.plays("value"):
                 if last is not None and not {ref.attribute for ref in mark.refs} & {ref.attribute for ref in last.refs}:
                     return
+                if last is not None and last.first == mark.last:
+                    self.marks[at + 1] = replace(last, roles=(*last.roles, "or_before"))  # "红色粉色都行"
                 for joint in joints:
                     self.marks[joint] = replace(self.marks[joint], roles=("or",))
                 last, joints = mark, []

@@ -210,7 +210,11 @@ class CountReader:
             return True
         if self.lexicon.script != "han" or self.marks[place].plays("article"):
             return False
-        measured = self.marks[place].plays("measured") or (after is not None and after.plays("measure", "noun"))
+        measured = (
+            self.marks[place].plays("measured")
+            or (place > 0 and self.marks[place - 1].plays("each"))
+            or (after is not None and after.plays("measure", "noun"))
+        )
         return not measured and not (place and self.marks[place - 1].plays("list"))
 
     def _measures(self, mark: Mark) -> bool:

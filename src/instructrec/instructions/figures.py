@@ -51,7 +51,7 @@ class FigureReader:
         return place < len(self.keys) and role in self.lexicon.strong.get(self.keys[place : place + 1], ())
 
     def _year(self, place: int) -> Figure | None:
-        found = self._short(place) or self._spelled(place)
+        found = self._short(place) or self._spelled(place) or self._counted(place)
         if self.vocabulary.year is None or found is None:
             return None
         year, end = found
@@ -71,6 +71,14 @@ class FigureReader:
         if len(digits) == 2:
             return (self._century(digits[0] * 10 + digits[1]), end) if digits[0] in (0, *range(3, 10)) else None
         return int("".join(str(digit) for digit in digits)), end
+
+    def _counted(self, place: int) -> tuple[int, int] | None:
+        """A year in a number word: "两千年"."""
+        for length in range(_LONGEST_COUNT, 0, -1):
+            value = self.lexicon.counts.get(self.keys[place : place + length], 0)
+            if value >= FIRST_YEAR and self._plays(place + length, "year_suffix"):
+                return int(value), place + length
+        return None
 
     def _short(self, place: int) -> tuple[int, int] | None:
         """A year without its century: "95年", "95到99年"."""

@@ -145,7 +145,7 @@ class Scanner:
     def _joins_number(self, start: int, end: int) -> bool:
         """Whether an "or" stands before another bound ("before 1960 or after 2010") rather than behind one ("1960 or after")."""
         joins = {"or", "and"}.intersection(self.lexicon.strong.get(self.keys[start : start + 1], ()))
-        if not joins or end >= len(self.keys):
+        if not joins or end >= len(self.keys) or joins.intersection(self.lexicon.strong.get(self.keys[start:end], ())):
             return False
         return self.keys[end][:1].isdigit() or "than" in self.lexicon.strong.get(self.keys[end : end + 1], ())
 

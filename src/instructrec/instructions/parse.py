@@ -137,6 +137,8 @@ def _seen(reading: Reading) -> Literal["", "new", "known"]:
     for index, read in reversed(list(enumerate(reads))):
         if index + 1 < len(reads) and reads[index + 1].mark.plays("title"):
             continue  # "I have seen X" speaks of one item only
+        if index and reads[index - 1].mark.plays("title") and reads[index].mark.plays("familiar"):
+            continue
         if read.mark.plays("fresh", "familiar") and read.polarity in ("include", "exclude"):
             return "new" if read.mark.plays("fresh") == (read.polarity == "include") else "known"
     return ""

@@ -92,6 +92,8 @@ class ScopeReader:
             self._reset(state.joint)
         if state.fresh:
             state.head_article = state.article
+        if mark.plays("or_before"):
+            state.joint = "or"
         state.content.append(len(state.reads))
         state.reads.append(self._current(mark))
         state.joint, state.article, state.fresh, state.noun = "adjacent", False, False, False

@@ -19,7 +19,12 @@ def without_stories(reads: Sequence[Read], lexicon: Lexicon) -> list[Read]:
         if any(read.mark.plays("tale") for read in reads[start:end]):
             told = set(range(start, end))
         else:
-            told = {*_seasons(reads, start, end), *_ages(reads, start, end, lexicon), *_owned(reads, start, end)}
+            told = {
+                *_dates(reads, start, end),
+                *_seasons(reads, start, end),
+                *_ages(reads, start, end, lexicon),
+                *_owned(reads, start, end),
+            }
         for index in told:
             read = out[index]
             if read.polarity == "include" and not read.mark.plays("quality", "known", "unknown"):
@@ -35,6 +40,12 @@ def _clauses(reads: Sequence[Read]) -> Iterator[tuple[int, int]]:
             yield start, index
             start = index if read.mark.plays(*_STARTS) else index + 1
     yield start, len(reads)
+
+
+def _dates(reads: Sequence[Read], start: int, end: int) -> Iterator[int]:
+    """Years in which something happened to somebody: "In 2019 my cat died"."""
+    if any(read.mark.plays("event") for read in reads[start:end]):
+        yield from (index for index in range(start, end) if reads[index].mark.plays("range", "amount"))
 
 
 def _seasons(reads: Sequence[Read], start: int, end: int) -> Iterator[int]:
