@@ -128,6 +128,19 @@ SENTENCES = [
     ("films", "适合结婚纪念日看的爱情片", ["genres: 爱情"]),
     ("films", "分手后看的喜剧", ["genres: 喜剧"]),
     ("films", "我1990年出生，来部喜剧", ["genres: 喜剧"]),
+    ("films", "不看不行的战争片", ["genres: 战争"]),
+    ("films", "没有恐怖片不行", ["genres: 恐怖"]),
+    ("films", "不能没有喜剧", ["genres: 喜剧"]),
+    ("films", "少不了喜剧", ["genres: 喜剧"]),
+    ("films", "恐怖片我不怕", ["genres: 恐怖"]),
+    ("films", "不反对恐怖", []),
+    ("films", "不拒绝喜剧", []),
+    ("films", "战争片看不够", ["genres: 战争"]),
+    ("films", "百看不厌的喜剧", ["genres: 喜剧"]),
+    ("films", "谁不爱喜剧", []),
+    ("films", "别忘了喜剧", ["genres: 喜剧"]),
+    ("films", "恐怖？不要。喜剧？要。", ["genres: 喜剧", "not genres: 恐怖"]),
+    ("films", "喜剧要，恐怖不要", ["genres: 喜剧", "not genres: 恐怖"]),
 ]  # fmt: skip
 CATALOGS = {shelf: make("zh") for shelf, make in SHELVES.items()}
 

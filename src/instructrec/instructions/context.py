@@ -12,6 +12,7 @@ from instructrec.instructions.tokens import Token
 _NEAR = 4
 """Marks that may stand between words that act on each other; keeps the reading linear."""
 _LONGEST_LIST = 40
+_ASKING = ("?", ":", "=", "–", "—", "-")
 _NAMED = ("value", "title", "range")
 
 
@@ -104,6 +105,9 @@ class ContextReader:
 
     def _pronoun_behind(self, place: int) -> None:
         """A negation of "them" or "both" acts on what was named before: "leave out both"."""
+        if self._answers(place):
+            self.marks[place] = replace(self.marks[place], roles=("negation_after",))
+            return
         back = False
         for mark in self.marks[place + 1 : place + 1 + _NEAR]:
             if mark.plays("sign", "contrast"):
@@ -127,6 +131,13 @@ class ContextReader:
                 self.marks[place] = replace(self.marks[place], roles=("negation_after",))
                 return
             named = named or mark.plays(*_NAMED)
+
+    def _answers(self, place: int) -> bool:
+        """Whether it answers what was named before: "horror? never.", "horror: no"."""
+        if place < 2 or not self.marks[place - 2].plays(*_NAMED) or not self._is_sign(place - 1):
+            return False
+        asked = self.tokens[self.marks[place - 1].first].key in _ASKING
+        return asked and (place + 1 == len(self.marks) or self._is_sign(place + 1))
 
     def _only_this(self, place: int) -> None:
         """Nothing but what "except" names, where the sentence then refuses all else: "apart from A I watch nothing"."""

@@ -88,7 +88,7 @@ class ScopeReader:
             self._reset(state.joint)  # "no horror and two comedies"
         if state.joint == "and" and state.polarity != "include" and not state.fresh and state.article and not state.head_article:
             self._reset("and")  # "no romance and a happy end": the second thing has its own article, so it is wanted
-        if self._stands_apart(mark):
+        if self._stands_apart(mark) or self._is_described(mark):
             self._reset(state.joint)
         if state.fresh:
             state.head_article = state.article
@@ -99,6 +99,13 @@ class ScopeReader:
         state.joint, state.article, state.fresh, state.noun = "adjacent", False, False, False
         if state.once:
             state.once, state.polarity, state.trigger = False, "include", None
+
+    def _is_described(self, mark: Mark) -> bool:
+        """Whether a degree only spoke of the word before: "a not too expensive mascara"."""
+        state = self.state
+        if state.polarity != "unclear" or state.fresh or state.joint != "adjacent" or not mark.plays("value"):
+            return False
+        return state.reads[state.content[-1]].mark.plays("quality", "known", "unknown")
 
     def _stands_apart(self, mark: Mark) -> bool:
         """Whether no negation from before reaches it: "no A, and rated above 4"; a range may also say itself what is unwanted."""
@@ -203,6 +210,10 @@ class ScopeReader:
         state.segment += 1
 
     def _behind(self, role: str, place: int) -> None:
+        state = self.state
+        if role == "negation_after" and state.polarity == "exclude" and state.fresh and state.trigger == place - 1:
+            self._reset("adjacent")  # "doesn't bore me"
+            return
         self._backwards(role, place)
         if role == "negation_after" and self.state.polarity == "exclude" and not self.state.fresh:
             self._reset("adjacent")  # "除了……以外" ends here
