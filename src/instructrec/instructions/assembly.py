@@ -20,7 +20,7 @@ from itertools import product
 
 from instructrec.instructions.exclusions import excludes, named_attribute
 from instructrec.instructions.ranges import flipped
-from instructrec.instructions.scope import Read
+from instructrec.instructions.reads import Read
 from instructrec.instructions.vocabulary import Ref, Vocabulary
 from instructrec.tables import Limit
 
@@ -41,7 +41,7 @@ class Sorted:
 def sort_reads(reads: Sequence[Read], vocabulary: Vocabulary) -> Sorted:
     """Split reads into limits, wishes and leftovers."""
     reads = _without_pairs(reads)
-    wishes, unused = set(_soft(reads)), set(_leftover(reads))
+    wishes, unused = set(_soft(reads)), {*_leftover(reads), *_told(reads)}
     wanted, softened = includes(reads, vocabulary)
     wished = [replace(read, soft=True) if index in softened else read for index, read in enumerate(reads)]
     spans, loose, impossible, notes = ranges(wished, vocabulary)
@@ -105,6 +105,11 @@ def _leftover(reads: Sequence[Read]) -> list[int]:
         or read.polarity in ("unclear", "open")
         or (read.polarity == "exclude" and not read.mark.plays("value", "range", "title"))
     ]
+
+
+def _told(reads: Sequence[Read]) -> list[int]:
+    """Words that only tell what happened."""
+    return [index for index, read in enumerate(reads) if read.mark.plays("tale", "event")]
 
 
 def includes(reads: Sequence[Read], vocabulary: Vocabulary) -> tuple[list[Limit], set[int]]:

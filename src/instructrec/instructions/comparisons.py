@@ -28,6 +28,8 @@ class ComparisonReader:
         self.tokens = tokens
         self.vocabulary = vocabulary
         self.lexicon = lexicon
+        self._carried: str | None = None
+        """What was compared last in this sentence: "热度比A低、比B高"."""
         self._example: Mark | None = None
         """The title named last: what a bare "newer" compares with."""
 
@@ -39,6 +41,8 @@ class ComparisonReader:
             mark = self.marks[place]
             if mark.plays("title"):
                 self._example = mark
+            elif mark.plays("sign") and self.tokens[mark.first].ends_sentence:
+                self._carried = None
             found = self._found(place, out)
             if found is None:
                 out.append(mark)
@@ -76,7 +80,7 @@ class ComparisonReader:
             mark = out[-back]
             if mark.plays("attribute") and mark.attribute in self.vocabulary.catalog.numbers:
                 return mark
-            if not mark.plays("filler", "article"):
+            if not mark.plays("filler", "article") and not (mark.plays("and") and self.lexicon.script == "han"):
                 return None
         return None
 
@@ -160,9 +164,8 @@ class ComparisonReader:
             if self.marks[end].is_content:
                 break
             end += 1
-        way = self._way(end) if end < len(self.marks) else None
-        title = self.marks[at]
-        if way is not None and title.plays("title"):
+        way, title = self._way(end), self.marks[at]
+        if title.plays("title") and (way is not None or self.marks[place].plays("not_as")):
             self._example = title
             found = self._turned_title(place, title, end, out)
             if found is not None:
@@ -185,15 +188,23 @@ class ComparisonReader:
         named = self._named_before(out[:-1] if negation else out)
         attribute = self.vocabulary.kinds.get(way[0]) if way is not None else None
         attribute = attribute or (named.attribute if named is not None else None)
+        if way is None and named is not None and not title.plays(*_NUMERIC):
+            way, end = ("any", "after"), self.marks.index(title)  # "热度不及《X》": which way goes without saying
+        attribute = attribute or (self._carried if way is not None and way[0] == "any" else None)
         if way is None or attribute is None:
             return None
+        self._carried = attribute
         turned = _OTHER_WAY[way[1]] if self.marks[place].plays("not_as") else _NOT[way[1]] if negation else way[1]
         first = min(mark.first for mark in (self.marks[place], negation, named) if mark is not None)
         while out and out[-1].first >= first:
             out.pop()
+        if end < len(self.marks) and self.marks[end] is title:
+            return [self._relative(title, attribute, turned, first, title.last)], end + 1
         return [self._relative(title, attribute, turned, first, self._last(end))], self._after(end)
 
     def _way(self, place: int) -> Comparison | None:
+        if place >= len(self.marks):
+            return None
         mark = self.marks[place]
         if mark.compare is not None:
             return mark.compare

@@ -12,6 +12,8 @@ from instructrec.instructions.tokens import Token
 _NEAR = 4
 """Marks that may stand between words that act on each other; keeps the reading linear."""
 _LONGEST_LIST = 40
+_ASKING = ("?", ":", "=", "–", "—", "-")
+_NAMED = ("value", "title", "range")
 
 
 class ContextReader:
@@ -28,8 +30,14 @@ class ContextReader:
         """The marks with the roles that they have where they stand."""
         rules: tuple[tuple[str, Callable[[int], None]], ...] = (
             ("soft_after", self._soft_ahead),
+            ("soft", self._allowance),
             ("negation_after", self._negation_ahead),
+            ("except", self._only_this),
+            ("particle", self._particle),
+            ("back_only", self._back_only),
             ("negation", self._negation_behind),
+            ("negation", self._pronoun_behind),
+            ("negation", self._all_behind),
             ("negation_after", self._all_behind),
             ("contrast", self._all_but),
             ("either_then", self._either_then),
@@ -55,6 +63,12 @@ class ContextReader:
         if self._is_head(place) and self._leads_to_content(place):
             self.marks[place] = replace(self.marks[place], roles=("soft",))
 
+    def _allowance(self, place: int) -> None:
+        """What a counted number "may be" is no preference: "at most two may be horror"."""
+        before = self.marks[place - 1] if place else None
+        if before is not None and before.plays("amount") and self._leads_to_content(place):
+            self.marks[place] = replace(self.marks[place], roles=("filler",))
+
     def _negation_ahead(self, place: int) -> None:
         mark = self.marks[place]
         if not mark.plays("negation") and self._is_head(place) and self._leads_to_content(place):
@@ -70,9 +84,88 @@ class ContextReader:
         if (after is None or after.plays("sign")) and before is not None and before.is_content:
             self.marks[place] = replace(mark, roles=(*mark.roles, "negation_after"))
 
+    def _back_only(self, place: int) -> None:
+        """An order what to leave out acts on what its clause named before, unless it names something itself."""
+        before = next(
+            (
+                at
+                for at in reversed(self.marks[max(0, place - 2 * _NEAR) : place])
+                if at.plays(*_NAMED, "fresh", "familiar", "sign")
+            ),
+            None,
+        )
+        if before is None or before.plays("sign"):
+            return
+        for mark in self.marks[place + 1 : place + 1 + 2 * _NEAR]:
+            if mark.plays("sign"):
+                break
+            if mark.plays(*_NAMED, "quality", "amount"):
+                return
+        self.marks[place] = replace(self.marks[place], roles=("negation_after",))
+
+    def _pronoun_behind(self, place: int) -> None:
+        """A negation of "them" or "both" acts on what was named before: "leave out both"."""
+        if self._answers(place):
+            self.marks[place] = replace(self.marks[place], roles=("negation_after",))
+            return
+        back = False
+        for mark in self.marks[place + 1 : place + 1 + _NEAR]:
+            if mark.plays("sign", "contrast"):
+                break
+            if not mark.plays("back", "filler"):
+                return
+            back = back or mark.plays("back")
+        if back and any(mark.plays(*_NAMED) for mark in self.marks[max(0, place - 2 * _NEAR) : place]):
+            self.marks[place] = replace(self.marks[place], roles=("negation_after", "all"))
+
+    def _particle(self, place: int) -> None:
+        """The end of a verb in two parts acts on what stands between them: "keep horror out"."""
+        after = next((mark for mark in self.marks[place + 1 : place + 1 + _NEAR] if mark.first and not mark.plays("filler")), None)
+        if after is not None and not after.plays("sign", "contrast", "and"):
+            return
+        named = False
+        for mark in reversed(self.marks[max(0, place - 3 * _NEAR) : place]):
+            if mark.plays("sign", "contrast") or (mark.plays("part_verb") and not named):
+                return
+            if mark.plays("part_verb"):
+                self.marks[place] = replace(self.marks[place], roles=("negation_after",))
+                return
+            named = named or mark.plays(*_NAMED)
+
+    def _answers(self, place: int) -> bool:
+        """Whether it answers what was named before: "horror? never.", "horror: no"."""
+        if place < 2 or not self.marks[place - 2].plays(*_NAMED) or not self._is_sign(place - 1):
+            return False
+        asked = self.tokens[self.marks[place - 1].first].key in _ASKING
+        return asked and (place + 1 == len(self.marks) or self._is_sign(place + 1))
+
+    def _only_this(self, place: int) -> None:
+        """Nothing but what "except" names, where the sentence then refuses all else: "apart from A I watch nothing"."""
+        named, other = False, False
+        for at in range(place + 1, min(place + 1 + 3 * _NEAR, len(self.marks))):
+            mark = self.marks[at]
+            if mark.plays("sign") and (self.tokens[mark.first].key != "," or not named):
+                return
+            if mark.plays(*_NAMED):
+                if other or at - place > 2 * _NEAR:
+                    return
+                named = True
+            other = other or (named and mark.plays("any_other", "rest"))
+            if named and (mark.plays("nothing_else") or (other and mark.plays("negation", "negation_after"))):
+                if self._leads_to_content(at):
+                    return
+                self.marks[place] = replace(self.marks[place], roles=("firm",))
+                for passed in range(place + 1, at + 1):
+                    if self.marks[passed].plays("any_other", "rest", "negation", "negation_after", "nothing_else", "except"):
+                        self.marks[passed] = replace(self.marks[passed], roles=("filler",))
+                return
+
     def _all_behind(self, place: int) -> None:
         """Words that speak of all ("都不要") reach all that was listed."""
         mark = self.marks[place]
+        if place and self.marks[place - 1].plays("every_one"):
+            self.marks[place] = replace(mark, roles=("negation_after", "all", "every_one"))  # "一部都别放进来"
+            return
         alone = "all" in self.lexicon.strong.get((self.tokens[mark.first].key,), ())
         if alone or (place and self.marks[place - 1].plays("all")):
             self.marks[place] = replace(mark, roles=(*mark.roles, "all"))
@@ -160,6 +253,9 @@ class ContextReader:
 
     def _or_behind(self, place: int) -> None:
         """What stands side by side before it is an alternative, as far as it speaks of one attribute: "A, B, both are fine"."""
+        if self._is_repeated(place):
+            self.marks[place] = replace(self.marks[place], roles=("or",))  # "A也罢B也罢"
+            return
         self.marks[place] = replace(self.marks[place], roles=("filler",))
         last: Mark | None = None
         joints: list[int] = []
@@ -168,6 +264,8 @@ class ContextReader:
             if mark.plays("value"):
                 if last is not None and not {ref.attribute for ref in mark.refs} & {ref.attribute for ref in last.refs}:
                     return
+                if last is not None and last.first == mark.last:
+                    self.marks[at + 1] = replace(last, roles=(*last.roles, "or_before"))  # "红色粉色都行"
                 for joint in joints:
                     self.marks[joint] = replace(self.marks[joint], roles=("or",))
                 last, joints = mark, []
@@ -175,6 +273,13 @@ class ContextReader:
                 joints += [at] if last is not None else []
             elif not self._is_within_list(mark, near=last is None and place - at <= 2 * _NEAR):
                 return
+
+    def _is_repeated(self, place: int) -> bool:
+        """Whether the same words come again behind the next thing."""
+        mark, after = self.marks[place], self.marks[place + 1 : place + 1 + _NEAR]
+        words = [token.key for token in self.tokens[mark.first : mark.last]]
+        again = any([token.key for token in self.tokens[other.first : other.last]] == words for other in after[1:])
+        return bool(after) and after[0].plays("value") and again
 
     def _is_within_list(self, mark: Mark, *, near: bool) -> bool:
         passed = mark.plays("filler", "noun", "article", "or", "or_after", "either", "firm", "owner")

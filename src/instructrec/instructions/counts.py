@@ -129,7 +129,7 @@ class CountReader:
 
     def _behind(self, place: int) -> int | None:
         """The mark behind a number and its measure word."""
-        while place < len(self.marks) and self.marks[place].plays("measure"):
+        while place < len(self.marks) and self.marks[place].plays("measure", "of_them"):
             place += 1
         return place if place < len(self.marks) else None
 
@@ -139,7 +139,7 @@ class CountReader:
             return None
         mark = self.marks[place]
         if mark.plays("article") and mark.low is not None:
-            partitive = place > 0 and self.marks[place - 1].plays("of_them")
+            partitive = place > 0 and self.marks[place - 1].plays("of_them", "each")
             counts = (
                 qualified
                 or partitive
@@ -155,7 +155,7 @@ class CountReader:
     def _closes(self, place: int) -> bool:
         """Whether it stands right behind a value at the end of a clause: "香水一瓶"."""
         ends = place + 1 == len(self.marks) or self.marks[place + 1].plays("sign")
-        return self.lexicon.script == "han" and ends and place > 0 and self.marks[place - 1].plays("value")
+        return self.lexicon.script == "han" and ends and place > 0 and self.marks[place - 1].plays("value", "exactly", "alone")
 
     def _is_before_value(self, place: int) -> bool:
         return place + 1 < len(self.marks) and self.marks[place + 1].plays("value")
@@ -168,7 +168,7 @@ class CountReader:
             return False
         if after is not None and after.plays("or", "to") and place + 2 < len(self.marks):
             return self._number(place + 2) is not None
-        follows = after is not None and after.plays("value", "quality", "noun", "of_them", "range", "known")
+        follows = after is not None and after.plays("value", "quality", "noun", "of_them", "range", "known", "each")
         return follows or (before is not None and before.plays("firm", "and") and (after is None or after.plays("sign", "from")))
 
     def _is_blocked(self, place: int) -> bool:
@@ -177,10 +177,25 @@ class CountReader:
             return False
         before = self.marks[place - 1]
         other = before.plays("owner", "noun", "unit", "value", "unknown", "count", "number") and self.lexicon.script != "han"
+        after = self.marks[place + 1] if place + 1 < len(self.marks) else None
+        if before.plays("value") and after is not None and after.plays("value"):
+            other = False  # "3 comedies 2 dramas"
         if self.lexicon.script == "han":
-            other = before.plays("owner", "unknown", "number") and not before.plays("firm", "including")
+            told = self._is_people(place) or before.plays("unknown") and not self._is_measured(place)
+            other = told or (before.plays("owner", "number") and not before.plays("firm", "including"))
         article = before.plays("article") and self.tokens[before.first].key in ("a", "an", "another")
         return other or article or self.tokens[self.marks[place].first].hyphenated
+
+    def _is_people(self, place: int) -> bool:
+        """Whether a number that needs no measure word says how many persons: "给我俩"."""
+        return self.marks[place].plays("measured") and self.lexicon.is_subject(self.tokens[self.marks[place].first - 1].key)
+
+    def _is_measured(self, place: int) -> bool:
+        """Whether a measure word follows, and then what is counted or nothing."""
+        after = self.marks[place + 1 : place + 3]
+        if not after or not after[0].plays("measure"):
+            return False
+        return len(after) == 1 or after[1].plays("value", "noun", "sign", "range", "fresh", "familiar", "quality", "of_what")
 
     def _counts_other(self, place: int) -> bool:
         """Whether the number counts something that is no item of the list: hours, people; Chinese needs a measure word."""
@@ -195,7 +210,11 @@ class CountReader:
             return True
         if self.lexicon.script != "han" or self.marks[place].plays("article"):
             return False
-        measured = after is not None and after.plays("measure", "noun")
+        measured = (
+            self.marks[place].plays("measured")
+            or (place > 0 and self.marks[place - 1].plays("each"))
+            or (after is not None and after.plays("measure", "noun"))
+        )
         return not measured and not (place and self.marks[place - 1].plays("list"))
 
     def _measures(self, mark: Mark) -> bool:
@@ -218,6 +237,8 @@ class CountReader:
             flags.append("with")
         if self._is_noun(end):
             flags.append("noun")
+        if any(mark.plays("each") for mark in (*self.marks[max(0, place - 1) : place], *self.marks[end : end + 1])):
+            flags.append("each")
         flags += self._asked_flags(place, end, flags)
         return Mark(("amount", *flags), self.marks[place].first, self.marks[end - 1].last, low=low, high=high), end
 
@@ -269,6 +290,9 @@ class CountReader:
                 return True
             if not mark.plays("quality", "known", "unknown", "article", "filler", "from"):
                 break
+        ends = end >= len(self.marks) or self.marks[end].plays("sign")
+        if bare and ends and before is not None and before.plays("whole_of"):
+            return True  # "a marathon of twelve: ..."
         if not bare or (end < len(self.marks) and self.marks[end].plays("unknown", "known", "number", "year")):
             return False
         at = place - 1

@@ -14,6 +14,8 @@ _TITLE_QUOTES = ("《", "『")
 _LONGEST_QUOTE = 60
 _LONGEST_NAME = 8
 _SHORT_WORD = 3
+_SURE = 5
+"""Chinese characters of a title that is not there by chance."""
 _MOST_CORRECTED = 6
 """Names of one text that are looked up with misspellings; keeps the reading linear and short."""
 
@@ -85,12 +87,16 @@ class ExampleFinder:
         return None
 
     def _may_be_title(self, words: tuple[str, ...], place: int) -> bool:
-        written = self._is_capital(place, place + len(words))
+        written = self._is_capital(place, place + len(words)) or (self.lexicon.script == "han" and len(words) >= _SURE)
         plain = all(self._is_plain(word) for word in words)
         if self.expect == "example":
             alone = self._is_alone(words, place)
             return written or len(words) > 1 or (not plain and alone)
-        if place == 0 and not any(token.text[:1].isupper() for token in self.tokens[1 : len(words)]):
+        if (
+            self.lexicon.script != "han"
+            and place == 0
+            and not any(token.text[:1].isupper() for token in self.tokens[1 : len(words)])
+        ):
             return False
         return written and not plain and (len(words) > 1 or self.expect == "name")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from instructrec.instructions.scope import Read
+from instructrec.instructions.reads import Read
 from instructrec.instructions.vocabulary import Ref
 from instructrec.tables import Limit
 
@@ -50,6 +50,11 @@ def _meant(reads: Sequence[Read], index: int) -> tuple[Ref, ...]:
     return tuple(ref for ref in refs if ref.attribute == attribute) or refs
 
 
+def _is_each(reads: Sequence[Read], read: Read) -> bool:
+    """Whether the words that refuse it say "not one of all these"."""
+    return read.trigger is not None and reads[read.trigger].mark.plays("every_one", "all")
+
+
 def _unwanted(reads: Sequence[Read]) -> list[list[int]]:
     """Unwanted values; those side by side form one combination."""
     groups: list[list[int]] = []
@@ -58,7 +63,7 @@ def _unwanted(reads: Sequence[Read]) -> list[list[int]]:
         if not read.mark.is_content:
             continue
         if read.mark.plays("value") and read.polarity == "exclude":
-            together = read.joint == "adjacent" and read.trigger == reads[last].trigger
+            together = read.joint == "adjacent" and read.trigger == reads[last].trigger and not _is_each(reads, read)
             if groups and groups[-1][-1] == last and together:
                 groups[-1].append(index)
             else:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from instructrec.instructions.scope import Read
+from instructrec.instructions.marks import Mark
+from instructrec.instructions.reads import Read
 
 _MOST_BEHIND = 20
 """A greater number behind a value rather counts something else ("lamps under 50")."""
+_NEAR = 6
 _LONGEST_BODY = 40
 """Marks that one condition may have; keeps the reading linear."""
 
@@ -47,6 +49,8 @@ def read_groups(reads: Sequence[Read]) -> list[Group]:
     """Every firm amount with its condition; an article counts as one in a list that counts ("two comedies and a western")."""
     groups: list[Group] = []
     for index, read in enumerate(reads):
+        if _sums_up(reads, index):
+            continue
         if not read.mark.plays("amount") or read.soft or read.polarity not in ("include", "exclude"):
             continue
         low, high, roles = read.mark.low, read.mark.high, read.mark.roles
@@ -62,17 +66,78 @@ def read_groups(reads: Sequence[Read]) -> list[Group]:
         trails = not groups[-1].is_plain or ("measured" in roles and "asked" not in roles)
         if not groups[-1].body and trails and "list" not in roles and few:
             groups[-1].body = _behind(reads, index, groups[:-1])
+        if "each" in roles:
+            groups[-1:] = _each(groups[-1], reads)
     return _with_articles(groups, reads)
+
+
+def _sums_up(reads: Sequence[Read], at: int) -> bool:
+    """Whether a number only counts what was listed before it: "科幻、冒险两个元素缺一不可"."""
+    mark = reads[at].mark
+    if not mark.plays("plain") or at + 1 >= len(reads) or not reads[at + 1].mark.plays("kinds_of", "all"):
+        return False
+    values = 0
+    for read in reversed(reads[max(0, at - _LONGEST_BODY) : at]):
+        if read.mark.plays("each") or read.mark.is_content and not read.mark.plays("value"):
+            break
+        if read.mark.plays("value"):
+            values += 1
+            if read.joint == "new" or (read.joint == "adjacent" and read is not reads[at - 1] and values > 1):
+                break
+    return values > 1 and values == mark.low
+
+
+def _each(group: Group, reads: Sequence[Read]) -> list[Group]:
+    """One group for each thing that is listed: "two each of comedy and drama", "西部和犯罪各两部"."""
+    behind = bool(group.body) and group.body[0] > group.at
+    body = group.body if behind else _listed_before(reads, group.at)
+    units: list[list[int]] = []
+    for index in body:
+        units += [] if units and reads[index].joint == "adjacent" and index == units[-1][-1] + 1 else [[]]
+        units[-1].append(index)
+    if len(units) < 2:
+        return [group]
+    roles = ("amount", "plain", "count") if group.is_plain else group.roles
+    return [Group(group.at, roles, group.low, group.high, unit, "and" if place else "new") for place, unit in enumerate(units)]
+
+
+def _listed_before(reads: Sequence[Read], at: int) -> list[int]:
+    """The values of the list right before an amount, whatever joins them."""
+    found: list[int] = []
+    for index in range(at - 1, max(-1, at - _LONGEST_BODY), -1):
+        read = reads[index]
+        if read.sentence != reads[at].sentence or (read.mark.is_content and not read.mark.plays("value", "unknown")):
+            break
+        if read.mark.plays("value") and read.polarity == "include" and not read.soft:
+            found.insert(0, index)
+            if read.joint == "new":
+                break
+    return found
 
 
 def _limited(group: Group, reads: Sequence[Read]) -> None:
     """Words behind the condition that make a plain number a bound: "two thrillers at most"."""
-    after = reads[group.last + 1].mark if group.body and group.last + 1 < len(reads) else None
+    after = _bound_after(reads, group.last + 1) if group.body else None
     if after is None or "plain" not in group.roles or not after.plays("since_after", "until_after"):
         return
     at_least = after.plays("since_after")
     group.roles = ("amount", "at_least" if at_least else "at_most", *group.roles[2:])
     group.low, group.high = (group.low, None) if at_least else (0, group.high)
+
+
+def _bound_after(reads: Sequence[Read], start: int) -> Mark | None:
+    """The bound that ends the clause which begins at `start`, if nothing else is said in it."""
+    for index in range(start, min(start + _NEAR, len(reads))):
+        mark = reads[index].mark
+        if mark.plays("since_after", "until_after"):
+            return mark
+        if mark.is_content or mark.plays("negation", "contrast", "and", "or") or (mark.plays("sign") and index > start):
+            return None
+        if mark.plays("sign"):
+            ends = index + 2 >= len(reads) or reads[index + 2].mark.plays("sign")
+            after = reads[index + 1].mark if index + 1 < len(reads) else None
+            return after if ends and after is not None and after.plays("since_after", "until_after") else None
+    return None
 
 
 def _body(reads: Sequence[Read], at: int) -> list[int]:
@@ -129,6 +194,8 @@ def _behind(reads: Sequence[Read], at: int, groups: Sequence[Group]) -> list[int
             break
         if not read.mark.is_content:
             continue
+        if read.mark.plays("unknown") and read.joint == "adjacent" and joint and not found:
+            continue  # "给敏感肌用的至少四款"
         if index in taken or not joint or not read.mark.plays("value", "range") or read.polarity != "include" or read.soft:
             break
         found.insert(0, index)

@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from instructrec.instructions.marks import Mark
-from instructrec.instructions.scope import Joint, Read, ScopeReader
+from instructrec.instructions.reads import Joint, Read
+from instructrec.instructions.scope import ScopeReader
 from instructrec.instructions.tokens import Token
+
+_NEAR = 6
+"""Words that may stand between the members of a list; keeps the reading linear."""
 
 
 def read_scopes(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[Read]:
@@ -21,7 +25,7 @@ def read_scopes(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[Read]:
         after = reads[content[position + 1]] if position + 1 < len(content) else None
         if after is None or (after.polarity, after.soft) != (read.polarity, read.soft) or after.joint == "new":
             closing = _default(reads, index)
-        if read.joint == "comma" and closing == "or" and position and _is_other(reads[content[position - 1]], read):
+        if read.joint == "comma" and closing == "or" and _is_other(_named_before(reads, content[:position]), read):
             closing = "and"  # "a lipstick, red or pink"
         if read.joint == "comma":
             reads[index] = replace(read, joint=closing, comma=True)
@@ -30,10 +34,21 @@ def read_scopes(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[Read]:
     return reads
 
 
-def _is_other(before: Read, read: Read) -> bool:
-    """Whether two values cannot be alternatives, because they speak of different attributes."""
-    attributes = [{ref.attribute for ref in one.mark.refs} for one in (before, read)]
-    return all(attributes) and not attributes[0] & attributes[1]
+def _named_before(reads: Sequence[Read], content: Sequence[int]) -> Read | None:
+    """What the list before would have to be of: the last value or range, whatever words nobody can check stand between."""
+    near = (reads[index] for index in reversed(content[-_NEAR:]))
+    return next((read for read in near if read.mark.plays("value", "range", "amount")), None)
+
+
+def _is_other(before: Read | None, read: Read) -> bool:
+    """Whether two things cannot be alternatives, because they speak of different attributes."""
+    attributes = [_attributes(one) for one in (before, read) if one is not None]
+    return len(attributes) == 2 and all(attributes) and not attributes[0] & attributes[1]
+
+
+def _attributes(read: Read) -> set[str]:
+    mark = read.mark
+    return {mark.attribute} if mark.plays("range") and mark.attribute else {ref.attribute for ref in mark.refs}
 
 
 def _default(reads: Sequence[Read], index: int) -> Joint:

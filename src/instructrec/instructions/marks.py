@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from instructrec.instructions.examples import ExampleFinder
+from instructrec.instructions.figures import FigureReader
 from instructrec.instructions.lexicon import Comparison, Lexicon
 from instructrec.instructions.render import FIRST_YEAR, LAST_YEAR
 from instructrec.instructions.tokens import Token, number
@@ -18,6 +19,8 @@ CONTENT = frozenset(
 """Roles of marks that say what is wanted; all other roles say how."""
 
 _LONGEST_MISTYPED = 8
+_JOINED = re.compile(r"([a-z]+)(\d{1,3})")
+_TIMES = re.compile(r"([1-9]\d?)x|x([1-9]\d?)")
 _DECADE = re.compile(r"(\d{2}|\d{4})s")
 
 
@@ -60,6 +63,7 @@ class Scanner:
         self._spellings: dict[str, str] = {}
         self.keys = tuple(self._spelled(token) for token in tokens)
         self.examples = ExampleFinder(tokens, vocabulary, lexicon)
+        self.figures = FigureReader(self.keys, vocabulary, lexicon)
         self._links = {words[-1] for words, roles in lexicon.strong.items() if "than" in roles} | {"as"}
 
     def scan(self) -> list[Mark]:
@@ -67,7 +71,7 @@ class Scanner:
         marks: list[Mark] = []
         place = 0
         while place < len(self.tokens):
-            mark = self._example(place) or self._phrase(place) or self._single(place)
+            mark = self._example(place) or self._figures(place) or self._phrase(place) or self._single(place)
             marks.append(mark)
             place = mark.last
             self._expect(mark)
@@ -111,6 +115,15 @@ class Scanner:
         found = self.examples.find(place)
         return None if found is None else Mark((found.role,), place, found.end, found.refs, items=found.items)
 
+    def _figures(self, place: int) -> Mark | None:
+        """A number at `place` that is written in a way of its own."""
+        found = self.figures.find(place)
+        return (
+            None
+            if found is None
+            else Mark((found.role,), place, found.end, attribute=found.attribute, low=found.low, high=found.high)
+        )
+
     def _phrase(self, place: int) -> Mark | None:
         reach = self._reach(place)
         for length in range(reach, 0, -1):
@@ -125,14 +138,23 @@ class Scanner:
     def _cuts(self, start: int, end: int) -> bool:
         """Whether a phrase would begin or end in the middle of a longer word."""
         bound = self.lexicon.bound
-        if end - start > 1 and self._joins_number(start, end):
+        if end - start > 1 and (self._joins_number(start, end) or self._corrects_into(start, end)):
             return True
         return bool(bound) and (self.keys[end - 1 : end + 1] in bound or (start > 0 and self.keys[start - 1 : start + 1] in bound))
 
     def _joins_number(self, start: int, end: int) -> bool:
         """Whether an "or" stands before another bound ("before 1960 or after 2010") rather than behind one ("1960 or after")."""
         joins = {"or", "and"}.intersection(self.lexicon.strong.get(self.keys[start : start + 1], ()))
-        return bool(joins) and end < len(self.keys) and self.keys[end][:1].isdigit()
+        if not joins or end >= len(self.keys) or joins.intersection(self.lexicon.strong.get(self.keys[start:end], ())):
+            return False
+        return self.keys[end][:1].isdigit() or "than" in self.lexicon.strong.get(self.keys[end : end + 1], ())
+
+    def _corrects_into(self, start: int, end: int) -> bool:
+        """Whether the "no" that ends a correction belongs to what follows ("actually no horror")."""
+        roles = self.lexicon.strong.get(self.keys[start:end], ())
+        if "correction" not in roles or not self.lexicon.negates(self.keys[end - 1]) or end >= len(self.keys):
+            return False
+        return self.tokens[end].is_word and self.keys[end] not in self.lexicon.words
 
     def _mistyped(self, place: int) -> Mark | None:
         """A phrase with one wrong character that sounds the same, where no known one begins."""
@@ -222,6 +244,14 @@ class Scanner:
             return self._decade(int(token.key[:-1]), place, place + 1)
         if not token.is_word:
             return Mark(("sign",), place, place + 1)
+        joined = _JOINED.fullmatch(token.key)
+        times = _TIMES.fullmatch(token.key)
+        if times:
+            behind = () if times[1] else ("measured", "listed")
+            many = float(times[1] or times[2])
+            return Mark(("amount", "plain", "count", *behind), place, place + 1, low=many, high=many)
+        if joined and "list" in self.lexicon.strong.get((joined[1],), ()):
+            return Mark(("amount", "list", "count", "asked"), place, place + 1, low=float(joined[2]), high=float(joined[2]))
         known = self.lexicon.stem(self.keys[place]) in self.vocabulary.words
         return Mark(("known" if known else "unknown",), place, place + 1)
 

@@ -10,14 +10,16 @@ from instructrec.core import Instruction
 from instructrec.instructions.assembly import Sorted, sort_reads
 from instructrec.instructions.comparisons import ComparisonReader
 from instructrec.instructions.context import in_context
+from instructrec.instructions.corrections import corrected
 from instructrec.instructions.counts import CountReader
 from instructrec.instructions.joints import read_scopes
 from instructrec.instructions.lexicon import Lexicon, lexicon_for
 from instructrec.instructions.marks import Mark, Scanner
 from instructrec.instructions.quotas import read_quotas
 from instructrec.instructions.ranges import RangeReader
-from instructrec.instructions.scope import Polarity, Read
+from instructrec.instructions.reads import Polarity, Read
 from instructrec.instructions.settling import settle
+from instructrec.instructions.stories import without_stories
 from instructrec.instructions.tokens import Token, clean, foreign_script_share, han_share, tokenize
 from instructrec.instructions.vocabulary import Vocabulary
 from instructrec.tables import Catalog
@@ -66,7 +68,7 @@ def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon) -> Reading:
     ranged = RangeReader(compared, tokens, vocabulary, lexicon).read()
     counted = CountReader(ranged, tokens, lexicon).read()
     reads = read_scopes(in_context(counted, tokens, lexicon), tokens)
-    return Reading(cleaned, tuple(tokens), tuple(reads))
+    return Reading(cleaned, tuple(tokens), tuple(without_stories(corrected(reads), lexicon)))
 
 
 def parse(text: str, catalog: Catalog, *, language: str = "en", n: int = 10) -> Instruction:
@@ -137,6 +139,8 @@ def _seen(reading: Reading) -> Literal["", "new", "known"]:
     for index, read in reversed(list(enumerate(reads))):
         if index + 1 < len(reads) and reads[index + 1].mark.plays("title"):
             continue  # "I have seen X" speaks of one item only
+        if index and reads[index - 1].mark.plays("title") and reads[index].mark.plays("familiar"):
+            continue
         if read.mark.plays("fresh", "familiar") and read.polarity in ("include", "exclude"):
             return "new" if read.mark.plays("fresh") == (read.polarity == "include") else "known"
     return ""

@@ -10,7 +10,7 @@ from instructrec.core import Quota
 from instructrec.instructions.assembly import includes, ranges
 from instructrec.instructions.exclusions import excludes
 from instructrec.instructions.groups import Group, read_groups
-from instructrec.instructions.scope import Read
+from instructrec.instructions.reads import Read
 from instructrec.instructions.vocabulary import Vocabulary
 from instructrec.tables import Limit
 
@@ -33,7 +33,7 @@ def read_quotas(reads: Sequence[Read], vocabulary: Vocabulary, *, n: int) -> Cou
     length, used = _length(groups, reads)
     _choose(groups, reads, length)
     if length is None:
-        length, listed = _sum_or_first(groups)
+        length, listed = _sum_or_first(groups, reads)
         used |= listed
     quotas, out = [], list(reads)
     spent = 0
@@ -130,7 +130,7 @@ def _has_more(reads: Sequence[Read], group: Group) -> bool:
     return any(read.mark.is_content and index not in own and read.polarity == "include" for index, read in enumerate(reads))
 
 
-def _sum_or_first(groups: Sequence[Group]) -> tuple[int | None, set[int]]:
+def _sum_or_first(groups: Sequence[Group], reads: Sequence[Read]) -> tuple[int | None, set[int]]:
     """The length where it is only said with conditions: "five comedies" (all five), "two comedies and one western" (three)."""
     plain = [group for group in groups if group.is_plain and group.body and not group.is_quota]
     if not plain:
@@ -141,7 +141,7 @@ def _sum_or_first(groups: Sequence[Group]) -> tuple[int | None, set[int]]:
     if "noun" in first.roles and parts and (parts[0].joint != "and" or parts[0].comma):
         whole = True
     else:
-        whole = not parts or all(_is_part(group, first) for group in parts)
+        whole = not parts or all(_is_part(group, first, reads) for group in parts)
     if any(group.roles[1] == "rest" and group.body for group in groups):
         for group in plain:
             group.is_quota = True  # "four comedies and the rest dramas" leaves the length open
@@ -161,14 +161,20 @@ def _sum_or_first(groups: Sequence[Group]) -> tuple[int | None, set[int]]:
     return (None if vague else sum(int(group.low or 0) for group in counted)), set()
 
 
-def _is_part(group: Group, first: Group) -> bool:
+def _is_part(group: Group, first: Group, reads: Sequence[Read]) -> bool:
     """Whether a group counts among the items of the first: "ten comedies, three from the 80s"."""
     return (
         "noun" not in group.roles
         and (group.joint != "and" or group.comma)
         and (group.low or 0) < (first.low or 0)
-        and "ranged" in group.roles
+        and ("ranged" in group.roles or _speaks_of_other(group, first, reads))
     )
+
+
+def _speaks_of_other(group: Group, first: Group, reads: Sequence[Read]) -> bool:
+    """Whether a group is of values of other attributes: "two lipsticks, one red"."""
+    kinds = [{ref.attribute for index in one.body for ref in reads[index].mark.refs} for one in (group, first)]
+    return all(kinds) and not kinds[0] & kinds[1]
 
 
 def _bounds(group: Group, length: int, spent: int) -> tuple[int, int | None] | None:
@@ -198,6 +204,8 @@ def _conditions(reads: Sequence[Read], group: Group, vocabulary: Vocabulary) -> 
         replace(read, polarity="include" if index in own and turned else read.polarity if index in own else "counted")
         for index, read in enumerate(reads[start : group.last + 1], start)
     ]
-    wanted, _ = includes(inside, vocabulary)
+    wanted, loose = includes(inside, vocabulary)
+    if loose:
+        return ()  # no condition can hold all of it
     spans, _, _, _ = ranges(inside, vocabulary)
     return (*wanted, *spans, *excludes(inside, {value for limit in wanted for value in limit.values})[0])

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
 
 from instructrec.instructions.marks import Mark
+from instructrec.instructions.reads import Joint, Polarity, Read
 from instructrec.instructions.tokens import Token
-
-Polarity: TypeAlias = Literal["include", "exclude", "open", "unclear", "counted"]
-Joint: TypeAlias = Literal["new", "adjacent", "comma", "and", "or"]
 
 _HANDLERS = (
     "negation", "open", "unclear", "negation_after", "soft_after", "soft", "like", "firm", "contrast", "or", "and", "article",
@@ -20,28 +17,6 @@ _HANDLERS = (
 _NEAR = 4
 _LONGEST_LIST = 40
 """Marks that one list may have; keeps the reading linear."""
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A mark in context.
-
-    `polarity`: wanted, unwanted, without condition ("not only"), a degree nobody can check ("less", "not too"), or used up by a
-    count of the list ("at least two");
-    `soft`: a preference rather than a demand; `joint`: how it hangs on the content before it; `article`: "a" before it;
-    `comma`: it follows a comma, whatever that stands for; `segment`, `sentence`: numbers of the clause and sentence;
-    `trigger`: index of the mark that set the polarity, if any.
-    """
-
-    mark: Mark
-    polarity: Polarity
-    soft: bool
-    joint: Joint
-    article: bool
-    segment: int
-    sentence: int
-    trigger: int | None
-    comma: bool = False
 
 
 @dataclass(slots=True)
@@ -113,15 +88,24 @@ class ScopeReader:
             self._reset(state.joint)  # "no horror and two comedies"
         if state.joint == "and" and state.polarity != "include" and not state.fresh and state.article and not state.head_article:
             self._reset("and")  # "no romance and a happy end": the second thing has its own article, so it is wanted
-        if self._stands_apart(mark):
+        if self._stands_apart(mark) or self._is_described(mark):
             self._reset(state.joint)
         if state.fresh:
             state.head_article = state.article
+        if mark.plays("or_before"):
+            state.joint = "or"
         state.content.append(len(state.reads))
         state.reads.append(self._current(mark))
         state.joint, state.article, state.fresh, state.noun = "adjacent", False, False, False
         if state.once:
             state.once, state.polarity, state.trigger = False, "include", None
+
+    def _is_described(self, mark: Mark) -> bool:
+        """Whether a degree only spoke of the word before: "a not too expensive mascara"."""
+        state = self.state
+        if state.polarity != "unclear" or state.fresh or state.joint != "adjacent" or not mark.plays("value"):
+            return False
+        return state.reads[state.content[-1]].mark.plays("quality", "known", "unknown")
 
     def _stands_apart(self, mark: Mark) -> bool:
         """Whether no negation from before reaches it: "no A, and rated above 4"; a range may also say itself what is unwanted."""
@@ -173,6 +157,9 @@ class ScopeReader:
 
     def _negate(self, place: int, role: str) -> None:
         state = self.state
+        if role == "negation" and self.marks[place].plays("except") and self._refuses_all(place):
+            self._reset("new")  # "I won't watch anything but ...": only that
+            return
         if role == "negation" and state.polarity == "exclude" and state.fresh and not self._is_nor(place):
             state.polarity = "open"  # "don't skip ...": a negated negation imposes nothing
         else:
@@ -181,6 +168,13 @@ class ScopeReader:
             state.joint = "or"
         state.trigger, state.fresh, state.soft, state.article = place, True, False, False
         state.once = self._is_prefix(place)
+
+    def _refuses_all(self, place: int) -> bool:
+        """Whether a negation is in force and nothing was named since: "I won't touch anything ..."."""
+        trigger = self.state.trigger
+        if self.state.polarity != "exclude" or trigger is None:
+            return False
+        return place - trigger <= 2 * _NEAR and not any(mark.plays("value", "title", "range") for mark in self.marks[trigger:place])
 
     def _is_nor(self, place: int) -> bool:
         return self.tokens[self.marks[place].first].key == "nor"
@@ -204,6 +198,8 @@ class ScopeReader:
         state = self.state
         if role == "firm" and state.fresh and state.polarity != "include":
             return  # "I don't really want ..."
+        if role == "firm" and state.joint == "comma":
+            state.joint = "new"  # "sci-fi or western, just thrillers": a condition that must hold as well
         if state.polarity != "include" or state.soft or role == "contrast":
             self._reset("new" if role == "contrast" else state.joint)
 
@@ -214,6 +210,10 @@ class ScopeReader:
         state.segment += 1
 
     def _behind(self, role: str, place: int) -> None:
+        state = self.state
+        if role == "negation_after" and state.polarity == "exclude" and state.fresh and state.trigger == place - 1:
+            self._reset("adjacent")  # "doesn't bore me"
+            return
         self._backwards(role, place)
         if role == "negation_after" and self.state.polarity == "exclude" and not self.state.fresh:
             self._reset("adjacent")  # "除了……以外" ends here
@@ -235,8 +235,19 @@ class ScopeReader:
             listed = listed or read.joint in ("and", "or")
             linked = ("and", "or") if role == "negation_after" else ("and", "or", "adjacent", *(("comma",) if listed else ()))
             reaches = role == "negation_after" and self._lists(index, place, listed=listed)
-            if read.joint not in linked and not reaches:
+            beside = role == "negation_after" and read.joint == "adjacent" and self._lies_beside(index, place)
+            if read.joint not in linked and not reaches and not beside:
                 return
+
+    def _lies_beside(self, index: int, place: int) -> bool:
+        """Whether words behind reach over this one to its neighbour: to the other half of a pair ("romantic comedies are out"),
+        over a word nobody knows, and where not one is wanted.
+        """
+        read = self.state.reads[index]
+        if read.mark.plays("unknown", "known") or self.marks[place].plays("every_one", "all"):
+            return True
+        before = self.state.reads[index - 1].mark if index else None
+        return before is not None and bool({ref.attribute for ref in before.refs} & {ref.attribute for ref in read.mark.refs})
 
     def _lists(self, index: int, place: int, *, listed: bool) -> bool:
         """Whether the comma before a thing only lists, so that words behind reach beyond it ("A, B and C are out")."""
@@ -245,7 +256,12 @@ class ScopeReader:
             return False
         earlier = next((self.state.reads[at] for at in reversed(self.state.content[-_LONGEST_LIST:]) if at < index), None)
         listed = listed and earlier is not None and not earlier.article
-        return self.tokens[read.mark.first - 1].text == "、" or self.marks[place].plays("all") or listed
+        bare = earlier is not None and self._opens_clause(earlier.mark)
+        return self.tokens[read.mark.first - 1].text == "、" or (self.marks[place].plays("all") and bare) or listed
+
+    def _opens_clause(self, mark: Mark) -> bool:
+        """Whether nothing asks for it: it stands first in the text or right behind a sign."""
+        return mark.first == 0 or not self.tokens[mark.first - 1].is_word
 
     def _seen_behind(self, place: int) -> int | None:
         """What is new or known, if nothing else stands between it and the words behind it ("我看过的就别推荐了")."""

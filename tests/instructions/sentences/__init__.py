@@ -1,8 +1,8 @@
 """Sentences as people write them, with what they mean: `{shelf}.{language}.toml` beside this file, for the catalogs in shelves.py.
 
-`unseen.{shelf}.{language}.toml` holds a second set, written apart from the first. Understanding is measured with it; it is never
-used for development, so a sentence of it that is misunderstood is counted, not mended. `third/{shelf}.{language}.toml` holds a
-third set of that kind, written apart from both.
+The first set and `second.{shelf}.{language}.toml` were written before the rules that read them were finished, and the rules were
+mended by them. `third/{shelf}.{language}.toml` was written apart from both; understanding is measured with it. A sentence of it that is
+misunderstood is counted, not mended.
 
 Three lists a file: simple (at most one condition), composite (several, or several values) and hard (contradictions, orders to the
 machine, titles that look like something else, words that are no condition). An entry has `text`, `expect` (one string a
@@ -32,7 +32,7 @@ from instructrec.tables import Catalog, Limit
 
 FOLDER = Path(__file__).parent
 KINDS = ("simple", "composite", "hard")
-PARTS = {"first": "", "unseen": "unseen.", "third": "third/"}
+PARTS = {"first": "", "second": "second.", "third": "third/"}
 FIELDS = {"text", "expect", "wish", "unknown"}
 MARK = re.compile(r"\{(@?)([^{}=\":]+)(?:=([^{}\":]+))?\}")
 RANGE = re.compile(r"(\w+) (-?[\d.]*?)\.\.(-?[\d.]*)")
@@ -81,12 +81,9 @@ class Hard:
         )
 
 
-def load(language: str, shelf: str, unseen: bool = False, part: str = "") -> list[Sentence]:
-    """The sentences of one file of a set, `part` of PARTS (if empty the first, or the second if `unseen`).
-
-    Their catalog is SHELVES[shelf](language).
-    """
-    name = f"{PARTS[part or ('unseen' if unseen else 'first')]}{shelf}.{language}"
+def load(language: str, shelf: str, part: str = "first") -> list[Sentence]:
+    """The sentences of one file of a set (`part` of PARTS); their catalog is SHELVES[shelf](language)."""
+    name = f"{PARTS[part]}{shelf}.{language}"
     entries = tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
     if set(entries) != set(KINDS):
         raise ValueError(f"{name}: lists {sorted(entries)}, wanted {KINDS}")

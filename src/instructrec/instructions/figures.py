@@ -1,0 +1,128 @@
+"""Numbers as Chinese writes them: years digit by digit or without their century, decimals in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from instructrec.instructions.lexicon import Lexicon
+from instructrec.instructions.render import FIRST_YEAR, LAST_YEAR
+from instructrec.instructions.tokens import number
+from instructrec.instructions.vocabulary import Vocabulary
+
+_ZEROS = ("零", "〇", "○")
+_EARLIEST_SHORT = 30
+"""A smaller number before "year" without a leading zero rather counts years."""
+_LONGEST_COUNT = 3
+
+
+class Figure(NamedTuple):
+    """A "year", "decade" or "number" up to the token `end`."""
+
+    role: str
+    end: int
+    low: float
+    high: float
+    attribute: str | None = None
+
+
+class FigureReader:
+    """Reads such numbers at a place of the text."""
+
+    def __init__(self, keys: Sequence[str], vocabulary: Vocabulary, lexicon: Lexicon) -> None:
+        self.keys = tuple(keys)
+        self.vocabulary = vocabulary
+        self.lexicon = lexicon
+
+    def find(self, place: int) -> Figure | None:
+        """The number that begins at a token, if it is of this kind."""
+        if self.lexicon.script != "han":
+            return None
+        return self._year(place) or self._decimal(place)
+
+    def _digit(self, place: int) -> int | None:
+        if place >= len(self.keys):
+            return None
+        key = self.keys[place]
+        value = 0 if key in _ZEROS else self.lexicon.counts.get((key,), 10)
+        return int(value) if value < 10 and key != "两" else None
+
+    def _plays(self, place: int, role: str) -> bool:
+        return place < len(self.keys) and role in self.lexicon.strong.get(self.keys[place : place + 1], ())
+
+    def _year(self, place: int) -> Figure | None:
+        found = self._short(place) or self._spelled(place) or self._counted(place)
+        if self.vocabulary.year is None or found is None:
+            return None
+        year, end = found
+        ending = self.lexicon.decade_ending
+        if self.keys[end : end + len(ending)] == ending:
+            return Figure("decade", end + len(ending), float(year), year + 9.0) if year % 10 == 0 else None
+        return Figure("year", end, float(year), float(year)) if FIRST_YEAR <= year <= LAST_YEAR else None
+
+    def _spelled(self, place: int) -> tuple[int, int] | None:
+        """A year digit by digit: "一九六零年", "九五年"."""
+        digits: list[int] = []
+        while len(digits) < 5 and (digit := self._digit(place + len(digits))) is not None:
+            digits.append(digit)
+        end = place + len(digits)
+        if len(digits) not in (2, 4) or not self._plays(end, "year_suffix"):
+            return None
+        if len(digits) == 2:
+            return (self._century(digits[0] * 10 + digits[1]), end) if digits[0] in (0, *range(3, 10)) else None
+        return int("".join(str(digit) for digit in digits)), end
+
+    def _counted(self, place: int) -> tuple[int, int] | None:
+        """A year in a number word: "两千年"."""
+        for length in range(_LONGEST_COUNT, 0, -1):
+            value = self.lexicon.counts.get(self.keys[place : place + length], 0)
+            if value >= FIRST_YEAR and self._plays(place + length, "year_suffix"):
+                return int(value), place + length
+        return None
+
+    def _short(self, place: int) -> tuple[int, int] | None:
+        """A year without its century: "95年", "95到99年"."""
+        if not self._is_short(place) or self.keys[place + 1 : place + 3] == self.lexicon.decade_ending:
+            return None
+        span = self._plays(place + 1, "to") and self._is_short(place + 2) and self._plays(place + 3, "year_suffix")
+        suffix = self._plays(place + 1, "year_suffix") and self.keys[place + 1 : place + 3] not in self.lexicon.strong
+        dated = self._plays(place + 1, "year_suffix") and self._is_bound(place + 1)
+        return (self._century(int(self.keys[place])), place + 1) if span or suffix or dated else None
+
+    def _is_bound(self, place: int) -> bool:
+        """Whether a bound of three characters begins there ("年以前"), which no stretch of years has."""
+        roles = self.lexicon.strong.get(self.keys[place : place + 3], ())
+        return bool({"before_after", "since_after", "until_after"}.intersection(roles))
+
+    def _is_short(self, place: int) -> bool:
+        key = self.keys[place] if place < len(self.keys) else ""
+        return key.isascii() and key.isdigit() and len(key) == 2 and (key[0] == "0" or int(key) >= _EARLIEST_SHORT)
+
+    def _century(self, short: int) -> int:
+        return self.vocabulary.decade(short // 10 * 10) + short % 10
+
+    def _decimal(self, place: int) -> Figure | None:
+        """A decimal in words: "四点五", "九块九"."""
+        for length in range(_LONGEST_COUNT, 0, -1):
+            at = place + length
+            whole = self.lexicon.counts.get(self.keys[place:at]) if at < len(self.keys) else None
+            whole = number(self.keys[place]) if whole is None and length == 1 else whole
+            if whole is None:
+                continue
+            unit = self.lexicon.kind_words.get(self.keys[at : at + 1]) == "price"
+            digit = self._digit(at + 1)
+            if digit is None and at + 1 < len(self.keys) and self.keys[at + 1].isdigit() and len(self.keys[at + 1]) == 1:
+                digit = int(self.keys[at + 1])
+            if digit is None or not (unit or self._plays(at, "point")) or self._counts_on(at + 2):
+                return None
+            attribute = self.vocabulary.kinds.get("price") if unit else None
+            value = round(whole + digit / 10, 6)
+            return None if unit and attribute is None else Figure("number", at + 2, value, value, attribute)
+        return None
+
+    def _counts_on(self, place: int) -> bool:
+        """Whether the digit before belongs to something else: "三点十分", "二十块两瓶"."""
+        if place >= len(self.keys):
+            return False
+        measure = self._plays(place, "measure") and not self.vocabulary.attributes.get(self.keys[place : place + 1])
+        return measure or self._digit(place) is not None or self.lexicon.counts.get(self.keys[place : place + 1], 0) >= 10
