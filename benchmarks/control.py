@@ -3,10 +3,10 @@
     python -m benchmarks.control --data ml-1m --json
 
 Full catalog, leave-one-out, lists of 10, seen items hidden. Sentences are written about the held-out item of a test user from the
-catalog's attributes (`instructions/sentences.py`), so that their limits hold for it and for 1-5 % of the items; half also hold a
-soft wish ("ideally ..."). All figures but `csr_seen` use openings, phrasings and endings that tuning never sees. A list obeys when
-every item meets every limit that the sentence was written from (tolerance 0) and it is as long as it can be. `renamed`: the same on
-a catalog whose attribute words were replaced by invented ones.
+catalog's attributes (`instructions/sentences.py`), so that their limits hold for it and for 1-5 % of the items; for relevance half of
+them also hold a soft wish ("ideally ..."). All figures but `csr_seen` use openings, phrasings and endings that tuning never sees. A
+list obeys when every item meets every limit that the sentence was written from (tolerance 0) and it is as long as it can be.
+`renamed`: the same on a catalog whose attribute words were replaced by invented ones.
 
 Relevance is NDCG@10 of the held-out item, paired over users: the fusion under the instruction, the same fusion's first 100 items
 filtered afterwards, and the same fusion under the limits alone (strength 0: the words order nothing).
@@ -64,10 +64,10 @@ ORDER = ("include", "either", "years", "number", "exclude")
 """Kinds of conditions in the order in which people say them: what is wanted first."""
 
 
-def about(writer: SentenceWriter, target: int, size: int, rng: np.random.Generator) -> list[Clause]:
+def about(writer: SentenceWriter, target: int, size: int, rng: np.random.Generator, *, soft: bool) -> list[Clause]:
     """Up to `size` conditions of different kinds that a catalog item meets; either two values or one, for nobody says both.
 
-    In half of the sentences a further value of the item would be nice: a wish, which limits nothing.
+    With `soft` a further value of the item would be nice in half of the sentences: a wish, which limits nothing.
     """
     dropped = "include" if rng.random() < 0.2 else "either"
     kinds = [str(kind) for kind in rng.permutation([kind for kind in ORDER if kind != dropped])]
@@ -79,7 +79,7 @@ def about(writer: SentenceWriter, target: int, size: int, rng: np.random.Generat
     said = {value for kind in kept for limit in made[kind].means.limits for value in limit.values}
     own = [ref for ref in writer.values if ref.value in writer.catalog.labels[ref.attribute].of(target) and ref.value not in said]
     clauses = [made[kind] for kind in kept]
-    if own and clauses and rng.random() < SOFT:
+    if soft and own and clauses and rng.random() < SOFT:
         place = len(clauses) - (kept[-1] == "exclude")
         clauses.insert(place, writer.soft(own[int(rng.integers(len(own)))], rng))
     return clauses
@@ -108,7 +108,16 @@ def condition(writer: SentenceWriter, kind: str, target: int, rng: np.random.Gen
     return writer.either(ref, same[int(rng.integers(len(same)))], rng) if same else None
 
 
-def written(parts: Split, rng: np.random.Generator, *, sizes: Sequence[int], count: int, held_out: bool, catalog: Catalog) -> Suite:
+def written(
+    parts: Split,
+    rng: np.random.Generator,
+    *,
+    sizes: Sequence[int],
+    count: int,
+    held_out: bool,
+    catalog: Catalog,
+    soft: bool = False,
+) -> Suite:
     """Sentences about the targets of `count` test users, of one of `sizes` conditions each, met by 1-5 % of the items."""
     writer = SentenceWriter(catalog, held_out=held_out)
     queries, targets = single_targets(parts.test)
@@ -117,7 +126,7 @@ def written(parts: Split, rng: np.random.Generator, *, sizes: Sequence[int], cou
         if len(found) == count:
             break
         for _ in range(12):
-            sentence = writer.write(about(writer, targets[row], int(rng.choice(sizes)), rng), rng)
+            sentence = writer.write(about(writer, targets[row], int(rng.choice(sizes)), rng, soft=soft), rng)
             share = catalog.matching(sentence.truth.limits).mean()
             if SHARE[0] <= share <= SHARE[1] and catalog.matching(sentence.truth.limits)[targets[row]]:
                 found.append((queries[row], targets[row], sentence))
@@ -258,11 +267,7 @@ def measure(parts: Split, config: RunConfig, *, seed: int, work: Path, users: in
     again = written(parts, rng, sizes=(1, 2, 3), count=users, held_out=True, catalog=ridge.catalog)
     out |= {f"{key}_renamed": value for key, value in obedience(ridge, again).items()}
     ridge.catalog = catalog
-    both = Suite(
-        queries=[*suites["unseen"].queries, *suites["composite"].queries],
-        targets=[*suites["unseen"].targets, *suites["composite"].targets],
-        sentences=[*suites["unseen"].sentences, *suites["composite"].sentences],
-    )
+    both = written(parts, rng, sizes=(1, 2, 3, 4), count=users, held_out=True, catalog=catalog, soft=True)
     began = time.perf_counter()
     understood(both, catalog)
     out["parse_ms"] = (time.perf_counter() - began) * 1000 / len(both.sentences)

@@ -1,8 +1,8 @@
 """Sentences as people write them, with what they mean: `{shelf}.{language}.toml` beside this file, for the catalogs in shelves.py.
 
 The first set and `second.{shelf}.{language}.toml` were written before the rules that read them were finished, and the rules were
-mended by them. `third/{shelf}.{language}.toml` was written apart from both; understanding is measured with it. A sentence of it that is
-misunderstood is counted, not mended.
+mended by them. `third/{shelf}.{language}.toml` was written apart from both; understanding is measured with it: a sentence of it
+that is misunderstood is counted, not mended.
 
 Three lists a file: simple (at most one condition), composite (several, or several values) and hard (contradictions, orders to the
 machine, titles that look like something else, words that are no condition). An entry has `text`, `expect` (one string a
