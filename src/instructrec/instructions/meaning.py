@@ -1,0 +1,210 @@
+"""What a canonical text means: the way back from `canonical.to_canonical`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal, cast
+
+from instructrec.core import Instruction, Quota
+from instructrec.errors import QueryError, nearest
+from instructrec.instructions.canonical import END, Piece, Statement, attributes_of, is_whole, items_of, spelled, written
+from instructrec.instructions.evidence import Evidence
+from instructrec.tables import Catalog, ItemId, Limit
+
+
+def from_canonical(text: str, catalog: Catalog, *, said: str = "") -> Instruction:
+    """The instruction that a canonical text means; `said` is the text it was understood from.
+
+    Raises QueryError for what is not canonical or names what the catalog does not have.
+    """
+    return meaning(spelled(text), catalog, said=said)
+
+
+def meaning(found: Iterable[Statement], catalog: Catalog, *, said: str = "", evidence: Evidence | None = None) -> Instruction:
+    """The instruction that statements mean; copied words are those of `evidence`."""
+    read = _Read(catalog, evidence)
+    for statement in found:
+        _Reader(statement, read).read()
+    excluded = [Limit(attribute=name, operator="exclude", values=tuple(values)) for name, values in read.unwanted.items()]
+    return Instruction(
+        text=said,
+        limits=(*dict.fromkeys(read.limits), *excluded),
+        quotas=tuple(dict.fromkeys(read.quotas)),
+        like=tuple(dict.fromkeys(read.like)),
+        unlike=tuple(dict.fromkeys(read.unlike)),
+        seen=read.seen,
+        n=read.n,
+        wish=", ".join(dict.fromkeys(read.wishes)),
+    )
+
+
+@dataclass(slots=True)
+class _Read:
+    """What was read so far; exclusions by attribute."""
+
+    catalog: Catalog
+    evidence: Evidence | None
+    limits: list[Limit] = field(default_factory=list)
+    unwanted: dict[str, dict[str, None]] = field(default_factory=dict)
+    quotas: list[Quota] = field(default_factory=list)
+    like: list[ItemId] = field(default_factory=list)
+    unlike: list[ItemId] = field(default_factory=list)
+    wishes: list[str] = field(default_factory=list)
+    seen: Literal["", "new", "known"] = ""
+    n: int | None = None
+
+
+class _Reader:
+    """Reads one statement from left to right."""
+
+    def __init__(self, statement: Statement, into: _Read) -> None:
+        self.statement = statement
+        self.into = into
+        self.catalog = into.catalog
+        self.at = 0
+
+    def read(self) -> None:
+        kind = self._next().text
+        if kind in ("+", "-", "#"):
+            self._keep(self._condition(kind))
+        elif kind in ("least", "most", "exact"):
+            self.into.quotas.append(self._quota(kind))
+        elif kind in ("new", "known"):
+            self.into.seen = cast(Literal["new", "known"], kind)
+        elif kind == "n":
+            self.into.n = self._whole()
+        elif kind in ("like", "unlike"):
+            (self.into.like if kind == "like" else self.into.unlike).extend(self._items())
+        elif kind == "wish":
+            self.into.wishes.append(self._words())
+        else:
+            raise self._wrong("no statement begins so")
+        if self._next() != END:
+            raise self._wrong("its end was expected sooner")
+
+    def _keep(self, limit: Limit) -> None:
+        if limit.operator == "exclude":
+            self.into.unwanted.setdefault(limit.attribute, {}).update(dict.fromkeys(limit.values))
+        else:
+            self.into.limits.append(limit)
+
+    def _next(self) -> Piece:
+        if self.at >= len(self.statement):
+            raise self._wrong("it ends too soon")
+        self.at += 1
+        return self.statement[self.at - 1]
+
+    def _sees(self, *texts: str) -> bool:
+        piece = self.statement[self.at] if self.at < len(self.statement) else END
+        return piece.kind == "mark" and piece.text in texts
+
+    def _word(self) -> str:
+        piece = self._next()
+        if piece.kind == "mark":
+            raise self._wrong(f"a word was expected, not {piece.text}")
+        return piece.text
+
+    def _number(self) -> float:
+        word = self._word()
+        try:
+            value = float(word)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise self._wrong(f"'{word}' is no number")
+        return value
+
+    def _whole(self) -> int:
+        value = self._number()
+        if not value.is_integer() or value < 0:
+            raise self._wrong(f"{value:g} is no number of items")
+        return int(value)
+
+    def _condition(self, kind: str) -> Limit:
+        if kind == "#":
+            return self._range()
+        values = [self._word()]
+        while self._sees("|"):
+            self._next()
+            values.append(self._word())
+        attributes = attributes_of(self.catalog, values)
+        if self._sees("@"):
+            self._next()
+            named = self._word()
+            attributes = [name for name in attributes if name == named]
+        if len(attributes) != 1:
+            raise self._wrong(f"{' and '.join(values)} are values of {len(attributes)} attributes, and of one they should be")
+        return Limit(attribute=attributes[0], operator="include" if kind == "+" else "exclude", values=tuple(values))
+
+    def _range(self) -> Limit:
+        attribute = self._word()
+        if attribute not in self.catalog.numbers:
+            known = list(self.catalog.numbers)
+            raise self._wrong(f"there are no numbers '{attribute}'; known: {', '.join(known) or 'none'}{nearest(attribute, known)}")
+        low: float | None = None
+        high: float | None = None
+        while self._sees("from", "to", "decade", "=", ">=", "<=", ">", "<"):
+            kind, bound = self._next().text, self._number()
+            if kind in ("from", "=", ">=", "decade"):
+                low = bound
+            if kind in ("to", "=", "<="):
+                high = bound
+            if kind == "decade":
+                high = bound + 9
+            if kind == ">":
+                low = self._inside(attribute, bound, 1)
+            if kind == "<":
+                high = self._inside(attribute, bound, -1)
+        if low is None and high is None:
+            raise self._wrong("a bound was expected")
+        return Limit(attribute=attribute, operator="range", low=low, high=high)
+
+    def _inside(self, attribute: str, bound: float, direction: int) -> float:
+        """The first number beyond a bound that is not in."""
+        if is_whole(self.catalog, attribute):
+            return math.floor(bound) + 1.0 if direction > 0 else math.ceil(bound) - 1.0
+        return math.nextafter(bound, direction * math.inf)
+
+    def _quota(self, kind: str) -> Quota:
+        least, most = 0, None
+        amount = self._whole()
+        if kind in ("least", "exact"):
+            least = amount
+        if kind in ("most", "exact"):
+            most = amount
+        if self._sees("most"):
+            self._next()
+            most = self._whole()
+        if self._next().text != "of" or not self._sees("+", "-", "#"):
+            raise self._wrong("'of' and a condition were expected")
+        limits = [self._condition(self._next().text)]
+        while self._sees("&"):
+            self._next()
+            limits.append(self._condition(self._next().text))
+        return Quota(limits=tuple(limits), at_least=least, at_most=most)
+
+    def _items(self) -> list[ItemId]:
+        if not self._sees("@"):
+            title = self._word()
+            found = list(items_of(self.catalog, title))
+        else:
+            self._next()
+            title = self._word()
+            found = [title] if title in self.catalog.index else []
+        if not found:
+            raise self._wrong(f"no item is called '{title}'")
+        return found
+
+    def _words(self) -> str:
+        first = self._next()
+        last = first
+        while self.at < len(self.statement) and self.statement[self.at].kind == "copy":
+            last = self._next()
+        if first.kind == "copy" and self.into.evidence is not None:
+            return self.into.evidence.said(first.place, last.place + 1)
+        return first.text
+
+    def _wrong(self, why: str) -> QueryError:
+        return QueryError(f"The canonical statement '{written([self.statement])}' has no meaning: {why}.")
