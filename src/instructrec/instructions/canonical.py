@@ -239,5 +239,5 @@ def is_whole(catalog: Catalog, attribute: str) -> bool:
 def beyond(catalog: Catalog, attribute: str, bound: float, direction: int) -> float | None:
     """The number that a bound lies just inside of: 1991 is "more than 1990" where all numbers are whole."""
     if is_whole(catalog, attribute):
-        return bound + direction if bound.is_integer() else None
+        return bound + direction if float(bound).is_integer() else None
     return strict_bound(bound, direction)

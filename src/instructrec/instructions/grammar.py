@@ -6,6 +6,7 @@ can be written, whatever the text says, and every way through ends: each value, 
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -141,15 +142,17 @@ class Grammar:
         if len(open_) == 1:
             return self._attributes(done, counted=counted)
         if len(open_) == 2:
-            some = [mark(text) for pair in _BOUNDS for text in pair] + [mark("="), mark("from")] if self.numbers else []
-            return [*some, *([mark("decade")] if self.decades else [])]
+            some = [mark(text) for pair in _BOUNDS for text in pair] + [mark("=")] if self.numbers else []
+            spans = [mark("from")] if len(self.numbers) > 1 else []
+            return [*some, *spans, *([mark("decade")] if self.decades else [])]
         if open_[-1].kind == "mark":
-            if last == "decade":
-                return self.decades
-            begun = float(open_[-2].text) if last == "to" else None
-            return [piece for piece in self.numbers if begun is None or float(piece.text) > begun] or self.numbers[:1]
+            begun = float(open_[-2].text) if open_[-2].kind == "number" else -math.inf
+            above = [piece for piece in self.numbers if float(piece.text) > begun]
+            highest = max((float(piece.text) for piece in self.numbers), default=0.0)
+            below = [piece for piece in above if float(piece.text) < highest]
+            return self.decades if last == "decade" else below if last == "from" else above
         if open_[-2].text == "from":
-            return [mark("to")] if any(float(piece.text) > float(last) for piece in self.numbers) else ends
+            return [mark("to")]
         if len(open_) == 4 and open_[2].text in _BOUNDS[0]:
             above = [piece for piece in self.numbers if float(piece.text) > float(last)]
             return [*(mark(text) for text in _BOUNDS[1] if above), *ends]

@@ -52,7 +52,7 @@ class UnderstandingConfig(TuningConfig):
     sentences: int = field(default=6000, metadata={"help": "sentences that are read in tuning, none twice"})
     pretended: float = field(default=0.5, metadata={"help": "share of the sentences that is about made-up catalogs"})
     hold_out_values: bool = field(default=False, metadata={"help": "never say a fifth of the values (for measuring)"})
-    batch_tokens: int = field(default=1600, metadata={"help": "tokens an optimiser step"})
+    batch_tokens: int = field(default=600, metadata={"help": "tokens an optimiser step"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
