@@ -54,7 +54,7 @@ TEXT = "a comedy or drama from 1990, at least two war, like Alien, five of them,
         (said(TEXT), said(TEXT, seen="new"), said(TEXT, seen="new")),
         (said(TEXT, n=5), said(TEXT, like=("6",)), said(TEXT, like=("6",), n=5)),
         # The same words, used differently: as the model says.
-        (said(TEXT, wanted("Comedy"), wanted("Drama")), said(TEXT, wanted("Comedy", "Drama")), said(TEXT, wanted("Comedy", "Drama"))),
+        (said(TEXT, wanted("Comedy"), wanted("War")), said(TEXT, wanted("Comedy", "War")), said(TEXT, wanted("Comedy", "War"))),
         (said(TEXT, between(1990, 1990)), said(TEXT, between(1990, None)), said(TEXT, between(1990, None))),
         (
             said(TEXT, wanted("War")),
@@ -64,7 +64,7 @@ TEXT = "a comedy or drama from 1990, at least two war, like Alien, five of them,
         (said(TEXT, wanted("Comedy")), said(TEXT, wish="comedy"), said(TEXT)),
         # What the grammar cannot say, the rules know better; but exclusions of what they do not speak of hold.
         (said(TEXT, between(1990, 1994)), said(TEXT, between(1990, None)), said(TEXT, between(1990, 1994))),
-        (said(TEXT, wanted("Comedy"), n=3), said(TEXT, unwanted("Horror"), n=5), said(TEXT, wanted("Comedy"), unwanted("Horror"), n=3)),
+        (said(TEXT, wanted("War"), n=3), said(TEXT, unwanted("Horror"), n=5), said(TEXT, wanted("War"), unwanted("Horror"), n=3)),
     ],
 )  # fmt: skip
 def test_the_safer_reading_holds(rules, model, holds):

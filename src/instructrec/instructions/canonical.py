@@ -53,12 +53,19 @@ END, STOP = mark(";"), mark(".")
 def to_canonical(instruction: Instruction, catalog: Catalog, *, language: str = "en") -> str:
     """An instruction in the canonical language, in the order in which its text says things."""
     evidence = Evidence.of(instruction.text, catalog, language)
-    return written(statements(instruction, catalog, evidence))
+    return written(statements(instruction, catalog, evidence), evidence)
 
 
-def written(found: Iterable[Statement]) -> str:
-    """Statements as text."""
-    return " ".join(_shown(piece) for statement in found for piece in statement)
+def written(found: Iterable[Statement], evidence: Evidence | None = None) -> str:
+    """Statements as text; words that were copied from the text of `evidence` are one word."""
+    return " ".join(_shown(piece) for statement in found for piece in _joined(statement, evidence))
+
+
+def _joined(statement: Statement, evidence: Evidence | None) -> Statement:
+    if evidence is None or len(statement) < 3 or statement[1].kind != "copy":
+        return statement
+    copied = [piece.place for piece in statement if piece.kind == "copy"]
+    return (statement[0], Piece("word", evidence.said(copied[0], copied[-1] + 1)), *statement[1 + len(copied) :])
 
 
 def _shown(piece: Piece) -> str:

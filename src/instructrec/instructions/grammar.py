@@ -113,9 +113,12 @@ class Grammar:
             begun = inner[inner.index(mark("&")) + 1 :] if parts else inner
             joint = [mark("&")] if not parts and inner[0] != mark("#") and self._attributes(done, counted=True) else []
             return self._condition(done, begun, ends=[*joint, END], counted=True)
-        if len(open_) == 1 or open_[-1] == mark("most"):
+        if len(open_) == 1:
             return self.counts
-        return [of, mark("most")] if open_[0] == mark("least") and len(open_) == 2 and len(self.counts) > 1 else [of]
+        more = [piece for piece in self.counts if int(piece.text) > int(open_[1].text)]
+        if open_[-1] == mark("most"):
+            return more
+        return [of, mark("most")] if open_[0] == mark("least") and len(open_) == 2 and more else [of]
 
     def _condition(self, done: Sequence[Statement], open_: Statement, *, ends: list[Piece], counted: bool = False) -> list[Piece]:
         """The rest of one condition, which began with "+", "-" or "#"."""

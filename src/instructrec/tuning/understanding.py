@@ -186,7 +186,7 @@ class Understander:
             paths = automaton.step(choices[chosen])
             done = paths[0].done if paths else done
         found = meaning([statement for statement in done if statement[-1] == END], self.catalog, said=text, evidence=evidence)
-        return Understood(instruction=found, canonical=written(done), sure=math.exp(sure))
+        return Understood(instruction=found, canonical=written(done, evidence), sure=math.exp(sure))
 
     def _scores(self, model: MarkedDecoder, waiting: list[int], tokens: list[int]) -> Tensor:
         """Log-probabilities of tokens that may come next, behind those that the reader has not seen yet."""
