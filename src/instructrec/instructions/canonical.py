@@ -1,12 +1,13 @@
-"""Instructions as a short text that has one meaning: one statement a condition, each begun by a mark and ended by ";".
+"""Instructions as a short text that has one meaning: one statement a condition, words first, ended by ";".
 
-    + "Comedy" | "Drama" ;              one of these values; + "English" @ "language" where two attributes have the value
-    - "Horror" ;                        not this value
-    # "year" >= "1990" ;                also > <= < =, from "1990" to "1995", decade "1990", and > "3" < "5"
-    least "2" of + "Comedy" & # "year" < "1980" ;       also most, exact, and least "2" most "4" of
-    n "5" ;   new ;   known ;   like "Static" ;   unlike "Brine" ;   like @ "17" ;   wish "something light" ;
+    "Comedy" | "Drama" + ;          one of these values; "English" @ "language" + where two attributes have the value
+    "Horror" - ;                    not this value
+    "1990" >= "year" ;              also > <= < = decade; "1990" to "1995" "year", and "3" > "5" < "rating"
+    "2" least "Comedy" + & "1980" < "year" ;        also most, exact, and "2" least "4" most
+    "5" n ;   new ;   known ;   "Static" like ;   "Brine" unlike ;   "17" id like ;   "Comedy" wish ;   wish "something light" ;
 
-Words are JSON strings, so that nothing in a catalog or a text can be taken for a mark.
+Words are JSON strings, so that nothing in a catalog or a text can be taken for a mark. They come first because a reader finds the
+next words that matter more easily than it foresees what will be said of them.
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ from instructrec.instructions.evidence import Evidence
 from instructrec.tables import Catalog, ItemId, Limit
 
 MARKS = (
-    *("+", "-", "|", "@", "&", "#", ">=", "<=", ">", "<", "=", "from", "to", "decade", "least", "most", "exact", "of", "n"),
-    *("new", "known", "like", "unlike", "wish", ";", "."),
+    *("+", "-", "|", "@", "&", ">=", "<=", ">", "<", "=", "to", "decade", "least", "most", "exact", "n"),
+    *("new", "known", "like", "unlike", "id", "wish", ";", "."),
 )
 """All that stands outside of words; "." ends the whole."""
 _PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|\S+')
+
+
+_NUMERIC = (">=", "<=", ">", "<", "=", "to", "least", "most", "exact", "n")
 
 
 class Piece(NamedTuple):
@@ -100,22 +104,19 @@ def _piece(part: str) -> Piece:
 def statements(instruction: Instruction, catalog: Catalog, evidence: Evidence) -> list[Statement]:
     """What an instruction says, one statement a condition, in the order in which the text of `evidence` says it."""
     writer = _Writer(catalog, evidence)
-    found = [(writer.place_of(limit), each) for limit in instruction.limits for each in writer.limit(limit)]
-    found += [(writer.place_of(*quota.limits) - 0.5, writer.quota(quota)) for quota in instruction.quotas]
-    for kind, items in (("like", instruction.like), ("unlike", instruction.unlike)):
-        found += writer.examples(kind, items)
-    if instruction.n is not None:
-        found.append((evidence.numbers.get(float(instruction.n), math.inf), (mark("n"), _number(instruction.n), END)))
-    if instruction.seen:
-        found.append((math.inf, (mark(instruction.seen), END)))
+    found = [each for limit in instruction.limits for each in writer.limit(limit)]
+    found += [writer.quota(quota) for quota in instruction.quotas]
+    found += [each for kind in ("like", "unlike") for each in writer.examples(kind, getattr(instruction, kind))]
+    found += [(_number(instruction.n), mark("n"), END)] if instruction.n is not None else []
     found += [writer.wish(part) for part in _wishes(instruction.wish, evidence)]
-    return [statement for _, statement in sorted(found, key=lambda entry: entry[0])]
+    found += [(mark(instruction.seen), END)] if instruction.seen else []
+    return sorted(found, key=writer.place)
 
 
 def _wishes(wish: str, evidence: Evidence) -> Sequence[str]:
-    """The wish in parts that stand in the text, or as a whole."""
-    parts = wish.split(", ")
-    split = wish not in evidence.text and all(part and part in evidence.text for part in parts)
+    """The wish in parts of which each is a value or stands in the text, or as a whole."""
+    parts, values = wish.split(", "), {ref.value for ref in evidence.values}
+    split = wish not in evidence.text and all(part and (part in evidence.text or part in values) for part in parts)
     return parts if split else [wish] if wish else []
 
 
@@ -124,32 +125,25 @@ class _Writer:
         self.catalog = catalog
         self.evidence = evidence
 
-    def place_of(self, *limits: Limit) -> float:
-        """Where the text speaks of one of these limits first; infinity where it does not say."""
-        known = self.evidence
-        places: list[float] = [place for limit in limits for ref, place in known.values.items() if _names(limit, ref)]
-        for bound in (bound for limit in limits for bound in (limit.low, limit.high) if bound is not None):
-            near = (bound, bound - 1, bound + 1, strict_bound(bound, -1), strict_bound(bound, 1))
-            places += [known.numbers[number] for number in near if number is not None and number in known.numbers]
-            places += [known.decades[bound]] if bound in known.decades else []
-        return min(places, default=math.inf)
+    def place(self, statement: Statement) -> float:
+        """Where the text has the first words of a statement; infinity where it does not."""
+        copied = next((float(piece.place) for piece in statement if piece.kind == "copy"), math.inf)
+        return min(place_of(statement[0], statement[1].text, self.evidence), copied)
 
     def limit(self, limit: Limit) -> list[Statement]:
         """The statements of one limit: an exclusion has one a value."""
         if limit.operator == "exclude":
-            return [(mark("-"), *self._values(limit.attribute, [value]), END) for value in limit.values]
+            return [(*self._values(limit.attribute, [value]), mark("-"), END) for value in limit.values]
         return [(*self._condition(limit), END)]
 
     def _condition(self, limit: Limit) -> Statement:
-        if limit.operator == "include":
-            return (mark("+"), *self._values(limit.attribute, limit.values))
-        if limit.operator == "exclude":
-            return (mark("-"), *self._values(limit.attribute, limit.values))
-        return (mark("#"), Piece("word", limit.attribute), *self._bounds(limit))
+        if limit.operator == "range":
+            return (*self._bounds(limit), Piece("word", limit.attribute))
+        return (*self._values(limit.attribute, limit.values), mark("+" if limit.operator == "include" else "-"))
 
     def _values(self, attribute: str, values: Sequence[str]) -> Statement:
         listed: list[Piece] = []
-        for value in values:
+        for value in sorted(values, key=lambda value: place_of(Piece("word", value), "+", self.evidence)):
             listed += [mark("|")] if listed else []
             listed.append(Piece("word", value))
         if len(attributes_of(self.catalog, values)) > 1:
@@ -158,14 +152,13 @@ class _Writer:
 
     def _bounds(self, limit: Limit) -> Statement:
         low, high, known = limit.low, limit.high, self.evidence
-        if low is None or high is None:
-            return (*self._bound(limit.attribute, low, -1), *self._bound(limit.attribute, high, 1))
-        if low == high:
-            return (mark("="), _number(low))
-        if low in known.decades and high == low + 9:
-            return (mark("decade"), _number(low))
-        if low in known.numbers and high in known.numbers:
-            return (mark("from"), _number(low), mark("to"), _number(high))
+        if low is not None and high is not None:
+            if low == high:
+                return (_number(low), mark("="))
+            if low in known.decades and high == low + 9:
+                return (_number(low), mark("decade"))
+            if low in known.numbers and high in known.numbers:
+                return (_number(low), mark("to"), _number(high))
         return (*self._bound(limit.attribute, low, -1), *self._bound(limit.attribute, high, 1))
 
     def _bound(self, attribute: str, bound: float | None, direction: int) -> Statement:
@@ -176,49 +169,63 @@ class _Writer:
         outside, known = beyond(self.catalog, attribute, bound, direction), self.evidence.numbers
         said = outside in known if is_whole(self.catalog, attribute) else True
         if outside is not None and said and bound not in known:
-            return (mark(strict), _number(outside))
-        return (mark(closed), _number(bound))
+            return (_number(outside), mark(strict))
+        return (_number(bound), mark(closed))
 
     def quota(self, quota: Quota) -> Statement:
         """The statement of a quota."""
         amounts: list[Piece] = []
         if quota.at_least == quota.at_most:
-            amounts = [mark("exact"), _number(quota.at_least)]
+            amounts = [_number(quota.at_least), mark("exact")]
         else:
-            amounts += [mark("least"), _number(quota.at_least)] if quota.at_least or quota.at_most is None else []
-            amounts += [mark("most"), _number(quota.at_most)] if quota.at_most is not None else []
+            amounts += [_number(quota.at_least), mark("least")] if quota.at_least or quota.at_most is None else []
+            amounts += [_number(quota.at_most), mark("most")] if quota.at_most is not None else []
         conditions: list[Piece] = []
         for limit in quota.limits:
             conditions += [mark("&")] if conditions else []
             conditions += self._condition(limit)
-        return (*amounts, mark("of"), *conditions, END)
+        return (*amounts, *conditions, END)
 
-    def examples(self, kind: str, items: Sequence[ItemId]) -> list[tuple[float, Statement]]:
+    def examples(self, kind: str, items: Sequence[ItemId]) -> list[Statement]:
         """One statement a title where all items of that title are meant, else one an item."""
-        found: list[tuple[float, Statement]] = []
-        titles = dict.fromkeys(self.catalog.titles[self.catalog.index[item]] for item in items)
-        for title in titles:
+        found: list[Statement] = []
+        for title in dict.fromkeys(self.catalog.titles[self.catalog.index[item]] for item in items):
             meant = items_of(self.catalog, title)
-            place = self.evidence.titles.get(title, math.inf)
             if title and set(meant) <= set(items):
-                found.append((place, (mark(kind), Piece("word", title), END)))
+                found.append((Piece("word", title), mark(kind), END))
             else:
-                some = [item for item in items if item in meant]
-                found += [(place, (mark(kind), mark("@"), Piece("word", item), END)) for item in some]
+                found += [(Piece("word", item), mark("id"), mark(kind), END) for item in items if item in meant]
         return found
 
-    def wish(self, words: str) -> tuple[float, Statement]:
-        """A wish: word by word where it stands in the text, else as a whole."""
+    def wish(self, words: str) -> Statement:
+        """A wish: for a value, or word by word where it stands in the text, else as a whole."""
+        if any(ref.value == words for ref in self.evidence.values):
+            return (Piece("word", words), mark("wish"), END)
         start = self.evidence.text.find(words)
         inside = [k for k, token in enumerate(self.evidence.tokens) if start <= token.start and token.end <= start + len(words)]
         if start < 0 or not inside or self.evidence.said(inside[0], inside[-1] + 1) != words:
-            return math.inf, (mark("wish"), Piece("word", words), END)
-        copied = [Piece("copy", self.evidence.tokens[k].text, k) for k in inside]
-        return inside[0], (mark("wish"), *copied, END)
+            return (mark("wish"), Piece("word", words), END)
+        return (mark("wish"), *(Piece("copy", self.evidence.tokens[k].text, k) for k in inside), END)
 
 
-def _names(limit: Limit, ref: tuple[str, str]) -> bool:
-    return ref[0] == limit.attribute and ref[1] in limit.values
+def place_of(piece: Piece, role: str, evidence: Evidence) -> float:
+    """Where the text has a word or number first, given the mark behind it; infinity where it does not, and for marks."""
+    if piece.kind == "mark":
+        return math.inf
+    if piece.kind == "number" or role in ("decade", *_NUMERIC):
+        value = _value(piece.text)
+        places = [evidence.decades.get(value, math.inf)] if role == "decade" else [evidence.numbers.get(value, math.inf)]
+        return min(places)
+    if role in ("like", "unlike"):
+        return evidence.titles.get(piece.text, math.inf)
+    return min((place for ref, place in evidence.values.items() if ref.value == piece.text), default=math.inf)
+
+
+def _value(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _number(value: float) -> Piece:

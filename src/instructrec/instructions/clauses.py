@@ -187,8 +187,7 @@ class ClauseWriter:
 
     def soft(self, ref: Ref, rng: np.random.Generator) -> Clause:
         """A value that would be nice: a wish, no condition."""
-        written = self._written(ref, rng)
-        return self.say("soft", Instruction(text="", wish=written), rng, value=written)
+        return self.say("soft", Instruction(text="", wish=ref.value), rng, value=self._written(ref, rng))
 
     def mood(self, rng: np.random.Generator) -> Clause:
         """Something that no condition can express: a wish in its own words."""

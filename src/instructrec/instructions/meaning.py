@@ -13,6 +13,8 @@ from instructrec.instructions.canonical import END, Piece, Statement, attributes
 from instructrec.instructions.evidence import Evidence
 from instructrec.tables import Catalog, ItemId, Limit
 
+_BOUNDS = (">=", "<=", ">", "<", "=", "to", "decade")
+
 
 def from_canonical(text: str, catalog: Catalog, *, said: str = "") -> Instruction:
     """The instruction that a canonical text means; `said` is the text it was understood from.
@@ -66,23 +68,37 @@ class _Reader:
         self.at = 0
 
     def read(self) -> None:
-        kind = self._next().text
-        if kind in ("+", "-", "#"):
-            self._keep(self._condition(kind))
-        elif kind in ("least", "most", "exact"):
-            self.into.quotas.append(self._quota(kind))
-        elif kind in ("new", "known"):
-            self.into.seen = cast(Literal["new", "known"], kind)
-        elif kind == "n":
-            self.into.n = self._whole()
-        elif kind in ("like", "unlike"):
-            (self.into.like if kind == "like" else self.into.unlike).extend(self._items())
-        elif kind == "wish":
+        if self._sees("new", "known"):
+            self.into.seen = cast(Literal["new", "known"], self._next().text)
+        elif self._sees("wish"):
+            self._next()
             self.into.wishes.append(self._words())
         else:
-            raise self._wrong("no statement begins so")
+            self._spoken()
         if self._next() != END:
             raise self._wrong("its end was expected sooner")
+
+    def _spoken(self) -> None:
+        """A statement that begins with words."""
+        role = self._role()
+        if role == "n":
+            self.into.n = self._whole()
+            self._next()
+        elif role in ("least", "most", "exact"):
+            self.into.quotas.append(self._quota())
+        elif role in ("like", "unlike", "id"):
+            self._example()
+        elif role == "wish":
+            self.into.wishes.append(self._word())
+            self._next()
+        else:
+            self._keep(self._condition())
+
+    def _role(self, ahead: int = 1) -> str:
+        """The mark behind the next word; empty where there is none."""
+        place = self.at + ahead
+        behind = self.statement[place] if place < len(self.statement) else END
+        return behind.text if behind.kind == "mark" else ""
 
     def _keep(self, limit: Limit) -> None:
         if limit.operator == "exclude":
@@ -122,8 +138,8 @@ class _Reader:
             raise self._wrong(f"{value:g} is no number of items")
         return int(value)
 
-    def _condition(self, kind: str) -> Limit:
-        if kind == "#":
+    def _condition(self) -> Limit:
+        if self._role() in _BOUNDS:
             return self._range()
         values = [self._word()]
         while self._sees("|"):
@@ -136,29 +152,29 @@ class _Reader:
             attributes = [name for name in attributes if name == named]
         if len(attributes) != 1:
             raise self._wrong(f"{' and '.join(values)} are values of {len(attributes)} attributes, and of one they should be")
-        return Limit(attribute=attributes[0], operator="include" if kind == "+" else "exclude", values=tuple(values))
+        if not self._sees("+", "-"):
+            raise self._wrong("'+' or '-' was expected")
+        operator: Literal["include", "exclude"] = "include" if self._next().text == "+" else "exclude"
+        return Limit(attribute=attributes[0], operator=operator, values=tuple(values))
 
     def _range(self) -> Limit:
+        bounds: list[tuple[str, float]] = []
+        while self._role() in _BOUNDS:
+            bound = self._number()
+            kind = self._next().text
+            bounds.append((kind, bound))
+            if kind == "to":
+                bounds.append(("<=", self._number()))
         attribute = self._word()
         if attribute not in self.catalog.numbers:
             known = list(self.catalog.numbers)
             raise self._wrong(f"there are no numbers '{attribute}'; known: {', '.join(known) or 'none'}{nearest(attribute, known)}")
         low: float | None = None
         high: float | None = None
-        while self._sees("from", "to", "decade", "=", ">=", "<=", ">", "<"):
-            kind, bound = self._next().text, self._number()
-            if kind in ("from", "=", ">=", "decade"):
-                low = bound
-            if kind in ("to", "=", "<="):
-                high = bound
-            if kind == "decade":
-                high = bound + 9
-            if kind == ">":
-                low = self._inside(attribute, bound, 1)
-            if kind == "<":
-                high = self._inside(attribute, bound, -1)
-        if low is None and high is None:
-            raise self._wrong("a bound was expected")
+        for kind, bound in bounds:
+            low = self._inside(attribute, bound, 1) if kind == ">" else bound if kind in (">=", "=", "to", "decade") else low
+            high = self._inside(attribute, bound, -1) if kind == "<" else bound if kind in ("<=", "=") else high
+            high = bound + 9 if kind == "decade" else high
         return Limit(attribute=attribute, operator="range", low=low, high=high)
 
     def _inside(self, attribute: str, bound: float, direction: int) -> float:
@@ -167,35 +183,27 @@ class _Reader:
             return math.floor(bound) + 1.0 if direction > 0 else math.ceil(bound) - 1.0
         return math.nextafter(bound, direction * math.inf)
 
-    def _quota(self, kind: str) -> Quota:
+    def _quota(self) -> Quota:
         least, most = 0, None
-        amount = self._whole()
-        if kind in ("least", "exact"):
-            least = amount
-        if kind in ("most", "exact"):
-            most = amount
-        if self._sees("most"):
-            self._next()
-            most = self._whole()
-        if self._next().text != "of" or not self._sees("+", "-", "#"):
-            raise self._wrong("'of' and a condition were expected")
-        limits = [self._condition(self._next().text)]
+        while self._role() in ("least", "most", "exact"):
+            amount, kind = self._whole(), self._next().text
+            least = amount if kind in ("least", "exact") else least
+            most = amount if kind in ("most", "exact") else most
+        limits = [self._condition()]
         while self._sees("&"):
             self._next()
-            limits.append(self._condition(self._next().text))
+            limits.append(self._condition())
         return Quota(limits=tuple(limits), at_least=least, at_most=most)
 
-    def _items(self) -> list[ItemId]:
-        if not self._sees("@"):
-            title = self._word()
-            found = list(items_of(self.catalog, title))
-        else:
+    def _example(self) -> None:
+        name = self._word()
+        found = list(items_of(self.catalog, name))
+        if self._sees("id"):
             self._next()
-            title = self._word()
-            found = [title] if title in self.catalog.index else []
-        if not found:
-            raise self._wrong(f"no item is called '{title}'")
-        return found
+            found = [name] if name in self.catalog.index else []
+        if not found or not self._sees("like", "unlike"):
+            raise self._wrong(f"no item is called '{name}'")
+        (self.into.like if self._next().text == "like" else self.into.unlike).extend(found)
 
     def _words(self) -> str:
         first = self._next()
