@@ -48,11 +48,10 @@ class MarkedDecoder(nn.Module):
         marks = functional.embedding((tokens - self.vocabulary).clamp(min=0), self.marks)
         return torch.where(is_mark[..., None], marks, words)
 
-    def hidden(self, tokens: Tensor) -> Tensor:
-        """Hidden states [batch, length, width] of tokens int64 [batch, length]; each sees those before it."""
+    def hidden(self, tokens: Tensor, positions: Tensor) -> Tensor:
+        """Hidden states [batch, length, width] of tokens at positions, both int64 [batch, length]; each sees those before it."""
         batch, length = tokens.shape
         visible = torch.ones(length, length, dtype=torch.bool).tril().expand(batch, -1, -1)
-        positions = torch.arange(length).expand(batch, -1)
         return self.decoder.hidden(self.vectors(tokens), positions, visible)
 
     def scores(self, hidden: Tensor, tokens: Tensor) -> Tensor:
@@ -84,11 +83,11 @@ class Continuing(SharedPrefixDecoder):
         self._length = 0
 
     @torch.inference_mode()
-    def append(self, vectors: Tensor) -> Tensor:
-        """The state [width] behind vectors [length, width] that follow what was read."""
+    def append(self, vectors: Tensor, positions: Tensor) -> Tensor:
+        """The state [width] behind vectors [length, width] at positions int64 [length] that follow what was read."""
         x = vectors[None].to(self.dtype)
         count = x.shape[1]
-        cos, sin = self._angles(x, torch.arange(self._length, self._length + count)[None])
+        cos, sin = self._angles(x, positions[None])
         mask = None
         if count > 1:
             mask = torch.ones(count, self._length + count, dtype=torch.bool).tril(self._length)

@@ -43,11 +43,50 @@ class Speller:
         return self.tokenizer.encode(piece.text if piece.kind == "number" else f" {piece.text}")
 
 
+class Positions:
+    """Where in a text, in tokens, written words stand: they are read at the position of the words that they repeat.
+
+    Attention in a decoder goes by distance. A word that is written at the position of its source is as near to what stands beside
+    the source as the source itself, so that what is said of it ("no" before, "at most" before) need not be searched for.
+    """
+
+    def __init__(self, evidence: Evidence, tokenizer: Tokenizer) -> None:
+        self.evidence = evidence
+        self.tokenizer = tokenizer
+        self._starts: dict[int, int] = {}
+
+    def of(self, path: Path, length: int, last: int) -> int:
+        """The position of the next token of a path, whose piece has `length` tokens; `last` is that of the token before."""
+        place = self._place(path.open[-1])
+        return last if place is None else min(self._start(place) + length - len(path.left), READ_TOKENS)
+
+    def _place(self, piece: Piece) -> int | None:
+        if piece.kind == "copy":
+            return piece.place
+        if piece.kind == "mark":
+            return None
+        known = self.evidence
+        if piece.kind == "number":
+            value = float(piece.text)
+            return min((place for found in (known.numbers, known.decades) if (place := found.get(value)) is not None), default=None)
+        places = [place for ref, place in known.values.items() if ref.value == piece.text]
+        return min([*places, *([known.titles[piece.text]] if piece.text in known.titles else [])], default=None)
+
+    def _start(self, place: int) -> int:
+        if place not in self._starts:
+            before = self.evidence.text[: self.evidence.tokens[place].start].rstrip()
+            self._starts[place] = len(self.tokenizer.encode(f" {before}")) if before else 0
+        return self._starts[place]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lesson:
-    """Tokens that are read and written; for each choice its place (the token before), what can be chosen, and what is right."""
+    """Tokens that are read and written, and their positions; for each choice its place (the token before), what can be chosen, and
+    what is right.
+    """
 
     tokens: list[int]
+    positions: list[int]
     places: list[int]
     choices: list[list[int]]
     right: list[int]
@@ -57,8 +96,9 @@ def lesson(sentence: Sentence, catalog: Catalog, speller: Speller, *, language: 
     """A sentence as a lesson; none where the grammar cannot say what it means."""
     evidence = Evidence.of(sentence.text, catalog, language)
     automaton = Automaton(Grammar(evidence, catalog), speller.piece)
-    tokens = speller.text(sentence.text)
-    found = Lesson(tokens=tokens, places=[], choices=[], right=[])
+    tokens = speller.text(evidence.text)
+    positions = Positions(evidence, speller.tokenizer)
+    found = Lesson(tokens=tokens, positions=[*range(len(tokens) - 1), 0], places=[], choices=[], right=[])
     paths = automaton.start()
     for piece in (piece for statement in _ended(statements(sentence.truth, catalog, evidence)) for piece in statement):
         for token in automaton.tokens(piece):
@@ -66,6 +106,8 @@ def lesson(sentence: Sentence, catalog: Catalog, speller: Speller, *, language: 
             if token not in choices:
                 return None
             _choose(found, list(choices), token)
+            first = choices[token][0]
+            found.positions.append(positions.of(first, len(automaton.tokens(first.open[-1])), found.positions[-1]))
             paths = automaton.step(_meant(choices[token], piece))
     return found
 
@@ -89,11 +131,12 @@ def _choose(found: Lesson, choices: list[int], token: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LessonBatch:
-    """`tokens` int64 [batch, length]; for each choice its place in the flat batch, what can be chosen int64 [choices, most] with
-    bool `exist`, and the number of what is right.
+    """`tokens` and `positions` int64 [batch, length]; for each choice its place in the flat batch, what can be chosen int64
+    [choices, most] with bool `exist`, and the number of what is right.
     """
 
     tokens: Tensor
+    positions: Tensor
     places: Tensor
     choices: Tensor
     exist: Tensor
@@ -113,11 +156,12 @@ def batched(lessons: Sequence[Lesson], *, batch_tokens: int, rng: np.random.Gene
 
 def _padded(lessons: Sequence[Lesson]) -> LessonBatch:
     length = max(len(each.tokens) for each in lessons)
-    tokens = torch.zeros(len(lessons), length, dtype=torch.int64)
+    tokens, positions = (torch.zeros(len(lessons), length, dtype=torch.int64) for _ in range(2))
     places: list[int] = []
     choices: list[list[int]] = []
     for row, each in enumerate(lessons):
         tokens[row, : len(each.tokens)] = torch.tensor(each.tokens)
+        positions[row, : len(each.tokens)] = torch.tensor(each.positions)
         places += [row * length + place for place in each.places]
         choices += each.choices
     most = max((len(each) for each in choices), default=1)
@@ -127,6 +171,7 @@ def _padded(lessons: Sequence[Lesson]) -> LessonBatch:
     counts = torch.tensor([len(each) for each in choices])
     return LessonBatch(
         tokens=tokens,
+        positions=positions,
         places=torch.tensor(places, dtype=torch.int64),
         choices=listed,
         exist=torch.arange(most) < counts[:, None],
@@ -136,6 +181,6 @@ def _padded(lessons: Sequence[Lesson]) -> LessonBatch:
 
 def loss_of(model: MarkedDecoder, batch: LessonBatch) -> Tensor:
     """Mean cross-entropy (nats) of the choices of a batch, each among what can be chosen."""
-    hidden = model.hidden(batch.tokens).flatten(0, 1)
+    hidden = model.hidden(batch.tokens, batch.positions).flatten(0, 1)
     scores = model.scores(functional.embedding(batch.places, hidden), batch.choices)
     return functional.cross_entropy(scores.masked_fill(~batch.exist, -torch.inf), batch.right)

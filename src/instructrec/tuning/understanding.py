@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from instructrec.core import Instruction, Progress, Silent
 from instructrec.errors import ModelError, RunError
 from instructrec.files import atomic_folder
+from instructrec.instructions.agreement import UNSURE
 from instructrec.instructions.automaton import Automaton
 from instructrec.instructions.canonical import END, Statement, written
 from instructrec.instructions.clauses import Said
@@ -29,7 +30,7 @@ from instructrec.lm.bases import prepare
 from instructrec.lm.decoder import DecoderShape, load_decoder
 from instructrec.lm.marked_decoder import Continuing, MarkedDecoder
 from instructrec.tables import Catalog
-from instructrec.tuning.lessons import Lesson, LessonBatch, Speller, batched, lesson, loss_of
+from instructrec.tuning.lessons import Lesson, LessonBatch, Positions, Speller, batched, lesson, loss_of
 from instructrec.tuning.loop import TuningConfig, TuningLoop, one_cycle
 
 FORMAT = 1
@@ -51,6 +52,7 @@ class UnderstandingConfig(TuningConfig):
     alpha: float = field(default=64.0, metadata={"help": "scale of the adapters, times rank"})
     sentences: int = field(default=6000, metadata={"help": "sentences that are read in tuning, none twice"})
     pretended: float = field(default=0.5, metadata={"help": "share of the sentences that is about made-up catalogs"})
+    sure: float = field(default=0.9, metadata={"help": "probability below which the model says that it is not sure"})
     hold_out_values: bool = field(default=False, metadata={"help": "never say a fifth of the values (for measuring)"})
     batch_tokens: int = field(default=600, metadata={"help": "tokens an optimiser step"})
 
@@ -152,7 +154,7 @@ class Understander:
         return other
 
     def understand(self, text: str) -> Instruction:
-        """The instruction that a text means, with its hard part and wish; every text has one. Kept for the next time."""
+        """What a text means: the hard part, the wish, and the note UNSURE where that holds. Kept for the next time."""
         return self.read(text).instruction
 
     def read(self, text: str) -> Understood:
@@ -169,7 +171,9 @@ class Understander:
         evidence = Evidence.of(text, self.catalog, self.language)
         automaton = Automaton(Grammar(evidence, self.catalog), self._speller.piece)
         self._reader.begin()
+        places = Positions(evidence, self._speller.tokenizer)
         waiting = self._speller.text(evidence.text)
+        at = [*range(len(waiting) - 1), 0]
         sure, paths = 0.0, automaton.start()
         done: tuple[Statement, ...] = ()
         for _ in range(MOST_STEPS):
@@ -179,18 +183,22 @@ class Understander:
             tokens = list(choices)
             chosen = tokens[0]
             if len(tokens) > 1:
-                scores = self._scores(model, waiting, tokens)
+                scores = self._scores(model, waiting, at[-len(waiting) :], tokens)
                 best = int(scores.argmax())
                 sure, chosen, waiting = sure + float(scores[best]), tokens[best], []
             waiting.append(chosen)
+            first = choices[chosen][0]
+            at.append(places.of(first, len(automaton.tokens(first.open[-1])), at[-1]))
             paths = automaton.step(choices[chosen])
             done = paths[0].done if paths else done
         found = meaning([statement for statement in done if statement[-1] == END], self.catalog, said=text, evidence=evidence)
+        if math.exp(sure) < self.config.sure:
+            found = replace(found, notes=(UNSURE,))
         return Understood(instruction=found, canonical=written(done, evidence), sure=math.exp(sure))
 
-    def _scores(self, model: MarkedDecoder, waiting: list[int], tokens: list[int]) -> Tensor:
+    def _scores(self, model: MarkedDecoder, waiting: list[int], at: list[int], tokens: list[int]) -> Tensor:
         """Log-probabilities of tokens that may come next, behind those that the reader has not seen yet."""
-        state = self._reader.append(model.vectors(torch.tensor(waiting)))
+        state = self._reader.append(model.vectors(torch.tensor(waiting)), torch.tensor(at))
         return model.scores(state[None], torch.tensor([tokens]))[0].log_softmax(dim=0)
 
     def save(self, folder: Path) -> None:
