@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from instructrec.core import Instruction, Quota
-from instructrec.instructions.canonical import Piece, statements
+from instructrec.instructions.canonical import statements
 from instructrec.instructions.evidence import Evidence
-from instructrec.instructions.grammar import Grammar
+from instructrec.instructions.grammar import Grammar, filled
 from instructrec.instructions.vocabulary import Ref
 from instructrec.tables import Catalog, Limit
 
@@ -53,14 +53,7 @@ def _is_known(limit: Limit, catalog: Catalog) -> bool:
 
 def _can_say(rules: Instruction, catalog: Catalog, evidence: Evidence) -> bool:
     """Whether the grammar of the text has words for all that the rules understood."""
-    grammar = Grammar(evidence, catalog)
-    for statement in statements(replace(rules, wish=""), catalog, evidence):
-        open_: tuple[Piece, ...] = ()
-        for piece in statement:
-            if piece not in grammar.following((), open_):
-                return False
-            open_ = (*open_, piece)
-    return True
+    return filled(Grammar(evidence, catalog), statements(replace(rules, wish=""), catalog, evidence)) is not None
 
 
 def _with_exclusions(whole: Instruction, rules: Instruction, model: Instruction) -> Instruction:
@@ -135,7 +128,7 @@ def _words(limit: Limit) -> Iterable[Hashable]:
 def _settled(whole: Instruction, rules: _Claims, model: _Claims, model_read: Instruction, evidence: Evidence) -> Instruction:
     """The conditions that hold, put together."""
     same = {(claim.kind, claim.is_) for claim in rules.all} & {(claim.kind, claim.is_) for claim in model.all}
-    wished = {ref for ref, place in evidence.values.items() if _is_wished(place, evidence, model_read.wish)}
+    wished = {ref for ref in evidence.values if ref.value in model_read.wish.split(", ")}
     used = {word for claim in model.all for word in claim.words} | wished
     kept: list[_Claim] = []
     differing: list[_Claim] = []
@@ -150,11 +143,6 @@ def _settled(whole: Instruction, rules: _Claims, model: _Claims, model_read: Ins
             if not _is_negated(claim, evidence):
                 kept.append(claim)
     return _put_together(whole, _without_excluded(kept), model_read, differing)
-
-
-def _is_wished(place: int, evidence: Evidence, wish: str) -> bool:
-    token = evidence.tokens[place]
-    return bool(wish) and token.text in wish
 
 
 def _is_negated(claim: _Claim, evidence: Evidence) -> bool:

@@ -67,6 +67,7 @@ class Automaton:
 
     def tokens(self, piece: Piece) -> tuple[int, ...]:
         """A piece in tokens."""
-        if piece not in self._tokens:
-            self._tokens[piece] = tuple(self._encode(piece))
-        return self._tokens[piece]
+        plain = piece._replace(place=-1)
+        if plain not in self._tokens:
+            self._tokens[plain] = tuple(self._encode(plain))
+        return self._tokens[plain]

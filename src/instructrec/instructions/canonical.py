@@ -6,8 +6,8 @@
     "2" least "Comedy" + & "1980" < "year" ;        also most, exact, and "2" least "4" most
     "5" n ;   new ;   known ;   "Static" like ;   "Brine" unlike ;   "17" id like ;   "Comedy" wish ;   wish "something light" ;
 
-Words are JSON strings, so that nothing in a catalog or a text can be taken for a mark. They come first because a reader finds the
-next words that matter more easily than it foresees what will be said of them.
+Words are JSON strings, so that nothing in a catalog or a text can be taken for a mark. They come first, because a reader that goes
+through a text finds the next words that matter more easily than it foresees what will be said of them.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from instructrec.tables import Catalog, ItemId, Limit
 
 MARKS = (
     *("+", "-", "|", "@", "&", ">=", "<=", ">", "<", "=", "to", "decade", "least", "most", "exact", "n"),
-    *("new", "known", "like", "unlike", "id", "wish", ";", "."),
+    *("new", "known", "like", "unlike", "id", "wish", "_", ";", "."),
 )
-"""All that stands outside of words; "." ends the whole."""
+"""All that stands outside of words; "_" is what no condition is said of, "." ends the whole."""
 _PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|\S+')
 
 
@@ -36,9 +36,9 @@ _NUMERIC = (">=", "<=", ">", "<", "=", "to", "least", "most", "exact", "n")
 
 
 class Piece(NamedTuple):
-    """A mark, a word of the catalog, a number, or a word of the text at a place (token number)."""
+    """A mark, a word of the catalog or a number; `place` is where (token number) it stands in a text that is gone through."""
 
-    kind: Literal["mark", "word", "number", "copy"]
+    kind: Literal["mark", "word", "number"]
     text: str
     place: int = -1
 
@@ -51,25 +51,18 @@ def mark(text: str) -> Piece:
     return Piece("mark", text)
 
 
-END, STOP = mark(";"), mark(".")
+END, STOP, NOTHING = mark(";"), mark("."), mark("_")
 
 
 def to_canonical(instruction: Instruction, catalog: Catalog, *, language: str = "en") -> str:
     """An instruction in the canonical language, in the order in which its text says things."""
     evidence = Evidence.of(instruction.text, catalog, language)
-    return written(statements(instruction, catalog, evidence), evidence)
+    return written(statements(instruction, catalog, evidence))
 
 
-def written(found: Iterable[Statement], evidence: Evidence | None = None) -> str:
-    """Statements as text; words that were copied from the text of `evidence` are one word."""
-    return " ".join(_shown(piece) for statement in found for piece in _joined(statement, evidence))
-
-
-def _joined(statement: Statement, evidence: Evidence | None) -> Statement:
-    if evidence is None or len(statement) < 3 or statement[1].kind != "copy":
-        return statement
-    copied = [piece.place for piece in statement if piece.kind == "copy"]
-    return (statement[0], Piece("word", evidence.said(copied[0], copied[-1] + 1)), *statement[1 + len(copied) :])
+def written(found: Iterable[Statement]) -> str:
+    """Statements as text, those that say something."""
+    return " ".join(_shown(piece) for statement in found if NOTHING not in statement for piece in statement)
 
 
 def _shown(piece: Piece) -> str:
@@ -127,8 +120,7 @@ class _Writer:
 
     def place(self, statement: Statement) -> float:
         """Where the text has the first words of a statement; infinity where it does not."""
-        copied = next((float(piece.place) for piece in statement if piece.kind == "copy"), math.inf)
-        return min(place_of(statement[0], statement[1].text, self.evidence), copied)
+        return place_of(statement[0], statement[1].text, self.evidence)
 
     def limit(self, limit: Limit) -> list[Statement]:
         """The statements of one limit: an exclusion has one a value."""
@@ -198,14 +190,10 @@ class _Writer:
         return found
 
     def wish(self, words: str) -> Statement:
-        """A wish: for a value, or word by word where it stands in the text, else as a whole."""
+        """A wish: for a value, or in its own words."""
         if any(ref.value == words for ref in self.evidence.values):
             return (Piece("word", words), mark("wish"), END)
-        start = self.evidence.text.find(words)
-        inside = [k for k, token in enumerate(self.evidence.tokens) if start <= token.start and token.end <= start + len(words)]
-        if start < 0 or not inside or self.evidence.said(inside[0], inside[-1] + 1) != words:
-            return (mark("wish"), Piece("word", words), END)
-        return (mark("wish"), *(Piece("copy", self.evidence.tokens[k].text, k) for k in inside), END)
+        return (mark("wish"), Piece("word", words), END)
 
 
 def place_of(piece: Piece, role: str, evidence: Evidence) -> float:

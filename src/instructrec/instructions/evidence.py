@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from instructrec.instructions.lexicon import lexicon_for
 from instructrec.instructions.marks import Mark, Scanner
@@ -20,12 +20,22 @@ _NEAR = 3
 Key = TypeVar("Key")
 
 
+class Mention(NamedTuple):
+    """A stretch of words [first, last) that can speak of a value, a number, a decade (by its first year) or a title."""
+
+    first: int
+    last: int
+    key: Ref | float | str
+    decade: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """A text and the places (token numbers) where things stand in it first.
 
     `values`: every value that some stretch of words can name, in whatever form the parser knows, also inside of titles; `numbers`:
-    in digits or words; `decades`: by their first year; `titles`: of items. `negated`: places right behind a word that says no.
+    in digits or words; `decades`: by their first year; `titles`: of items. `mentions`: all of these, every time.
+    `negated`: places right behind a word that says no.
     """
 
     text: str
@@ -35,6 +45,7 @@ class Evidence:
     decades: Mapping[float, int]
     titles: Mapping[str, int]
     negated: frozenset[int]
+    mentions: tuple[Mention, ...] = ()
 
     @staticmethod
     def of(text: str, catalog: Catalog, language: str = "en") -> Evidence:
@@ -64,18 +75,29 @@ class _Finder:
         self.keys = tuple(token.key for token in tokens)
 
     def found(self) -> Evidence:
-        counted = ((float(self.words.counts[phrase]), place) for place, phrase in self._phrases() if phrase in self.words.counts)
-        written = ((value, place) for place, key in enumerate(self.keys) if (value := number(key)) is not None)
-        decades = ((mark.low, mark.first) for mark in self.marks if mark.plays("decade") and mark.low is not None)
+        mentions = _innermost({*self._values(), *self._titles(), *self._numbers()})
         return Evidence(
             text=self.text,
             tokens=tuple(self.tokens),
-            values=_first(self._values()),
-            numbers=_first([*written, *counted]),
-            decades=_first(decades),
-            titles=_first(self._titles()),
+            values=_first((each.key, each.first) for each in mentions if isinstance(each.key, Ref)),
+            numbers=_first((each.key, each.first) for each in mentions if isinstance(each.key, float) and not each.decade),
+            decades=_first((each.key, each.first) for each in mentions if isinstance(each.key, float) and each.decade),
+            titles=_first((each.key, each.first) for each in mentions if isinstance(each.key, str)),
             negated=frozenset(self._negated()),
+            mentions=mentions,
         )
+
+    def _numbers(self) -> Iterator[Mention]:
+        for place, key in enumerate(self.keys):
+            value = number(key)
+            if value is not None:
+                yield Mention(place, place + 1, value)
+        for place, phrase in self._phrases():
+            if phrase in self.words.counts:
+                yield Mention(place, place + len(phrase), float(self.words.counts[phrase]))
+        for mark in self.marks:
+            if mark.plays("decade") and mark.low is not None:
+                yield Mention(mark.first, mark.last, mark.low, decade=True)
 
     def _phrases(self) -> Iterator[tuple[int, tuple[str, ...]]]:
         """Every stretch of up to four words, or as many as some known phrase that begins so has."""
@@ -85,23 +107,25 @@ class _Finder:
                 for length in range(min(longest, LONGEST_PHRASE, len(keys) - place), 0, -1):
                     yield place, keys[place : place + length]
 
-    def _values(self) -> Iterator[tuple[Ref, int]]:
+    def _values(self) -> Iterator[Mention]:
         for mark in self.marks:
-            yield from ((ref, mark.first) for ref in mark.refs)
+            yield from (Mention(mark.first, mark.last, ref) for ref in mark.refs)
         for place, phrase in self._phrases():
-            yield from ((ref, place) for ref in self.vocabulary.find(phrase))
+            end = place + len(phrase)
+            yield from (Mention(place, end, ref) for ref in self.vocabulary.find(phrase))
             if 1 < len(phrase) <= 4:
                 joined = self.vocabulary.find(("".join(phrase),)) or self.vocabulary.abbreviated(phrase)
-                yield from ((ref, place) for ref in joined)
+                yield from (Mention(place, end, ref) for ref in joined)
 
-    def _titles(self) -> Iterator[tuple[str, int]]:
+    def _titles(self) -> Iterator[Mention]:
         titles = self.vocabulary.catalog.titles
         for mark in self.marks:
-            yield from ((titles[code], mark.first) for code in mark.items)
+            yield from (Mention(mark.first, mark.last, titles[code]) for code in mark.items if titles[code])
         for place, phrase in self._phrases():
             # A single word is a title only where it is written as a name.
             if phrase in self.vocabulary.titles and (len(phrase) > 1 or self.tokens[place].text[:1].isupper()):
-                yield from ((titles[code], place) for code in self.vocabulary.titles[phrase] if titles[code])
+                end = place + len(phrase)
+                yield from (Mention(place, end, titles[code]) for code in self.vocabulary.titles[phrase] if titles[code])
 
     def _negated(self) -> Iterator[int]:
         reach = -1
@@ -113,6 +137,17 @@ class _Finder:
             elif mark.first < reach:
                 yield from range(mark.first, mark.last)
                 reach = -1 if _says_something(mark) else reach
+
+
+def _innermost(found: set[Mention]) -> tuple[Mention, ...]:
+    """In the order of the text, and without those that hold another one of the same thing, such as a name with its quotes."""
+    places: dict[tuple[Ref | float | str, bool], list[Mention]] = {}
+    for mention in sorted(found, key=lambda each: (each.last - each.first, each.first)):
+        same = places.setdefault((mention.key, mention.decade), [])
+        if not any(mention.first <= other.first and other.last <= mention.last for other in same):
+            same.append(mention)
+    kept = (mention for same in places.values() for mention in same)
+    return tuple(sorted(kept, key=lambda each: (each.first, each.last, str(each.key))))
 
 
 def _says_something(mark: Mark) -> bool:

@@ -1,26 +1,26 @@
 """What may be said of a text in the canonical language: which pieces may come next, given those before.
 
-Values, titles and numbers are only those of which words stand in the text, and a wish is a value or a stretch of the text itself.
-Nothing else can be written, whatever the text says. Statements follow the text: none begins with words that stand before those of
-the last one, and no value, title or attribute of numbers is used twice, so that every way through ends.
+A text is gone through like a form. First: only new items, only known ones, or either. Then every stretch of words that can speak
+of a value, a number or a title is named in turn, and what is said of it: a condition, or nothing. Nothing else can be written,
+whatever the text says, and every way through ends with the text.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 
-from instructrec.instructions.canonical import END, STOP, Piece, Statement, attributes_of, mark, place_of
-from instructrec.instructions.evidence import Evidence
+from instructrec.instructions.canonical import END, NOTHING, STOP, Piece, Statement, attributes_of, mark
+from instructrec.instructions.evidence import Evidence, Mention
+from instructrec.instructions.vocabulary import Ref
 from instructrec.tables import Catalog
 
-MOST_STATEMENTS = 10
-MOST_WISHES = 3
+MOST_MENTIONS = 40
 MOST_ITEMS = 100
 """The longest list that can be asked for."""
 _LOW, _HIGH = (mark(">="), mark(">")), (mark("<="), mark("<"))
 _COUNTED = ("least", "most", "exact")
 _EXAMPLES = ("like", "unlike")
+_FORM = [mark("new"), mark("known"), NOTHING]
 
 
 class Grammar:
@@ -29,41 +29,64 @@ class Grammar:
     def __init__(self, evidence: Evidence, catalog: Catalog) -> None:
         self.evidence = evidence
         self.catalog = catalog
-        named: dict[str, None] = dict.fromkeys(ref.value for ref in evidence.values)
-        self.values = {value: attributes_of(catalog, [value]) for value in named}
-        self.numbers = list(evidence.numbers) if catalog.numbers else []
-        self.decades = list(evidence.decades) if catalog.numbers else []
-        self.counts = [value for value in evidence.numbers if value.is_integer() and 0 < value <= MOST_ITEMS]
-        self.titles = list(evidence.titles)
-        self.words = [Piece("copy", token.text, place) for place, token in enumerate(evidence.tokens) if token.is_word]
+        self.mentions = evidence.mentions[:MOST_MENTIONS]
+        self.values = {
+            each.key.value: attributes_of(catalog, [each.key.value]) for each in self.mentions if isinstance(each.key, Ref)
+        }
+        self.pieces = {each: _named(each) for each in self.mentions}
+        self.ends = {piece: each.last for each, piece in self.pieces.items()}
+        self.titled = {piece for each, piece in self.pieces.items() if isinstance(each.key, str)}
+        self.numbers = {piece for each, piece in self.pieces.items() if isinstance(each.key, float) and not each.decade}
+        self.decades = {piece for each, piece in self.pieces.items() if each.decade}
+        self.valued = {piece for each, piece in self.pieces.items() if isinstance(each.key, Ref)}
 
     def following(self, done: Sequence[Statement], open_: Statement) -> list[Piece]:
         """The pieces that may come after finished statements and the begun one; none after the stop."""
+        if open_ and open_[-1] in (END, STOP):
+            return []
+        if not done:
+            return [END] if open_ else _FORM
         state = _State(self, done)
         if not open_:
-            return [STOP] if len(done) >= MOST_STATEMENTS else [*state.starts(), STOP]
-        if open_[-1] in (END, STOP):
-            return []
-        if open_[0].text in ("new", "known") and open_[0].kind == "mark":
-            return [END]
-        if open_[0] == mark("wish"):
-            return self._copied(open_)
+            return state.next_mention() or [STOP]
         if len(open_) == 1:
-            return state.roles(open_[0])
-        role = open_[1].text
-        if role in ("n", *_EXAMPLES) or open_[-1] == mark("wish"):
+            return [*state.roles(open_[0]), NOTHING]
+        role = open_[1]
+        if role.text in ("n", *_EXAMPLES) or open_[-1] in (mark("wish"), NOTHING):
             return [END]
-        if role in _COUNTED:
-            return state.counted(open_)
-        return state.condition(open_, ends=[END])
+        return state.counted(open_) if role.text in _COUNTED else state.condition(open_, ends=[END])
 
-    def _copied(self, open_: Statement) -> list[Piece]:
-        """Any word to begin with, then the one that stands next in the text, or the end."""
-        if len(open_) == 1:
-            return self.words
-        place = open_[-1].place + 1
-        tokens = self.evidence.tokens
-        return [Piece("copy", tokens[place].text, place), END] if place < len(tokens) else [END]
+
+def filled(grammar: Grammar, wanted: Sequence[Statement]) -> list[Statement] | None:
+    """The form of a text filled in with some statements and otherwise with nothing; none where the grammar can't say them."""
+    left = list(wanted)
+    done: list[Statement] = []
+    while (starts := grammar.following(done, ())) != [STOP]:
+        found = None
+        for statement in left:
+            found = _fitted(grammar, done, statement)
+            if found:
+                left.remove(statement)
+                break
+        done.append(found or ((NOTHING, END) if not done else (starts[0], NOTHING, END)))
+    return None if left else [*done, (STOP,)]
+
+
+def _fitted(grammar: Grammar, done: Sequence[Statement], statement: Statement) -> Statement:
+    """A statement as it may stand next, with the places of its words; empty where it may not."""
+    open_: Statement = ()
+    for piece in statement:
+        fitting = [option for option in grammar.following(done, open_) if option[:2] == piece[:2]]
+        if not fitting:
+            return ()
+        open_ = (*open_, fitting[0])
+    return open_
+
+
+def _named(mention: Mention) -> Piece:
+    if isinstance(mention.key, float):
+        return Piece("number", str(int(mention.key)) if mention.key.is_integer() else repr(mention.key), mention.first)
+    return Piece("word", mention.key.value if isinstance(mention.key, Ref) else mention.key, mention.first)
 
 
 class _State:
@@ -72,108 +95,105 @@ class _State:
     def __init__(self, grammar: Grammar, done: Sequence[Statement]) -> None:
         self.grammar = grammar
         self.catalog = grammar.catalog
-        self.done = done
-        self._used: dict[bool, set[str]] = defaultdict(set)
-        for statement in done:
-            if not set(statement[:2]) & {mark(text) for text in ("new", "known", *_EXAMPLES)} and statement[0] != mark("wish"):
-                self._used[_is_counted(statement)] |= {piece.text for piece in statement if piece.kind == "word"}
+        said = [statement for statement in done if NOTHING not in statement]
+        self.written = {piece for statement in said for piece in statement if piece.place >= 0}
+        self.passed = max((statement[0].place for statement in done), default=-1)
+        examples = [each[0] for each in said if each[1].text in _EXAMPLES]
+        self.covered = max((grammar.ends[piece] for piece in examples), default=0)
+        self.named = {piece.text for piece in examples}
+        self.has_length = any(each[1] == mark("n") for each in said)
+        self.used = {counted: _used(said, counted=counted) for counted in (False, True)}
 
-    def starts(self) -> list[Piece]:
-        """Words that a statement may begin with: not before those of the last one."""
-        last = [place for each in self.done if (place := place_of(each[0], each[1].text, self.grammar.evidence)) >= 0]
-        begun = max((place for place in last if place != float("inf")), default=-1)
-        pieces = [piece for piece in self._free_words() if self._last_place(piece) >= begun]
-        first = {statement[0].text for statement in self.done if statement[0].kind == "mark"}
-        more = [] if first & {"new", "known"} else [mark("new"), mark("known")]
-        wishes = sum(statement[0] == mark("wish") for statement in self.done)
-        return [*pieces, *more, *([mark("wish")] if self.grammar.words and wishes < MOST_WISHES else [])]
-
-    def _free_words(self) -> list[Piece]:
-        named = [value for value in self.grammar.values if value not in self._used[False]]
-        titled = {each[0].text for each in self.done if each[1].text in _EXAMPLES}
-        words = dict.fromkeys([*named, *(title for title in self.grammar.titles if title not in titled)])
-        numbers = dict.fromkeys([*self.grammar.numbers, *self.grammar.decades, *self.grammar.counts])
-        return [piece for piece in (*(Piece("word", word) for word in words), *map(_digits, numbers)) if self.roles(piece)]
-
-    def _last_place(self, piece: Piece) -> float:
-        """The latest place at which one of the roles of a word has it."""
-        places = [place_of(piece, role.text, self.grammar.evidence) for role in self.roles(piece)]
-        return max((place for place in places if place != float("inf")), default=-1.0)
+    def next_mention(self) -> list[Piece]:
+        """All that the next words may speak of."""
+        left = [
+            piece
+            for piece in self.grammar.pieces.values()
+            if piece.place > self.passed and piece.place >= self.covered and piece not in self.written
+        ]
+        first = min((piece.place for piece in left), default=-1)
+        return list(dict.fromkeys(piece for piece in left if piece.place == first))
 
     def roles(self, piece: Piece) -> list[Piece]:
-        """What may be said of the word or number that a statement begins with."""
+        """What may be said of the words that a statement begins with."""
+        found: list[Piece] = []
         if piece.kind == "number":
-            return self._roles_of_number(float(piece.text))
-        found = []
-        if piece.text in self.grammar.values and piece.text not in self._used[False]:
+            found += self._bounds(piece, counted=False)
+            if _is_count(piece):
+                found += [] if self.has_length else [mark("n")]
+                found += [mark(text) for text in _COUNTED] if self._inner() else []
+        if piece in self.grammar.valued and piece.text not in self.used[False]:
             alone = len(self.grammar.values[piece.text]) == 1
             found += [mark("+"), mark("-"), mark("wish")] if alone else [mark("@"), mark("wish")]
-            found += [mark("|")] if self._partners([piece.text], counted=False) else []
-        if piece.text in self.grammar.titles and piece.text not in {
-            each[0].text for each in self.done if each[1].text in _EXAMPLES
-        }:
-            found += [mark("like"), mark("unlike")]
-        return found
-
-    def _roles_of_number(self, value: float) -> list[Piece]:
-        found = self._bounds(value, counted=False)
-        if value in self.grammar.counts:
-            found += [] if any(each[1] == mark("n") for each in self.done) else [mark("n")]
-            found += [mark(text) for text in _COUNTED] if self._inner() else []
+            found += [mark("|")] if self._partners([piece], counted=False) else []
+        if piece in self.grammar.titled and piece.text not in self.named:
+            found += [mark(text) for text in _EXAMPLES]
         return found
 
     def _inner(self) -> list[Piece]:
-        """The first words of a condition that is counted."""
-        values = [Piece("word", value) for value in self.grammar.values if value not in self._used[True]]
-        bounds = dict.fromkeys([*self.grammar.numbers, *self.grammar.decades]) if self._attributes(counted=True) else {}
-        return [*values, *map(_digits, bounds)]
+        """The words that a counted condition may begin with."""
+        values = [piece for piece in self._once(self.grammar.valued) if piece.text not in self.used[True]]
+        numbers = self._once(self.grammar.numbers | self.grammar.decades) if self._attributes(counted=True) else []
+        return [*values, *numbers]
+
+    def _once(self, pieces: set[Piece]) -> list[Piece]:
+        """The words that nothing was said with yet, each in one place: the first behind those of the last statement, or before."""
+        found: dict[str, Piece] = {}
+        for piece in sorted(pieces - self.written, key=lambda piece: (piece.place <= self.passed, piece.place)):
+            found.setdefault(piece.text, piece)
+        return list(found.values())
 
     def counted(self, open_: Statement) -> list[Piece]:
         """The rest of a statement that counts."""
         after = 4 if len(open_) > 3 and open_[3] == mark("most") else 2
-        if len(open_) < after + 1:
-            higher = [_digits(count) for count in self.grammar.counts if count > float(open_[0].text)]
-            return [*self._inner(), *([piece for piece in higher if open_[1] == mark("least") and after == 2])]
         inner = open_[after:]
+        if not inner:
+            return [piece for piece in self._inner() if piece != open_[0]]
         if len(inner) == 1:
-            second = after == 2 and open_[1] == mark("least") and inner[0].kind == "number"
-            more = second and float(inner[0].text) in self.grammar.counts and float(inner[0].text) > float(open_[0].text)
-            return [*self._inner_roles(inner[0]), *([mark("most")] if more else [])]
+            higher = inner[0].kind == "number" and _is_count(inner[0]) and float(inner[0].text) > float(open_[0].text)
+            more = [mark("most")] if higher and after == 2 and open_[1] == mark("least") and len(self._inner()) > 2 else []
+            return [*self._inner_roles(inner[0]), *more] or [NOTHING]
         if mark("&") in inner:
             begun = inner[inner.index(mark("&")) + 1 :]
-            return self.condition(begun, ends=[END], counted=True) if begun else self._limits_on_numbers()
-        joint = [mark("&")] if inner[-1] in (mark("+"), mark("-")) and self._limits_on_numbers() else []
+            return self.condition(begun, ends=[END], counted=True) if begun else self._limits_on_numbers(open_)
+        joint = [mark("&")] if inner[-1] in (mark("+"), mark("-")) and self._limits_on_numbers(open_) else []
         return self.condition(inner, ends=[*joint, END], counted=True)
 
-    def _limits_on_numbers(self) -> list[Piece]:
-        return [piece for piece in self._inner() if piece.kind == "number"]
+    def _limits_on_numbers(self, open_: Statement) -> list[Piece]:
+        free = [piece for piece in self._inner() if piece.kind == "number" and piece not in open_]
+        return [piece for piece in free if self._bounds(piece, counted=True)]
 
     def _inner_roles(self, piece: Piece) -> list[Piece]:
         if piece.kind == "number":
-            return self._bounds(float(piece.text), counted=True)
+            return self._bounds(piece, counted=True)
         alone = len(self.grammar.values[piece.text]) == 1
-        return [
-            *([mark("+"), mark("-")] if alone else [mark("@")]),
-            *([mark("|")] if self._partners([piece.text], counted=True) else []),
-        ]
+        more = [mark("|")] if self._partners([piece], counted=True) else []
+        return [*([mark("+"), mark("-")] if alone else [mark("@")]), *more]
 
-    def _bounds(self, value: float, *, counted: bool) -> list[Piece]:
+    def _bounds(self, piece: Piece, *, counted: bool) -> list[Piece]:
         if not self._attributes(counted=counted):
             return []
-        found = [*_LOW, *_HIGH, mark("=")] if value in self.grammar.numbers else []
-        found += [mark("to")] if found and any(other > value for other in self.grammar.numbers) else []
-        return [*found, *([mark("decade")] if value in self.grammar.decades else [])]
+        found = [*_LOW, *_HIGH, mark("=")] if piece in self.grammar.numbers else []
+        found += [mark("to")] if found and self._above(piece) else []
+        return [*found, *([mark("decade")] if piece in self.grammar.decades else [])]
+
+    def _above(self, piece: Piece) -> list[Piece]:
+        """Greater numbers that stand behind one."""
+        return [
+            other
+            for other in self._once({other for other in self.grammar.numbers if other.place > piece.place})
+            if float(other.text) > float(piece.text)
+        ]
 
     def _attributes(self, *, counted: bool) -> list[Piece]:
-        return [Piece("word", name) for name in self.catalog.numbers if name not in self._used[counted]]
+        return [Piece("word", name) for name in self.catalog.numbers if name not in self.used[counted]]
 
-    def _partners(self, values: Sequence[str], *, counted: bool) -> list[str]:
-        """Values that can be joined to some by "or": of the same attribute, and later in the text."""
-        free = [value for value in self.grammar.values if value not in self._used[counted] and value not in values]
-        shared = set(attributes_of(self.catalog, values))
-        begun = place_of(Piece("word", values[-1]), "+", self.grammar.evidence)
-        later = [value for value in free if place_of(Piece("word", value), "+", self.grammar.evidence) >= begun]
-        return [value for value in later if set(self.grammar.values[value]) & shared]
+    def _partners(self, values: Sequence[Piece], *, counted: bool) -> list[Piece]:
+        """Values behind some that can be joined to them by "or": of the same attribute."""
+        taken = self.used[counted] | {piece.text for piece in values}
+        shared = set(attributes_of(self.catalog, [piece.text for piece in values]))
+        later = {piece for piece in self.grammar.valued if piece.place > values[-1].place and piece.text not in taken}
+        return [piece for piece in self._once(later) if set(self.grammar.values[piece.text]) & shared]
 
     def condition(self, open_: Statement, ends: list[Piece], *, counted: bool = False) -> list[Piece]:
         """The rest of one condition, whose first words are there."""
@@ -182,11 +202,12 @@ class _State:
             return self._range(open_, ends, counted=counted)
         if last in (mark("+"), mark("-")):
             return ends
-        values = [piece.text for piece in open_[: open_.index(mark("@")) if mark("@") in open_ else None] if piece.kind == "word"]
+        values = [piece for piece in open_ if piece.place >= 0]
         if last == mark("|"):
-            return [Piece("word", value) for value in self._partners(values, counted=counted)]
+            return self._partners(values, counted=counted)
+        attributes = attributes_of(self.catalog, [piece.text for piece in values])
         if last == mark("@"):
-            return [Piece("word", name) for name in attributes_of(self.catalog, values)]
+            return [Piece("word", name) for name in attributes]
         if len(open_) == 1:
             return self._inner_roles(last)
         # An exclusion has one value a statement, where it does not count.
@@ -194,26 +215,28 @@ class _State:
         if mark("@") in open_:
             return signs
         more = [mark("|")] if self._partners(values, counted=counted) else []
-        return [*more, *(signs if len(attributes_of(self.catalog, values)) == 1 else [mark("@")])]
+        return [*more, *(signs if len(attributes) == 1 else [mark("@")])]
 
     def _range(self, open_: Statement, ends: list[Piece], *, counted: bool) -> list[Piece]:
-        last, first = open_[-1], float(open_[0].text)
-        above = [_digits(value) for value in self.grammar.numbers if value > first]
+        last = open_[-1]
         if last.kind == "word":
             return ends
         if len(open_) == 1:
-            return self._bounds(first, counted=counted)
+            return self._bounds(last, counted=counted)
         if last == mark("to"):
-            return above
+            return self._above(open_[0])
         if last.kind == "number":
             return self._attributes(counted=counted) if open_[-2] == mark("to") else list(_HIGH)
-        both = above if last in _LOW else []
+        both = self._above(open_[0]) if last in _LOW else []
         return [*self._attributes(counted=counted), *both]
 
 
-def _is_counted(statement: Statement) -> bool:
-    return statement[1].kind == "mark" and statement[1].text in _COUNTED
+def _used(said: Sequence[Statement], *, counted: bool) -> set[str]:
+    """Values and attributes that statements of one sort speak of."""
+    same = (each for each in said if each[1].text not in _EXAMPLES and (each[1].text in _COUNTED) == counted)
+    return {piece.text for statement in same for piece in statement if piece.kind == "word"}
 
 
-def _digits(value: float) -> Piece:
-    return Piece("number", str(int(value)) if value.is_integer() else repr(value))
+def _is_count(piece: Piece) -> bool:
+    value = float(piece.text)
+    return value.is_integer() and 0 < value <= MOST_ITEMS

@@ -9,8 +9,7 @@ from typing import Literal, cast
 
 from instructrec.core import Instruction, Quota
 from instructrec.errors import QueryError, nearest
-from instructrec.instructions.canonical import END, Piece, Statement, attributes_of, is_whole, items_of, spelled, written
-from instructrec.instructions.evidence import Evidence
+from instructrec.instructions.canonical import END, NOTHING, Piece, Statement, attributes_of, is_whole, items_of, spelled, written
 from instructrec.tables import Catalog, ItemId, Limit
 
 _BOUNDS = (">=", "<=", ">", "<", "=", "to", "decade")
@@ -24,11 +23,12 @@ def from_canonical(text: str, catalog: Catalog, *, said: str = "") -> Instructio
     return meaning(spelled(text), catalog, said=said)
 
 
-def meaning(found: Iterable[Statement], catalog: Catalog, *, said: str = "", evidence: Evidence | None = None) -> Instruction:
-    """The instruction that statements mean; copied words are those of `evidence`."""
-    read = _Read(catalog, evidence)
+def meaning(found: Iterable[Statement], catalog: Catalog, *, said: str = "") -> Instruction:
+    """The instruction that statements mean."""
+    read = _Read(catalog)
     for statement in found:
-        _Reader(statement, read).read()
+        if NOTHING not in statement:
+            _Reader(statement, read).read()
     excluded = [Limit(attribute=name, operator="exclude", values=tuple(values)) for name, values in read.unwanted.items()]
     return Instruction(
         text=said,
@@ -47,7 +47,6 @@ class _Read:
     """What was read so far; exclusions by attribute."""
 
     catalog: Catalog
-    evidence: Evidence | None
     limits: list[Limit] = field(default_factory=list)
     unwanted: dict[str, dict[str, None]] = field(default_factory=dict)
     quotas: list[Quota] = field(default_factory=list)
@@ -72,7 +71,7 @@ class _Reader:
             self.into.seen = cast(Literal["new", "known"], self._next().text)
         elif self._sees("wish"):
             self._next()
-            self.into.wishes.append(self._words())
+            self.into.wishes.append(self._word())
         else:
             self._spoken()
         if self._next() != END:
@@ -204,15 +203,6 @@ class _Reader:
         if not found or not self._sees("like", "unlike"):
             raise self._wrong(f"no item is called '{name}'")
         (self.into.like if self._next().text == "like" else self.into.unlike).extend(found)
-
-    def _words(self) -> str:
-        first = self._next()
-        last = first
-        while self.at < len(self.statement) and self.statement[self.at].kind == "copy":
-            last = self._next()
-        if first.kind == "copy" and self.into.evidence is not None:
-            return self.into.evidence.said(first.place, last.place + 1)
-        return first.text
 
     def _wrong(self, why: str) -> QueryError:
         return QueryError(f"The canonical statement '{written([self.statement])}' has no meaning: {why}.")

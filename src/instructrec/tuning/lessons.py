@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from instructrec.instructions.automaton import Automaton, Path
-from instructrec.instructions.canonical import MARKS, STOP, Piece, Statement, statements
+from instructrec.instructions.canonical import MARKS, Piece, mark, statements
 from instructrec.instructions.evidence import Evidence
-from instructrec.instructions.grammar import Grammar
+from instructrec.instructions.grammar import Grammar, filled
 from instructrec.instructions.sentences import Sentence
 from instructrec.lm.decoder import Tokenizer
 from instructrec.lm.marked_decoder import MarkedDecoder
@@ -57,20 +57,8 @@ class Positions:
 
     def of(self, path: Path, length: int, last: int) -> int:
         """The position of the next token of a path, whose piece has `length` tokens; `last` is that of the token before."""
-        place = self._place(path.open[-1])
-        return last if place is None else min(self._start(place) + length - len(path.left), READ_TOKENS)
-
-    def _place(self, piece: Piece) -> int | None:
-        if piece.kind == "copy":
-            return piece.place
-        if piece.kind == "mark":
-            return None
-        known = self.evidence
-        if piece.kind == "number":
-            value = float(piece.text)
-            return min((place for found in (known.numbers, known.decades) if (place := found.get(value)) is not None), default=None)
-        places = [place for ref, place in known.values.items() if ref.value == piece.text]
-        return min([*places, *([known.titles[piece.text]] if piece.text in known.titles else [])], default=None)
+        place = path.open[-1].place
+        return last if place < 0 else min(self._start(place) + length - len(path.left), READ_TOKENS)
 
     def _start(self, place: int) -> int:
         if place not in self._starts:
@@ -95,12 +83,15 @@ class Lesson:
 def lesson(sentence: Sentence, catalog: Catalog, speller: Speller, *, language: str) -> Lesson | None:
     """A sentence as a lesson; none where the grammar cannot say what it means."""
     evidence = Evidence.of(sentence.text, catalog, language)
-    automaton = Automaton(Grammar(evidence, catalog), speller.piece)
+    grammar = Grammar(evidence, catalog)
+    automaton = Automaton(grammar, speller.piece)
     tokens = speller.text(evidence.text)
     positions = Positions(evidence, speller.tokenizer)
-    found = Lesson(tokens=tokens, positions=[*range(len(tokens) - 1), 0], places=[], choices=[], right=[])
+    found = Lesson(tokens=tokens, positions=[*range(len(tokens))], places=[], choices=[], right=[])
+    wanted = [each for each in statements(sentence.truth, catalog, evidence) if each[0] != mark("wish")]
+    form = filled(grammar, wanted)
     paths = automaton.start()
-    for piece in (piece for statement in _ended(statements(sentence.truth, catalog, evidence)) for piece in statement):
+    for piece in (piece for statement in form or () for piece in statement):
         for token in automaton.tokens(piece):
             choices = automaton.choices(paths)
             if token not in choices:
@@ -109,11 +100,7 @@ def lesson(sentence: Sentence, catalog: Catalog, speller: Speller, *, language: 
             first = choices[token][0]
             found.positions.append(positions.of(first, len(automaton.tokens(first.open[-1])), found.positions[-1]))
             paths = automaton.step(_meant(choices[token], piece))
-    return found
-
-
-def _ended(found: Sequence[Statement]) -> list[Statement]:
-    return [*found, (STOP,)]
+    return found if form else None
 
 
 def _meant(paths: list[Path], piece: Piece) -> list[Path]:

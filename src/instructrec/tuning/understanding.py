@@ -173,7 +173,7 @@ class Understander:
         self._reader.begin()
         places = Positions(evidence, self._speller.tokenizer)
         waiting = self._speller.text(evidence.text)
-        at = [*range(len(waiting) - 1), 0]
+        at = [*range(len(waiting))]
         sure, paths = 0.0, automaton.start()
         done: tuple[Statement, ...] = ()
         for _ in range(MOST_STEPS):
@@ -191,10 +191,10 @@ class Understander:
             at.append(places.of(first, len(automaton.tokens(first.open[-1])), at[-1]))
             paths = automaton.step(choices[chosen])
             done = paths[0].done if paths else done
-        found = meaning([statement for statement in done if statement[-1] == END], self.catalog, said=text, evidence=evidence)
+        found = meaning([statement for statement in done if statement[-1] == END], self.catalog, said=text)
         if math.exp(sure) < self.config.sure:
             found = replace(found, notes=(UNSURE,))
-        return Understood(instruction=found, canonical=written(done, evidence), sure=math.exp(sure))
+        return Understood(instruction=found, canonical=written(done), sure=math.exp(sure))
 
     def _scores(self, model: MarkedDecoder, waiting: list[int], at: list[int], tokens: list[int]) -> Tensor:
         """Log-probabilities of tokens that may come next, behind those that the reader has not seen yet."""
