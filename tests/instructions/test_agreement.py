@@ -62,6 +62,10 @@ TEXT = "a comedy or drama from 1990, at least two war, like Alien, five of them,
             said(TEXT, quotas=(quota(wanted("War"), at_least=2),)),
         ),
         (said(TEXT, wanted("Comedy")), said(TEXT, wish="Comedy"), said(TEXT)),
+        # What a number counts, the rules know, unless they took it for itself.
+        (said(TEXT, between(1990, None)), said(TEXT, n=1990), said(TEXT, between(1990, None))),
+        (said(TEXT, n=5), said(TEXT, between(None, 5)), said(TEXT, n=5)),
+        (said(TEXT, between(5, 5)), said(TEXT, n=5), said(TEXT, n=5)),
         # What the grammar cannot say, the rules know better; but exclusions of what they do not speak of hold.
         (said(TEXT, between(1990, 1994)), said(TEXT, between(1990, None)), said(TEXT, between(1990, 1994))),
         (said(TEXT, wanted("War"), n=3), said(TEXT, unwanted("Horror"), n=5), said(TEXT, wanted("War"), unwanted("Horror"), n=3)),

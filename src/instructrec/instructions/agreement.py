@@ -5,7 +5,9 @@ grammar of the model cannot say. Otherwise, condition by condition:
 
 - What both say holds. What either excludes stays out, and wins over whatever wants it.
 - What only one of them speaks of holds where its words stand in the text and no "no" stands before them.
-- Where both use the same words, but differently, the model's use holds: it read the sentence as a whole.
+- Where both use the same value, title or attribute, but differently, the model's use holds: it read the sentence as a whole.
+- What a number counts (items, years, a price), the rules know better: they found the word that says so. Only a number that they
+  took for itself, for want of such a word, is free.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Literal
 
 from instructrec.core import Instruction, Quota
 from instructrec.instructions.canonical import statements
+from instructrec.instructions.describing import strict_bound
 from instructrec.instructions.evidence import Evidence
 from instructrec.instructions.grammar import Grammar, filled
 from instructrec.instructions.vocabulary import Ref
@@ -74,6 +77,7 @@ class _Claim:
     words: frozenset[Hashable]
     is_: Limit | Quota | str | int
     limits: tuple[Limit, ...] = ()
+    numbers: frozenset[float] = frozenset()
 
     @property
     def name(self) -> str:
@@ -100,20 +104,43 @@ class _Claims:
                 found.append(_claim(limit.operator, limit))
         for quota in instruction.quotas:
             words = frozenset(word for limit in quota.limits for word in _words(limit))
-            found.append(_Claim(kind="quota", words=words, is_=_plain(quota), limits=quota.limits))
+            numbers = frozenset(float(count) for count in (quota.at_least, quota.at_most) if count).union(
+                *map(_numbers, quota.limits)
+            )
+            found.append(_Claim(kind="quota", words=words, is_=_plain(quota), limits=quota.limits, numbers=numbers))
         found += [_Claim(kind="like", words=frozenset([("item", item)]), is_=item) for item in instruction.like]
         found += [_Claim(kind="unlike", words=frozenset([("item", item)]), is_=item) for item in instruction.unlike]
         if instruction.seen:
             found.append(_Claim(kind="seen", words=frozenset(["seen"]), is_=instruction.seen))
         if instruction.n is not None:
-            found.append(_Claim(kind="n", words=frozenset(["n"]), is_=instruction.n))
+            found.append(_Claim(kind="n", words=frozenset(["n"]), is_=instruction.n, numbers=frozenset([float(instruction.n)])))
         return _Claims(tuple(found))
 
 
 def _claim(kind: Literal["include", "exclude", "range"], limit: Limit) -> _Claim:
-    return _Claim(
-        kind=kind, words=frozenset(_words(limit)), is_=replace(limit, values=tuple(sorted(limit.values))), limits=(limit,)
-    )
+    sorted_ = replace(limit, values=tuple(sorted(limit.values)))
+    return _Claim(kind=kind, words=frozenset(_words(limit)), is_=sorted_, limits=(limit,), numbers=_numbers(limit))
+
+
+def _numbers(limit: Limit) -> frozenset[float]:
+    """The numbers that a text can have given for the bounds of a limit: themselves, and those just outside."""
+    found: set[float] = set()
+    for bound, direction in ((limit.low, -1), (limit.high, 1)):
+        if bound is not None:
+            outside = strict_bound(bound, direction)
+            found |= {bound, bound + direction} | ({outside} if outside is not None else set())
+    return frozenset(found)
+
+
+def _is_bare(claim: _Claim) -> bool:
+    """Whether it is a number taken for itself."""
+    return claim.kind == "range" and claim.limits[0].low == claim.limits[0].high
+
+
+def _is_taken(claim: _Claim, rules: _Claims) -> bool:
+    """Whether the rules know better what the numbers of a claim of the model count."""
+    others = [other for other in rules.all if claim.numbers & other.numbers and not _is_bare(other)]
+    return any(claim.kind != other.kind or not claim.words & other.words for other in others)
 
 
 def _plain(quota: Quota) -> Quota:
@@ -129,18 +156,22 @@ def _settled(whole: Instruction, rules: _Claims, model: _Claims, model_read: Ins
     """The conditions that hold, put together."""
     same = {(claim.kind, claim.is_) for claim in rules.all} & {(claim.kind, claim.is_) for claim in model.all}
     wished = {ref for ref in evidence.values if ref.value in model_read.wish.split(", ")}
-    used = {word for claim in model.all for word in claim.words} | wished
+    taken = [claim for claim in model.all if _is_taken(claim, rules)]
+    said = [claim for claim in model.all if claim not in taken]
+    used = {word for claim in said for word in claim.words} | wished
+    bare = frozenset[float]().union(*(claim.numbers for claim in said if claim.kind in ("n", "quota")))
     kept: list[_Claim] = []
     differing: list[_Claim] = []
     for claim in rules.all:
         agreed = (claim.kind, claim.is_) in same
-        if agreed or claim.kind == "exclude" or not claim.words & used:
+        counted = _is_bare(claim) and bool(claim.numbers & bare)
+        if agreed or claim.kind == "exclude" or not (claim.words & used or counted):
             kept.append(claim)
         differing += [] if agreed else [claim]
     for claim in model.all:
         if (claim.kind, claim.is_) not in same:
             differing.append(claim)
-            if not _is_negated(claim, evidence):
+            if not _is_negated(claim, evidence) and claim not in taken:
                 kept.append(claim)
     return _put_together(whole, _without_excluded(kept), model_read, differing)
 
