@@ -11,6 +11,7 @@ from tests.instructions.shelves import SHELVES
 
 from instructrec.core import Silent
 from instructrec.errors import ModelError, RunError
+from instructrec.instructions.agreement import UNSURE
 from instructrec.instructions.meaning import from_canonical
 from instructrec.instructions.phrasing import held_out_values
 from instructrec.instructions.pretending import pretended
@@ -33,7 +34,8 @@ def test_every_text_has_a_meaning_that_can_be_written_down(tuned, text):
     found = tuned.read(text)
     assert 0 <= found.sure <= 1
     assert found.instruction.text == text
-    assert Hard.of(from_canonical(found.canonical, FILMS)) == Hard.of(found.instruction)
+    assert Hard.of(from_canonical(found.canonical, FILMS)) == Hard.of(found.whole)
+    assert Hard.of(found.instruction) == Hard.of(found.whole) or any(note.startswith(UNSURE) for note in found.instruction.notes)
 
 
 def test_a_sentence_is_read_once(tuned):
@@ -54,7 +56,7 @@ def test_it_is_saved_and_loaded(tuned, tmp_path):
 
 def test_it_reads_for_another_catalog(tuned):
     shop = SHELVES["shop"]()
-    found = tuned.about(shop).read("a mascara, no lipstick").instruction
+    found = tuned.about(shop).read("a mascara, no lipstick").whole
     assert {value for limit in found.limits for value in limit.values} <= {"Mascara", "Lipstick"}
     assert tuned.catalog is FILMS
 

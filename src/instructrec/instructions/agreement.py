@@ -1,7 +1,7 @@
 """Two readings of one request, by rules and by a model: what holds where they agree, and the safer of two where they do not.
 
-The model gives way as a whole where it is not sure of itself (the note UNSURE), and where the rules understood something that the
-grammar of the model cannot say. Otherwise, condition by condition:
+The model gives way as a whole where it is not sure of itself at all (the note UNSURE), and where the rules understood something
+that the grammar of the model cannot say. Otherwise, condition by condition:
 
 - What both say holds. What either excludes stays out, and wins over whatever wants it.
 - What only one of them speaks of holds where its words stand in the text and no "no" stands before them.
@@ -25,7 +25,9 @@ from instructrec.instructions.vocabulary import Ref
 from instructrec.tables import Catalog, Limit
 
 UNSURE = "unsure"
-"""The note of a reading that its reader is not sure of."""
+"""The note of a reading that its reader is not sure of; with a word behind it ("unsure:Comedy"), only of what was said of that,
+and the reading does not hold it.
+"""
 
 
 def agree(by_rules: Instruction, by_model: Instruction, catalog: Catalog, *, language: str = "en") -> Instruction:

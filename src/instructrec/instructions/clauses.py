@@ -28,6 +28,8 @@ Said: TypeAlias = Literal["all", "training", "held_out"]
 
 _DIGITS_OF_DECADES = range(30, 100, 10)
 """Decades that go by two digits, and by a word: those before and after could be of either century."""
+_MANY = 0.15
+"""How often a value is written in the plural, and how often without its hyphens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +112,12 @@ class ClauseWriter:
         return self.say("exclude_two", means, rng, first=self._written(refs[0], rng), second=self._written(refs[1], rng))
 
     def _written(self, ref: Ref, rng: np.random.Generator) -> str:
-        return ref.value.lower() if rng.random() < 0.5 else ref.value
+        """A value as people write it: as it stands, in lower case, now and then in the plural or without its hyphens."""
+        value = ref.value.lower() if rng.random() < 0.5 else ref.value
+        if rng.random() < _MANY and value[-1].isalpha() and value[-1] not in "sS":
+            endings = ((single, many) for single, many in self.words["plurals"] if value.endswith(single))
+            value = next((value.removesuffix(single) + many for single, many in endings), value)
+        return value.replace("-", " ") if rng.random() < _MANY else value
 
     def years(self, around: int, rng: np.random.Generator) -> Clause:
         """A span of years that holds the year `around`."""

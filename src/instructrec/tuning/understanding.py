@@ -34,7 +34,7 @@ from instructrec.tuning.lessons import Lesson, LessonBatch, Positions, Speller, 
 from instructrec.tuning.loop import TuningConfig, TuningLoop, one_cycle
 
 FORMAT = 1
-MOST_STEPS = 200
+MOST_STEPS = 400
 """Tokens that are written at most; a statement that is not finished then is left out."""
 KEPT = 1024
 """Sentences whose meaning is kept."""
@@ -52,16 +52,19 @@ class UnderstandingConfig(TuningConfig):
     alpha: float = field(default=64.0, metadata={"help": "scale of the adapters, times rank"})
     sentences: int = field(default=6000, metadata={"help": "sentences that are read in tuning, none twice"})
     pretended: float = field(default=0.5, metadata={"help": "share of the sentences that is about made-up catalogs"})
-    sure: float = field(default=0.9, metadata={"help": "probability below which the model says that it is not sure"})
+    sure: float = field(default=0.9, metadata={"help": "probability below which the model is not sure of a condition"})
     hold_out_values: bool = field(default=False, metadata={"help": "never say a fifth of the values (for measuring)"})
     batch_tokens: int = field(default=600, metadata={"help": "tokens an optimiser step"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Understood:
-    """What the model understood, as an instruction and as canonical text, and the probability it gives to all of it, 0 to 1."""
+    """What the model understood. `instruction`: what it is sure of, with a note for each doubt ("unsure:Comedy"); `whole`: all of
+    it, which is `canonical` as text; `sure`: the probability that it gives to all of it, 0 to 1.
+    """
 
     instruction: Instruction
+    whole: Instruction
     canonical: str
     sure: float
 
@@ -154,7 +157,7 @@ class Understander:
         return other
 
     def understand(self, text: str) -> Instruction:
-        """What a text means: the hard part, the wish, and the note UNSURE where that holds. Kept for the next time."""
+        """What the model is sure that a text means, with a note ("unsure:Comedy") for each doubt. Kept for the next time."""
         return self.read(text).instruction
 
     def read(self, text: str) -> Understood:
@@ -168,14 +171,28 @@ class Understander:
     @torch.inference_mode()
     def _read(self, text: str) -> Understood:
         model = self._ready()
-        evidence = Evidence.of(text, self.catalog, self.language)
+        done = self._written(model, Evidence.of(text, self.catalog, self.language))
+        said = [(statement, sure) for statement, sure in done if statement[-1] == END]
+        least = self.config.sure
+        firm = meaning((statement for statement, sure in said if sure >= least), self.catalog, said=text)
+        doubts = dict.fromkeys(f"{UNSURE}:{statement[0].text}" for statement, sure in said if sure < least)
+        return Understood(
+            instruction=replace(firm, notes=tuple(doubts)),
+            whole=meaning((statement for statement, _ in said), self.catalog, said=text),
+            canonical=written(statement for statement, _ in said),
+            sure=math.prod(sure for _, sure in said),
+        )
+
+    def _written(self, model: MarkedDecoder, evidence: Evidence) -> list[tuple[Statement, float]]:
+        """The statements of a text, each with its probability; every time the likeliest of what may come next."""
         automaton = Automaton(Grammar(evidence, self.catalog), self._speller.piece)
-        self._reader.begin()
         places = Positions(evidence, self._speller.tokenizer)
+        self._reader.begin()
         waiting = self._speller.text(evidence.text)
         at = [*range(len(waiting))]
-        sure, paths = 0.0, automaton.start()
-        done: tuple[Statement, ...] = ()
+        paths = automaton.start()
+        found: list[tuple[Statement, float]] = []
+        sure = 0.0
         for _ in range(MOST_STEPS):
             choices = automaton.choices(paths)
             if not choices:
@@ -186,15 +203,14 @@ class Understander:
                 scores = self._scores(model, waiting, at[-len(waiting) :], tokens)
                 best = int(scores.argmax())
                 sure, chosen, waiting = sure + float(scores[best]), tokens[best], []
-            waiting.append(chosen)
             first = choices[chosen][0]
+            waiting.append(chosen)
             at.append(places.of(first, len(automaton.tokens(first.open[-1])), at[-1]))
             paths = automaton.step(choices[chosen])
-            done = paths[0].done if paths else done
-        found = meaning([statement for statement in done if statement[-1] == END], self.catalog, said=text)
-        if math.exp(sure) < self.config.sure:
-            found = replace(found, notes=(UNSURE,))
-        return Understood(instruction=found, canonical=written(done), sure=math.exp(sure))
+            if paths and len(paths[0].done) > len(found):
+                found.append((paths[0].done[-1], math.exp(sure)))
+                sure = 0.0
+        return found
 
     def _scores(self, model: MarkedDecoder, waiting: list[int], at: list[int], tokens: list[int]) -> Tensor:
         """Log-probabilities of tokens that may come next, behind those that the reader has not seen yet."""
