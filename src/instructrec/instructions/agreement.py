@@ -1,8 +1,8 @@
 """Two readings of one request, by rules and by a model: what holds where they agree, and the safer of two where they do not.
 
 The model gives way as a whole where it is not sure of itself at all (the note UNSURE). It gives way, but for exclusions of what the
-rules do not speak of, where the rules understood every word (they are right in 9 of 10 such sentences, and in 6 of 10 of the others:
-benchmarks/understanding.py), or something that the grammar of the model cannot say. Otherwise, condition by condition:
+rules do not speak of, where the rules understood every word (they are right in 9 of 10 such sentences, and in 6 of 10 of the
+others: benchmarks/understanding.py), or something that the grammar of the model cannot say. Otherwise, condition by condition:
 
 - What both say holds. What either excludes stays out, and wins over whatever wants it.
 - What only one of them speaks of holds where its words stand in the text and no "no" stands before them.

@@ -39,7 +39,7 @@ MOST_STEPS = 400
 KEPT = 1024
 """Sentences whose meaning is kept."""
 _CATALOGS = 40
-"""Made-up catalogs of one tuning."""
+"""Made-up catalogs of one tuning at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +124,7 @@ class Understander:
         own = SentenceWriter(self.catalog, language=self.language, said=said)
         unsaid = held_out_values(self.catalog) if self.config.hold_out_values else frozenset()
         others = []
-        for _ in range(_CATALOGS if self.config.pretended > 0 else 0):
+        for _ in range(min(_CATALOGS, 2 + self.config.sentences // 50) if self.config.pretended > 0 else 0):
             others.append(SentenceWriter(pretended(self.catalog, self.language, rng), language=self.language))
         for other in others:
             other.values = [ref for ref in other.values if ref.value.lower() not in unsaid]
