@@ -25,6 +25,8 @@ def quota(limit, **bounds):
 
 TEXT = "a comedy or drama from 1990, at least two war, like Alien, five of them, no horror"
 
+TWO_WAR = said(TEXT, quotas=(quota(wanted("War"), at_least=2),))
+
 
 @pytest.mark.parametrize(
     ("rules", "model", "holds"),
@@ -40,32 +42,19 @@ TEXT = "a comedy or drama from 1990, at least two war, like Alien, five of them,
             said(TEXT, unwanted("Horror"), wanted("Comedy")),
             said(TEXT, wanted("Comedy"), unwanted("Horror")),
         ),
-        (
-            said(TEXT, quotas=(quota(wanted("War"), at_least=2),)),
-            said(TEXT, unwanted("War")),
-            said(TEXT, unwanted("War")),
-        ),
-        # What only one speaks of holds where no "no" stands before it.
+        # Of what the rules do not speak, the model does, where no "no" stands before it.
         (said(TEXT, wanted("Comedy")), said(TEXT), said(TEXT, wanted("Comedy"))),
         (said(TEXT), said(TEXT, wanted("Comedy")), said(TEXT, wanted("Comedy"))),
         (said(TEXT), said(TEXT, wanted("Horror")), said(TEXT)),
         (said(TEXT), said(TEXT, between(1990, None)), said(TEXT, between(1990, None))),
         (said(TEXT), said(TEXT, n=5), said(TEXT, n=5)),
-        (said(TEXT), said(TEXT, seen="new"), said(TEXT, seen="new")),
+        (said(TEXT), said(TEXT, seen="new"), said(TEXT)),
         (said(TEXT, n=5), said(TEXT, like=("6",)), said(TEXT, like=("6",), n=5)),
-        # The same words, used differently: as the model says.
-        (said(TEXT, wanted("Comedy"), wanted("War")), said(TEXT, wanted("Comedy", "War")), said(TEXT, wanted("Comedy", "War"))),
-        (said(TEXT, between(1990, 1990)), said(TEXT, between(1990, None)), said(TEXT, between(1990, None))),
-        (
-            said(TEXT, wanted("War")),
-            said(TEXT, quotas=(quota(wanted("War"), at_least=2),)),
-            said(TEXT, quotas=(quota(wanted("War"), at_least=2),)),
-        ),
-        (said(TEXT, wanted("Comedy")), said(TEXT, wish="Comedy"), said(TEXT)),
-        # What a number counts, the rules know, unless they took it for itself.
-        (said(TEXT, between(1990, None)), said(TEXT, n=1990), said(TEXT, between(1990, None))),
+        # Where both use the same words or numbers, but differently, the rules hold.
+        (TWO_WAR, said(TEXT, wanted("War")), TWO_WAR),
+        (said(TEXT, wanted("Comedy")), said(TEXT, unwanted("Comedy")), said(TEXT, wanted("Comedy"))),
+        (said(TEXT, between(1990, 1990)), said(TEXT, between(1990, None)), said(TEXT, between(1990, 1990))),
         (said(TEXT, n=5), said(TEXT, between(None, 5)), said(TEXT, n=5)),
-        (said(TEXT, between(5, 5)), said(TEXT, n=5), said(TEXT, n=5)),
         # What the grammar cannot say, the rules know better; but exclusions of what they do not speak of hold.
         (said(TEXT, between(1990, 1994)), said(TEXT, between(1990, None)), said(TEXT, between(1990, 1994))),
         (said(TEXT, wanted("War"), n=3), said(TEXT, unwanted("Horror"), n=5), said(TEXT, wanted("War"), unwanted("Horror"), n=3)),
@@ -74,7 +63,7 @@ TEXT = "a comedy or drama from 1990, at least two war, like Alien, five of them,
 def test_the_safer_reading_holds_where_the_rules_did_not_understand_all(rules, model, holds):
     found = agree(replace(rules, not_understood=("of them",)), model, FILMS)
     assert Hard.of(found) == Hard.of(holds)
-    assert any(note.startswith("disagreement:") for note in found.notes) == (Hard.of(found) != Hard.of(rules)) or rules != model
+    assert any(note.startswith("disagreement:") for note in found.notes) or Hard.of(found) == Hard.of(rules)
 
 
 def test_rules_that_understood_every_word_hold_but_for_exclusions_of_what_they_do_not_speak_of():

@@ -131,8 +131,11 @@ class _State:
         return found
 
     def _inner(self) -> list[Piece]:
-        """The words that a counted condition may begin with."""
-        values = [piece for piece in self._once(self.grammar.valued) if piece.text not in self.used[True]]
+        """The words that a counted condition may begin with: of values, only the next and the last one."""
+        free = {piece for piece in self.grammar.valued - self.written if piece.text not in self.used[True]}
+        after = min((piece.place for piece in free if piece.place > self.passed), default=-1)
+        before = max((piece.place for piece in free if piece.place <= self.passed), default=-1)
+        values = self._once({piece for piece in free if piece.place in (after, before)})
         numbers = self._once(self.grammar.numbers | self.grammar.decades) if self._attributes(counted=True) else []
         return [*values, *numbers]
 
