@@ -1,6 +1,6 @@
 """Two readings of one request, by rules and by a model: what holds where they agree, and the safer of two where they do not.
 
-The rules are right in 9 of 10 sentences of which they understood every word, and in 6 of 10 of the others; the model alone is right
+The rules are right in 9 of 10 sentences of which they understood every word, and in 5 to 7 of 10 of the others; the model alone is right
 less often, but not in the same ones (benchmarks/understanding.py). So the rules hold, and the model fills the gaps they leave:
 
 - What the rules understood holds, but for inclusions that a "no" stands before and that the model excludes: an exclusion wins.
@@ -10,8 +10,8 @@ less often, but not in the same ones (benchmarks/understanding.py). So the rules
 - A model that is not sure of itself (the note UNSURE) changes nothing, nor does it where the rules understood something that its
   grammar cannot say, but for exclusions.
 
-Letting the model decide where both use the same words differently was tried: it won 41 sentences and lost 21 of 796, filling the
-gaps 26 and 3.
+Letting the model decide where both use the same words differently was tried: of 796 sentences it won 41 and lost 21; filling the
+gaps won 26 and lost 3.
 """
 
 from __future__ import annotations

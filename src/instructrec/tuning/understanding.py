@@ -47,12 +47,12 @@ class UnderstandingConfig(TuningConfig):
     """How a model learns to understand."""
 
     base: str = field(default="smollm2-135m", metadata={"help": "base model"})
-    layers: int = field(default=16, metadata={"help": "blocks of the base that are used (0: all)"})
+    layers: int = field(default=8, metadata={"help": "blocks of the base that are used (0: all)"})
     rank: int = field(default=16, metadata={"help": "rank of the adapters"})
     alpha: float = field(default=64.0, metadata={"help": "scale of the adapters, times rank"})
-    sentences: int = field(default=6000, metadata={"help": "sentences that are read in tuning, none twice"})
+    sentences: int = field(default=10000, metadata={"help": "sentences that are read in tuning, none twice"})
     pretended: float = field(default=0.5, metadata={"help": "share of the sentences that is about made-up catalogs"})
-    sure: float = field(default=0.95, metadata={"help": "probability below which the model is not sure of a condition"})
+    sure: float = field(default=0.9, metadata={"help": "probability below which the model is not sure of a condition"})
     hold_out_values: bool = field(default=False, metadata={"help": "never say a fifth of the values (for measuring)"})
     batch_tokens: int = field(default=600, metadata={"help": "tokens an optimiser step"})
 
