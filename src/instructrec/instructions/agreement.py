@@ -1,7 +1,7 @@
 """Two readings of one request, by rules and by a model: what holds where they agree, and the safer of two where they do not.
 
 The rules are right in 9 of 10 sentences of which they understood every word, and in 5 to 7 of 10 of the others; the model alone is
-right less often, but not in the same ones (benchmarks/understanding.py). So the rules hold, and the model fills the gaps they leave:
+right less often, but not in the same ones (benchmarks/understanding.py). So the rules hold, and the model fills their gaps:
 
 - What the rules understood holds, but for inclusions that a "no" stands before and that the model excludes: an exclusion wins.
 - Where the rules left words aside, a condition of the model joins if the rules speak of none of its values, attributes, titles and
