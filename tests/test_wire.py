@@ -83,6 +83,7 @@ def test_an_instruction_shows_quotas_examples_and_notes_in_the_language():
         "unknown_history:x,y",
         "contradiction:X",
         "impossible_quota:x",
+        "disagreement:X",
     ],
 )
 def test_every_note_has_a_sentence_in_every_language(language, code):

@@ -74,14 +74,14 @@ def _described(limit: Limit, words: Lexicon) -> str:
     if low is not None and high is not None:
         form = "exact" if low == high else "between"
     elif low is not None:
-        low, form = (_strict(low, -1), "more") if _strict(low, -1) is not None else (low, "low")
+        low, form = (strict_bound(low, -1), "more") if strict_bound(low, -1) is not None else (low, "low")
     else:
         assert high is not None or low is None
-        high, form = (_strict(high, 1), "less") if high is not None and _strict(high, 1) is not None else (high, "high")
+        high, form = (strict_bound(high, 1), "less") if high is not None and strict_bound(high, 1) is not None else (high, "high")
     return templates[form].format(attribute=attribute, low=_number(low), high=_number(high))
 
 
-def _strict(bound: float, direction: int) -> float | None:
+def strict_bound(bound: float, direction: int) -> float | None:
     """The short number that a bound lies just beyond, if it does: 10.000000000000002 is "more than 10"."""
     inside = math.nextafter(bound, direction * math.inf)
     return inside if len(repr(inside)) + 6 < len(repr(bound)) else None

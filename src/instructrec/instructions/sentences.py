@@ -2,173 +2,205 @@
 
 from __future__ import annotations
 
-import math
-import tomllib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
-from importlib import resources
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from instructrec.core import Instruction, Quota
-from instructrec.instructions.render import year_attribute
+from instructrec.core import Instruction
+from instructrec.instructions.clauses import Clause, ClauseWriter, limited, phrasings
 from instructrec.instructions.vocabulary import Ref
-from instructrec.tables import Catalog, Limit
+from instructrec.tables import Limit
 
-Phrasings = Mapping[str, tuple[str, ...]]
+__all__ = ["Clause", "Sentence", "SentenceWriter", "hard_part", "limited", "phrasings", "together"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clause:
-    """One condition in words, and what it means; `soft` values are wishes and mean no condition."""
-
-    text: str
-    means: Instruction
+_WEIGHTS = {
+    "include": 6,
+    "either": 2,
+    "exclude": 5,
+    "exclude_two": 1.5,
+    "years": 5,
+    "number": 4,
+    "quota": 3,
+    "quota_before": 0.7,
+    "count": 3,
+    "seen": 2,
+    "like": 2,
+    "unlike": 1.2,
+    "soft": 2,
+    "mood": 1.5,
+}
+"""How often a condition is drawn, in proportion."""
+_APART = frozenset({"exclude", "exclude_two", "unlike", "quota_least", "quota_most", "quota_exact", "quota_before", "soft"})
+"""Kinds of clauses that do not go on from "I want"."""
+_BESIDE = frozenset({"decade", "before", "after", "since", "until", "between", "exactly", "new", "known", "like"})
+"""Kinds of clauses that can stand beside a noun without a comma."""
+_YEARS = ("years", "quota_before")
+_ONCE = ("count", "seen", "either", "mood")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentence:
-    """A request in words, and the hard part of what it means (`truth.text` is the request itself)."""
+    """A request in words, and what it means; `truth.text` is the request itself."""
 
     text: str
     truth: Instruction
 
 
-@cache
-def phrasings(language: str, *, held_out: bool) -> Phrasings:
-    """The wording of one language by kind: what tuning may see, or what it never sees."""
-    path = resources.files("instructrec.instructions") / "wording" / f"sentences.{language}.toml"
-    table = tomllib.loads(path.read_text(encoding="utf-8"))
-    return {kind: tuple(rows["held_out" if held_out else "train"]) for kind, rows in table.items()}
+@dataclass(slots=True)
+class _Drawn:
+    """What a sentence speaks of already, so that no two of its conditions clash: values, attributes, titles, and its length."""
+
+    item: int
+    values: set[str] = field(default_factory=set)
+    numbers: set[str] = field(default_factory=set)
+    titles: set[int] = field(default_factory=set)
+    kinds: list[str] = field(default_factory=list)
+    n: int = 10
 
 
-class SentenceWriter:
+class SentenceWriter(ClauseWriter):
     """Draws conditions on one catalog and writes sentences about them.
 
     `held_out`: only phrasings that tuning never sees, for openings, clauses and endings alike.
     """
 
-    def __init__(self, catalog: Catalog, *, language: str = "en", held_out: bool = False) -> None:
-        self.catalog = catalog
-        self.forms = phrasings(language, held_out=held_out)
-        self.year = year_attribute(catalog)
-        named: dict[str, list[Ref]] = {}
-        for attribute, labels in catalog.labels.items():
-            for value in labels.names:
-                named.setdefault(value.lower(), []).append(Ref(attribute, value))
-        # A value of two attributes can't be asked for by its name alone.
-        self.values = [refs[0] for refs in named.values() if len(refs) == 1]
-        self.titles = _plain_titles(catalog)
-
     def write(self, clauses: Sequence[Clause], rng: np.random.Generator) -> Sentence:
         """One sentence of these clauses, in their order."""
-        text = self._pick("opening", rng)
+        first = clauses[0].kind if clauses else ""
+        text = self._pick("opening_apart" if first in _APART or rng.random() < 0.15 else "opening", rng)
         for place, clause in enumerate(clauses):
-            text += (self._pick("joins", rng) if place else "") + clause.text
-        text += self._pick("ending", rng)
-        return Sentence(text=text.strip(), truth=together(text.strip(), [clause.means for clause in clauses]))
+            text += (self._join(clauses[place - 1], clause, rng) if place else "") + clause.text
+        text = (text + self._pick("ending", rng)).strip()
+        return Sentence(text=text, truth=together(text, [clause.means for clause in clauses]))
 
     def _pick(self, kind: str, rng: np.random.Generator) -> str:
         return self.forms[kind][int(rng.integers(len(self.forms[kind])))]
 
-    def say(self, kind: str, means: Instruction, rng: np.random.Generator, **fill: object) -> Clause:
-        """One clause of a kind; `fill` takes the places of the phrasing."""
-        return Clause(text=self._pick(kind, rng).format(**fill), means=means)
+    def _join(self, left: Clause, right: Clause, rng: np.random.Generator) -> str:
+        noun, other = (right, left) if self.words["adjectives_first"] else (left, right)
+        beside = noun.kind in ("noun", "count_noun") and other.kind in _BESIDE
+        return self._pick("close" if beside else "joins", rng)
 
-    def include(self, ref: Ref, rng: np.random.Generator) -> Clause:
-        """A value that must be there."""
-        means = limited(Limit(attribute=ref.attribute, operator="include", values=(ref.value,)))
-        return self.say("include", means, rng, value=self._written(ref, rng), attribute=_spoken(ref.attribute))
+    def draw(self, rng: np.random.Generator, size: int) -> Sentence:
+        """A sentence of `size` conditions that go together, of whatever kinds the catalog allows; fewer where it allows no more."""
+        drawn = _Drawn(item=int(rng.integers(len(self.catalog))))
+        clauses: list[Clause] = []
+        for _ in range(4 * size):
+            if len(clauses) == size:
+                break
+            kind = self._kind(drawn, rng)
+            clause = self._clause(kind, drawn, rng) if kind else None
+            if clause is not None:
+                clauses.append(clause)
+                drawn.kinds.append(kind)
+        return self.write(self._arranged(clauses, rng), rng)
 
-    def either(self, first: Ref, second: Ref, rng: np.random.Generator) -> Clause:
-        """One of two values of one attribute."""
-        means = limited(Limit(attribute=first.attribute, operator="include", values=(first.value, second.value)))
-        return self.say("either", means, rng, first=self._written(first, rng), second=self._written(second, rng))
+    def _kind(self, drawn: _Drawn, rng: np.random.Generator) -> str:
+        """The kind of the next condition; empty where none is left."""
+        free = [kind for kind in _WEIGHTS if self._is_free(kind, drawn)]
+        if not free:
+            return ""
+        weights = np.array([_WEIGHTS[kind] for kind in free])
+        return free[int(rng.choice(len(free), p=weights / weights.sum()))]
 
-    def exclude(self, refs: Sequence[Ref], rng: np.random.Generator) -> Clause:
-        """One value, or two of one attribute, that must not be there."""
-        means = limited(Limit(attribute=refs[0].attribute, operator="exclude", values=tuple(ref.value for ref in refs)))
-        if len(refs) == 1:
-            return self.say("exclude", means, rng, value=self._written(refs[0], rng))
-        return self.say("exclude_two", means, rng, first=self._written(refs[0], rng), second=self._written(refs[1], rng))
+    def _is_free(self, kind: str, drawn: _Drawn) -> bool:
+        if kind in _YEARS:
+            return self.year is not None and not set(_YEARS) & set(drawn.kinds)
+        if kind in ("like", "unlike"):
+            return bool(self.titles)
+        return kind not in drawn.kinds if kind in _ONCE else drawn.kinds.count(kind) < 2
 
-    def _written(self, ref: Ref, rng: np.random.Generator) -> str:
-        return ref.value.lower() if rng.random() < 0.5 else ref.value
+    def _clause(self, kind: str, drawn: _Drawn, rng: np.random.Generator) -> Clause | None:
+        """A clause of a kind that does not clash with what was drawn; none where the catalog has no more for it."""
+        if kind == "count":
+            # Quotas were drawn for lists of five and more.
+            drawn.n = int(rng.integers(5 if "quota" in drawn.kinds else 1, 21))
+            return self.count(drawn.n, rng)
+        if kind == "seen":
+            return self.seen("new" if rng.random() < 0.6 else "known", rng)
+        if kind == "mood":
+            return self.mood(rng)
+        if kind in ("like", "unlike"):
+            return self._example(drawn, rng, wanted=kind == "like")
+        if kind in ("years", "quota_before", "number"):
+            return self._bounds(kind, drawn, rng)
+        return self._labelled(kind, drawn, rng)
 
-    def years(self, around: int, rng: np.random.Generator) -> Clause:
-        """A span of years that holds the year `around`."""
-        assert self.year is not None
-        kind = str(rng.choice(["decade", "before", "after", "since", "until", "between", "exactly"]))
-        low, high, near = around, around, int(rng.integers(0, 6))
-        fill: dict[str, object] = {}
-        if kind == "decade":
-            low, high = around // 10 * 10, around // 10 * 10 + 9
-            kind = "decade"
-            fill = {"decade": low, "short": low % 100 if 1910 <= low < 2000 else low}
-            if "{short}" in (text := self._pick("decade", rng)) and fill["short"] == low:
-                text = text.replace("'{short}", "{decade}").replace("{short}", "{decade}")
-            return Clause(text=text.format(**fill), means=limited(_range(self.year, low, high)))
-        if kind in ("before", "until"):
-            high = around + near
-            return self.say(kind, limited(_range(self.year, None, high)), rng, year=high + (kind == "before"))
-        if kind in ("after", "since"):
-            low = around - near
-            return self.say(kind, limited(_range(self.year, low, None)), rng, year=low - (kind == "after"))
-        if kind == "between":
-            low, high = around - near, around + 1 + int(rng.integers(0, 6))
-            return self.say(kind, limited(_range(self.year, low, high)), rng, low=low, high=high)
-        return self.say("exactly", limited(_range(self.year, around, around)), rng, year=around)
+    def _labelled(self, kind: str, drawn: _Drawn, rng: np.random.Generator) -> Clause | None:
+        wanted = kind in ("include", "either")
+        two = kind in ("either", "exclude_two")
+        first = self._value(drawn, rng, wanted=wanted)
+        if first is None:
+            return None
+        drawn.values.add(first.value)
+        second = self._value(drawn, rng, attribute=first.attribute) if two else None
+        if two and second is None:
+            return None
+        drawn.values |= {second.value} if second else set()
+        if kind == "include":
+            return self.include(first, rng, kind="noun" if rng.random() < 0.5 else "include")
+        if kind == "either":
+            assert second is not None
+            return self.either(first, second, rng)
+        if kind == "soft":
+            return self.soft(first, rng)
+        if kind == "quota":
+            count = int(rng.integers(1, min(drawn.n, 5) + 1))
+            return self.quota(first, count, str(rng.choice(["least", "most", "exact"])), rng)
+        return self.exclude([first, second] if second else [first], rng)
 
-    def number(self, attribute: str, around: float, rng: np.random.Generator) -> Clause:
-        """A bound or two on a number other than the year that hold for the value `around`, rounded as people round."""
-        known = self.catalog.quantities[attribute]
-        known = known[np.isfinite(known)]
-        whole = bool(np.all(known == np.round(known)))
-        low, high = (float(np.quantile(known[keep], 0.5)) for keep in (known <= around, known >= around))
-        low, high = _rounded(low, math.floor, whole=whole), _rounded(high, math.ceil, whole=whole)
-        kind = str(rng.choice(["number_low", "number_high", "number_over", "number_under", "number_between"]))
-        strict_low, strict_high = (low + 1, high - 1) if whole else (math.nextafter(low, math.inf), math.nextafter(high, -math.inf))
-        bounds: dict[str, tuple[float | None, float | None]] = {
-            "number_low": (low, None),
-            "number_high": (None, high),
-            "number_over": (strict_low, None),
-            "number_under": (None, strict_high),
-            "number_between": (low, high),
-        }
-        means = limited(_range(attribute, *bounds[kind]))
-        return self.say(kind, means, rng, attribute=_spoken(attribute), low=f"{low:g}", high=f"{high:g}")
+    def _value(self, drawn: _Drawn, rng: np.random.Generator, *, attribute: str = "", wanted: bool = False) -> Ref | None:
+        """A value that was not spoken of, if there is one: mostly of the item that the sentence is about where it is wanted."""
+        free = [ref for ref in self.values if ref.value not in drawn.values and attribute in ("", ref.attribute)]
+        own = [ref for ref in free if ref.value in self.catalog.labels[ref.attribute].of(drawn.item)]
+        if wanted and own and rng.random() < 0.7:
+            free = own
+        elif not wanted:
+            free = [ref for ref in free if ref not in own] or free
+        return free[int(rng.integers(len(free)))] if free else None
 
-    def quota(self, ref: Ref, count: int, kind: str, rng: np.random.Generator) -> Clause:
-        """How many of the list have a value: `kind` is least, most or exact."""
-        limit = Limit(attribute=ref.attribute, operator="include", values=(ref.value,))
-        bounds = {"least": (count, None), "most": (0, count), "exact": (count, count)}[kind]
-        means = Instruction(text="", quotas=(Quota(limits=(limit,), at_least=bounds[0], at_most=bounds[1]),))
-        return self.say(f"quota_{kind}", means, rng, n=_count(count, rng), value=self._written(ref, rng))
+    def _bounds(self, kind: str, drawn: _Drawn, rng: np.random.Generator) -> Clause | None:
+        names = [name for name in self.catalog.quantities if name != self.year and self.can_say(name) and name not in drawn.numbers]
+        if kind == "number" and not names:
+            return None
+        attribute = names[int(rng.integers(len(names)))] if kind == "number" else str(self.year)
+        values = self.catalog.quantities[attribute]
+        known = values[np.isfinite(values)]
+        around = (
+            values[drawn.item] if np.isfinite(values[drawn.item]) else known[int(rng.integers(len(known)))] if len(known) else 0
+        )
+        drawn.numbers.add(attribute)
+        if kind == "number":
+            return self.number(attribute, float(around), rng) if len(known) else None
+        if kind == "years":
+            return self.years(int(around), rng)
+        return self.quota_before(int(around), int(rng.integers(1, 5)), rng)
 
-    def example(self, item: int, *, wanted: bool, rng: np.random.Generator) -> Clause:
-        """An item named as an example of what is wanted, or of what is not."""
-        same = tuple(self.catalog.item_ids[code] for code in range(len(self.catalog)) if self.titles.get(code) == self.titles[item])
-        means = Instruction(text="", like=same) if wanted else Instruction(text="", unlike=same)
-        return self.say("like" if wanted else "unlike", means, rng, title=self.titles[item])
+    def _example(self, drawn: _Drawn, rng: np.random.Generator, *, wanted: bool) -> Clause | None:
+        codes = [code for code in self.titles if code not in drawn.titles]
+        item = codes[int(rng.integers(len(codes)))] if codes else None
+        if item is None:
+            return None
+        drawn.titles |= {code for code in codes if self.titles[code] == self.titles[item]}
+        return self.example(item, wanted=wanted, rng=rng)
 
-    def count(self, n: int, rng: np.random.Generator) -> Clause:
-        """How many items."""
-        return self.say("count", Instruction(text="", n=n), rng, n=_count(n, rng))
-
-    def seen(self, kind: str, rng: np.random.Generator) -> Clause:
-        """Only `new` items, or only `known` ones."""
-        means = Instruction(text="", seen="new") if kind == "new" else Instruction(text="", seen="known")
-        return self.say(kind, means, rng)
-
-    def soft(self, ref: Ref, rng: np.random.Generator) -> Clause:
-        """A value that would be nice: a wish, no condition."""
-        return self.say("soft", Instruction(text=""), rng, value=self._written(ref, rng))
-
-
-def limited(*limits: Limit) -> Instruction:
-    """An instruction of nothing but limits."""
-    return Instruction(text="", limits=limits)
+    def _arranged(self, clauses: list[Clause], rng: np.random.Generator) -> list[Clause]:
+        """In any order; but a noun takes what can stand beside it."""
+        order = [clauses[int(place)] for place in rng.permutation(len(clauses))]
+        noun = next((clause for clause in order if clause.kind == "noun"), None)
+        beside = next((clause for clause in order if clause.kind in _BESIDE), None)
+        if noun is None:
+            return order
+        count = next((clause for clause in order if clause.kind == "count"), None)
+        rest = [clause for clause in order if clause not in (noun, beside)]
+        if count is not None and rng.random() < 0.7:
+            limit = noun.means.limits[0]
+            noun = self.counted(Ref(limit.attribute, limit.values[0]), int(count.means.n or 1), rng)
+            rest.remove(count)
+        pair = [noun] if beside is None else [beside, noun] if self.words["adjectives_first"] else [noun, beside]
+        place = int(rng.integers(len(rest) + 1)) if rng.random() < 0.3 else 0
+        return [*rest[:place], *pair, *rest[place:]]
 
 
 def together(text: str, parts: Sequence[Instruction]) -> Instruction:
@@ -189,6 +221,7 @@ def together(text: str, parts: Sequence[Instruction]) -> Instruction:
         unlike=tuple(item for part in parts for item in part.unlike),
         seen=next((part.seen for part in parts if part.seen), ""),
         n=next((part.n for part in parts if part.n), None),
+        wish=", ".join(part.wish for part in parts if part.wish),
     )
 
 
@@ -208,37 +241,3 @@ def hard_part(instruction: Instruction) -> tuple[object, ...]:
         instruction.seen,
         instruction.n,
     )
-
-
-def _range(attribute: str, low: float | None, high: float | None) -> Limit:
-    return Limit(
-        attribute=attribute,
-        operator="range",
-        low=None if low is None else float(low),
-        high=None if high is None else float(high),
-    )
-
-
-def _spoken(attribute: str) -> str:
-    return attribute.replace("_", " ")
-
-
-def _rounded(value: float, direction: Callable[[float], int], *, whole: bool) -> float:
-    """To whole numbers, or to one decimal of their size: 0.4731 -> 0.4, 37.2 -> 37."""
-    if whole or abs(value) >= 10:
-        return float(direction(value))
-    return direction(value * 10) / 10
-
-
-_WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-
-
-def _count(n: int, rng: np.random.Generator) -> str:
-    return _WORDS[n - 1] if n <= len(_WORDS) and rng.random() < 0.6 else str(n)
-
-
-def _plain_titles(catalog: Catalog) -> dict[int, str]:
-    """Titles that can be quoted: of one to eight words, without quotation marks."""
-    return {
-        code: title for code, title in enumerate(catalog.titles) if 0 < len(title.split()) <= 8 and not set(title) & set('"“”„«»')
-    }
