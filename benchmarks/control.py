@@ -5,8 +5,8 @@
 Full catalog, leave-one-out, lists of 10, seen items hidden. Sentences are written about the held-out item of a test user from the
 catalog's attributes (`instructions/sentences.py`), so that their limits hold for it and for 1-5 % of the items; for relevance half
 of them also hold a soft wish ("ideally ..."). All figures but `csr_seen` use openings, phrasings and endings that tuning never
-sees. A list obeys when every item meets every limit that the sentence was written from (tolerance 0) and it is as long as it can be.
-`renamed`: the same on a catalog whose attribute words were replaced by invented ones.
+sees. A list obeys when every item meets every limit that the sentence was written from (tolerance 0) and it is as long as it can
+be. `renamed`: the same on a catalog whose attribute words were replaced by invented ones.
 
 Relevance is NDCG@10 of the held-out item, paired over users: the fusion under the instruction, the same fusion's first 100 items
 filtered afterwards, and the same fusion under the limits alone (strength 0: the words order nothing).

@@ -1,4 +1,4 @@
-"""What somebody who wants a certain item might say: a sentence from the item's attributes, and what is understood of it."""
+"""What somebody who wants a certain item might say: a sentence about it, and what is understood of it."""
 
 from __future__ import annotations
 
@@ -7,29 +7,49 @@ from collections.abc import Sequence
 import numpy as np
 
 from instructrec.core import Instruction
+from instructrec.instructions.clauses import Clause
 from instructrec.instructions.parse import parse
-from instructrec.instructions.render import ItemWords, attribute_phrase, wording
+from instructrec.instructions.sentences import SentenceWriter
+from instructrec.instructions.themes import Themes
+from instructrec.instructions.vocabulary import Ref
 from instructrec.tables import Catalog
 
+DEMANDED = 0.5
+"""Share of the sentences that demand something beside what would be nice."""
+ABOUT = 0.3
+"""Share of the sentences that name what a text is about, where items have texts."""
 
-def ask_for(
-    catalog: Catalog, targets: Sequence[int], rng: np.random.Generator, *, language: str = "en", held_out: bool = False
-) -> list[Instruction]:
-    """One instruction for each target (item code), about some of its attribute values and, mostly, its decade.
 
-    The sentence goes through `parse` as any other does. Where a target does not meet what was understood (its attribute is
-    ambiguous, say), nothing is demanded and the sentence is only a wish.
+def ask_for(catalog: Catalog, targets: Sequence[int], rng: np.random.Generator, *, language: str = "en") -> list[Instruction]:
+    """One instruction with a wish for each target (item code): values that would be nice, or words of its text, half of them beside
+    a demand that it meets. Every sentence goes through `parse`; where that finds demands that the target does not meet, the sentence
+    is only a wish.
     """
-    words, forms = ItemWords.of(catalog), wording(language)
-    sentences = (forms.held_out if held_out else forms.train)["wish"]
-    out = []
-    for target in targets:
-        values = [words.values[target][int(place)] for place in rng.permutation(len(words.values[target]))]
-        some = values[: int(rng.integers(1, len(values) + 1))] if values else []
-        decade = words.decades[target] if rng.random() < 0.7 else None
-        phrase = attribute_phrase(some, decade, forms=forms, rng=rng)
-        text = sentences[int(rng.integers(len(sentences)))].format(values=phrase) if phrase else ""
-        found = parse(text, catalog, language=language)
-        fits = bool(catalog.matching(found.limits)[target])
-        out.append(found if fits else Instruction(text=text, wish=text))
-    return out
+    writer, themes = SentenceWriter(catalog, language=language), Themes.of(catalog)
+    return [_asked(writer, themes, target, rng, language) for target in targets]
+
+
+def _asked(writer: SentenceWriter, themes: Themes, target: int, rng: np.random.Generator, language: str) -> Instruction:
+    catalog = writer.catalog
+    own = [ref for ref in writer.values if ref.value in catalog.labels[ref.attribute].of(target)]
+    refs = [own[int(place)] for place in rng.permutation(len(own))]
+    words = themes.words[target]
+    if words and rng.random() < ABOUT:
+        count = int(rng.integers(1, min(3, len(words)) + 1))
+        text = " ".join(words[int(place)] for place in rng.permutation(len(words))[:count])
+        return Instruction(text=text, wish=text)
+    clauses = _demand(writer, refs, target, rng) if rng.random() < DEMANDED else []
+    clauses += [writer.soft(ref, rng) for ref in refs[:1]]
+    if not clauses:
+        return Instruction(text="")
+    text = writer.write(clauses, rng).text
+    found = parse(text, catalog, language=language)
+    return found if catalog.matching(found.limits)[target] else Instruction(text=text, wish=text)
+
+
+def _demand(writer: SentenceWriter, refs: list[Ref], target: int, rng: np.random.Generator) -> list[Clause]:
+    """One thing that the item has: a value, which is taken off `refs`, or its years."""
+    year = writer.catalog.numbers[writer.year][target] if writer.year else np.nan
+    if len(refs) > 1 and (not np.isfinite(year) or rng.random() < 0.5):
+        return [writer.include(refs.pop(), rng)]
+    return [writer.years(int(year), rng)] if np.isfinite(year) else []

@@ -46,7 +46,7 @@ class Dialogue:
 
     def to_json(self, catalog: Catalog) -> list[dict[str, Any]]:
         """One object a sentence: its text, and all that holds after it; `from_json` reads it back, edited or not."""
-        return [instruction_to_json(turn) | {"text": turn.text, "said": turn.said} for turn in self.turns]
+        return [instruction_to_json(turn) | {"text": turn.text} for turn in self.turns]
 
     @staticmethod
     def from_json(obj: object, catalog: Catalog) -> Dialogue:
@@ -55,11 +55,10 @@ class Dialogue:
             raise QueryError(f"A dialogue is a list of instructions, but a {type(obj).__name__} came. Use [] to begin one.")
         turns = []
         for place, entry in enumerate(obj):
-            spoken = {key: str(entry[key]) for key in ("text", "said") if key in entry} if isinstance(entry, Mapping) else {}
-            fields = {key: value for key, value in entry.items() if key not in spoken} if isinstance(entry, Mapping) else entry
+            text = entry.get("text", "") if isinstance(entry, Mapping) else ""
+            fields = {key: value for key, value in entry.items() if key != "text"} if isinstance(entry, Mapping) else entry
             try:
-                turn = instruction_from_json(fields, catalog)
-                turns.append(replace(turn, text=spoken.get("text", turn.text), said=spoken.get("said", "")))
+                turns.append(replace(instruction_from_json(fields, catalog), text=str(text)))
             except QueryError as problem:
                 raise QueryError(f"turns[{place}]: {problem}") from None
         return Dialogue(tuple(turns))
@@ -80,8 +79,7 @@ def refine(standing: Instruction | None, said: Instruction, catalog: Catalog, *,
     unlike = [item for item in (*standing.unlike, *said.unlike) if item not in said.like]
     # What is no longer wanted must not be read any more.
     kept = not instead and all(limit in limits for limit in standing.limits if limit.operator == "include")
-    before = [standing.said or standing.wish] if kept else []
-    wishes = [said.wish] if instead else [standing.wish, said.wish]
+    wishes = [standing.wish, said.wish] if kept else [said.wish]
     return Instruction(
         text=said.text,
         limits=limits,
@@ -91,7 +89,6 @@ def refine(standing: Instruction | None, said: Instruction, catalog: Catalog, *,
         seen=said.seen or standing.seen,
         n=said.n or standing.n,
         wish=", ".join(dict.fromkeys(wish for wish in wishes if wish)),
-        said=", ".join(dict.fromkeys(words for words in (*before, said.said) if words)),
         not_understood=said.not_understood,
         notes=said.notes,
     )

@@ -106,7 +106,6 @@ def _assembled(reading: Reading, text: str, left_over: tuple[str, ...], vocabula
         catalog=vocabulary.catalog,
         n=counted.n or n,
     )
-    said = _said(reading, found)
     return Instruction(
         text=text,
         limits=settled.limits,
@@ -115,8 +114,7 @@ def _assembled(reading: Reading, text: str, left_over: tuple[str, ...], vocabula
         unlike=settled.unlike,
         seen=_seen(reading),
         n=counted.n,
-        wish=said if found.wishes else "",
-        said=said,
+        wish=_affirmed(reading, found) if found.wishes else "",
         not_understood=tuple(dict.fromkeys((*_not_understood(reading, found), *settled.dropped, *left_over))),
         notes=tuple(dict.fromkeys((*found.notes, *settled.notes))),
     )
@@ -166,7 +164,7 @@ def _is_foreign(reading: Reading, lexicon: Lexicon) -> bool:
     return foreign > own and (foreign > 1 or negated)
 
 
-def _said(reading: Reading, found: Sorted) -> str:
+def _affirmed(reading: Reading, found: Sorted) -> str:
     """The affirmative text from the first to the last content of each clause."""
     clauses: dict[int, list[int]] = {}
     for index, item in enumerate(reading.reads):

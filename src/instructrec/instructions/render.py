@@ -17,7 +17,7 @@ import numpy as np
 
 from instructrec.core import Branch, Example, Instruction, ItemRef, Piece, Query
 from instructrec.errors import ConfigError, nearest
-from instructrec.tables import Catalog, Limit
+from instructrec.tables import Catalog
 
 LANGUAGES = ("en", "zh")
 FIRST_YEAR, LAST_YEAR = 1800, 2100
@@ -88,7 +88,7 @@ def query_example(query: Query, catalog: Catalog, *, language: str, max_history:
     trunk = _query_trunk(query, catalog, language, max_history)
     liked = catalog.codes(query.instruction.like) if query.instruction and query.strength > 0 else ()
     if query.instruction and len(liked):
-        forms, said = wording(language), _wished(query.instruction)
+        forms, said = wording(language), query.instruction.wish.strip()
         refs = [ItemRef(int(code)) for code in liked]
         return Example(trunk=trunk, branches=(similar_question(said, refs, forms.train["similar"][0], at=len(trunk), forms=forms),))
     words = query_words(query)
@@ -174,29 +174,17 @@ def query_words(query: Query) -> str:
 
 
 def instruction_words(instruction: Instruction | None) -> str:
-    """What the model reads of an instruction: what is said to be wanted, else the wish, else the limits spelled out, else the words
-    as they came where nothing was understood of them.
+    """What models read of an instruction: the wish, or the words as they came where nothing was understood of them.
 
-    Words that became limits are enforced elsewhere; here they only order what the limits allow. What is unwanted is never read: no
-    vector and no small model follows a "not" dependably.
+    Demands alone are not read: the list holds nothing else anyway, and a model that reads them again orders worse by them than by
+    the person's taste (`benchmarks/control.py`). What is unwanted is never read: no vector and no small model follows a "not".
     """
     if instruction is None:
         return ""
-    understood = instruction.limits or instruction.quotas or instruction.like or instruction.unlike or instruction.seen
-    return _wished(instruction) or ("" if understood else instruction.text.strip())
-
-
-def _wished(instruction: Instruction) -> str:
-    limits = " ".join(_limit_words(limit) for limit in instruction.limits)
-    return instruction.said.strip() or instruction.wish.strip() or " ".join(limits.split())
-
-
-def _limit_words(limit: Limit) -> str:
-    if limit.operator == "range":
-        # Only a decade is a word that tuning knows; a year to begin with says nothing about the decade meant.
-        within = limit.low is not None and limit.high is not None and limit.low // 10 == limit.high // 10
-        return f"{int(limit.low) // 10 * 10}s" if within and limit.low is not None and limit.low >= FIRST_YEAR else ""
-    return "" if limit.operator == "exclude" else " ".join(value.lower() for value in limit.values)
+    demands = (
+        instruction.limits or instruction.quotas or instruction.like or instruction.unlike or instruction.seen or instruction.n
+    )
+    return instruction.wish.strip() or ("" if demands else instruction.text.strip())
 
 
 def year_attribute(catalog: Catalog) -> str | None:

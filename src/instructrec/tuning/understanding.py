@@ -250,7 +250,7 @@ class _Loop(TuningLoop):
     """The tuning loop over lessons: interruptible and resumable like the other."""
 
     def __init__(self, model: MarkedDecoder, config: UnderstandingConfig, *, steps: int, seed: int) -> None:
-        super().__init__(cast(Any, model), cast(Any, None), config, steps=steps, seed=seed)
+        super().__init__(cast(Any, model), cast(Any, None), config, catalog=cast(Any, None), steps=steps, seed=seed)
         self.reader = model
 
     def _step(self, batch: Any) -> float:
