@@ -36,9 +36,9 @@ class Instruction:
 
     `limits` must hold for every shown item, `quotas` for the list as a whole; `like` and `unlike` are items named as examples of
     what is wanted and what is not; `seen`: only items that are new to the user, or only known ones (empty: as the query says);
-    `n`: how many items were asked for. `wish` is empty where all that is wanted is demanded; else it is the affirmative part of the
-    words, which models read to order the list. `not_understood` holds the words that none of these could use, `notes` codes for what
-    was settled between words that do not agree ("contradiction:Comedy").
+    `n`: how many items were asked for. `wish` is empty where all that is wanted is demanded; else it is the affirmative part of
+    the words, which models read to order the list. `not_understood` holds the words that none of these could use, `notes` codes for
+    what was settled between words that do not agree ("contradiction:Comedy").
     """
 
     text: str

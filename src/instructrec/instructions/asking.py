@@ -22,8 +22,8 @@ ABOUT = 0.3
 
 def ask_for(catalog: Catalog, targets: Sequence[int], rng: np.random.Generator, *, language: str = "en") -> list[Instruction]:
     """One instruction with a wish for each target (item code): values that would be nice, or words of its text, half of them beside
-    a demand that it meets. Every sentence goes through `parse`; where that finds demands that the target does not meet, the sentence
-    is only a wish.
+    a demand that it meets. Every sentence goes through `parse`; where that finds demands that the target does not meet, the
+    sentence is only a wish.
     """
     writer, themes = SentenceWriter(catalog, language=language), Themes.of(catalog)
     return [_asked(writer, themes, target, rng, language) for target in targets]
