@@ -16,7 +16,9 @@ Data = Annotated[
 Model = Annotated[
     str | None,
     typer.Option(
-        "--model", metavar="M", help="Name of the model: popular, item_knn, ease, recency_ease, ridge, sasrec, lm, tiger, fusion."
+        "--model",
+        metavar="M",
+        help="Name of the model: popular, item_knn, ease, recency_ease, ridge, bm25, sentences, themes, sasrec, lm, tiger, fusion.",
     ),
 ]
 Models = Annotated[str, typer.Option("--models", metavar="A,B,C", help="Names of models, separated by commas.")]
