@@ -61,6 +61,17 @@ def test_a_place_in_the_list_is_an_item():
     assert after(["like number 7"], shown=("3",)).standing.like == ()
 
 
+def test_a_bare_comparison_is_one_with_the_list():
+    # Of Toy Story (1995), Alien (1979) and Evita (1996) the median is 1995.
+    standing = after(["a comedy", "newer"], shown=("0", "6", "11")).standing
+    assert set(standing.limits) == {wanted("Comedy"), between(1996, None)}
+    assert standing.not_understood == ()
+    assert after(["older, please"], shown=("0", "6", "11")).standing.limits == (between(None, 1994),)
+    assert after(["newer"]).standing.limits == ()
+    assert after(["newer than 1980"], shown=("0",)).standing.limits == (between(1981, None),)
+    assert after(["新一点"], film_shelf("zh"), language="zh", shown=film_shelf("zh").item_ids[:3]).standing.limits
+
+
 def test_how_many_seen_and_examples_are_kept_until_they_are_said_anew():
     standing = after(["five films like “Annie Hall” that I haven't seen", "only three"]).standing
     assert (standing.n, standing.seen, standing.like) == (3, "new", ("9",))

@@ -9,12 +9,16 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+import numpy as np
+
 from instructrec.core import Instruction
 from instructrec.errors import QueryError
-from instructrec.instructions.lexicon import lexicon_for
+from instructrec.instructions.lexicon import lexicon, lexicon_for
 from instructrec.instructions.limits import instruction_from_json, instruction_to_json
 from instructrec.instructions.parse import parse
+from instructrec.instructions.ranges import beyond
 from instructrec.instructions.tokens import Token, clean, han_share, keys, tokenize
+from instructrec.instructions.vocabulary import Vocabulary
 from instructrec.tables import Catalog, ItemId, Limit
 
 
@@ -42,6 +46,7 @@ class Dialogue:
             return Dialogue()
         pointed = _pointed(text, words, catalog, self.standing, shown)
         found = replace(parse(pointed, catalog, language=language, n=n), text=text)
+        found = compared(found, pointed, catalog, shown, language=_language(text, language))
         return Dialogue((*self.turns, refine(self.standing, found, catalog, instead=_has(text, words.instead))))
 
     def to_json(self, catalog: Catalog) -> list[dict[str, Any]]:
@@ -62,6 +67,30 @@ class Dialogue:
             except QueryError as problem:
                 raise QueryError(f"turns[{place}]: {problem}") from None
         return Dialogue(tuple(turns))
+
+
+def compared(said: Instruction, text: str, catalog: Catalog, shown: Sequence[ItemId], *, language: str) -> Instruction:
+    """A bare comparison ("newer") that the sentence itself does not resolve is one with the list: with its median item."""
+    words = lexicon(language)
+    if words is None or not shown or not said.not_understood:
+        return said
+    vocabulary, spoken, left = Vocabulary.of(catalog, words), keys(text), list(said.not_understood)
+    limits = list(said.limits)
+    for place, rest in enumerate(left):
+        for phrase in (phrase for phrase in words.compare if _holds(keys(rest), phrase) and _holds(spoken, phrase)):
+            kind, way = words.compare[phrase]
+            attribute = vocabulary.kinds.get(kind)
+            if attribute is None or any(limit.attribute == attribute for limit in limits):
+                continue
+            numbers = catalog.quantities[attribute][catalog.codes(shown)]
+            numbers = np.sort(numbers[np.isfinite(numbers)])
+            if len(numbers):
+                middle = float(numbers[(len(numbers) - 1) // 2])
+                low = {"after": beyond(middle, 1, whole=vocabulary.is_integral(attribute)), "since": middle}.get(way)
+                high = {"before": beyond(middle, -1, whole=vocabulary.is_integral(attribute)), "until": middle}.get(way)
+                limits.append(Limit(attribute=attribute, operator="range", low=low, high=high))
+                left[place] = "" if keys(rest) == phrase else rest
+    return replace(said, limits=tuple(limits), not_understood=tuple(rest for rest in left if rest))
 
 
 def refine(standing: Instruction | None, said: Instruction, catalog: Catalog, *, instead: bool = False) -> Instruction:
@@ -181,8 +210,11 @@ def _language(text: str, language: str) -> str:
 
 
 def _has(text: str, phrases: frozenset[tuple[str, ...]]) -> bool:
-    words = keys(text)
-    return any(words[place : place + len(phrase)] == phrase for phrase in phrases for place in range(len(words)))
+    return any(_holds(keys(text), phrase) for phrase in phrases)
+
+
+def _holds(words: tuple[str, ...], phrase: tuple[str, ...]) -> bool:
+    return any(words[place : place + len(phrase)] == phrase for place in range(len(words)))
 
 
 def _pointed(text: str, words: DialogueWords, catalog: Catalog, standing: Instruction | None, shown: Sequence[ItemId]) -> str:
@@ -190,7 +222,7 @@ def _pointed(text: str, words: DialogueWords, catalog: Catalog, standing: Instru
     text = clean(text)
     tokens = tokenize(text)
     named = _named_last(standing)
-    lexicon = lexicon_for(text, "en", han=han_share(text))
+    language_words = lexicon_for(text, "en", han=han_share(text))
     out, at, place = "", 0, 0
     negated = False
     while place < len(tokens):
@@ -203,7 +235,7 @@ def _pointed(text: str, words: DialogueWords, catalog: Catalog, standing: Instru
             out += text[at : tokens[place].start] + name
             at, place = tokens[place + length - 1].end, place + length
             continue
-        negated = (negated and not tokens[place].ends_sentence) or _negates(tokens, place, lexicon)
+        negated = (negated and not tokens[place].ends_sentence) or _negates(tokens, place, language_words)
         place += 1
     return out + text[at:]
 
@@ -214,9 +246,9 @@ def _named_last(standing: Instruction | None) -> str | None:
     return wanted[-1].values[-1] if wanted else None
 
 
-def _negates(tokens: Sequence[Token], place: int, lexicon: Any) -> bool:
-    return lexicon is not None and any(
-        "negation" in lexicon.strong.get(tuple(token.key for token in tokens[place : place + length]), ()) for length in (1, 2, 3)
+def _negates(tokens: Sequence[Token], place: int, words: Any) -> bool:
+    return words is not None and any(
+        "negation" in words.strong.get(tuple(token.key for token in tokens[place : place + length]), ()) for length in (1, 2, 3)
     )
 
 
