@@ -10,11 +10,10 @@ from __future__ import annotations
 import argparse
 import tomllib
 from pathlib import Path
-from typing import Any
 
 from instructrec.pipeline import Request, answer
 from instructrec.runs import Run
-from instructrec.wire import limit_words, quota_words
+from instructrec.wire import understood
 
 SENTENCES = tomllib.loads((Path(__file__).parent / "examples.toml").read_text(encoding="utf-8"))["requests"]
 SHOWN = 3
@@ -30,7 +29,8 @@ def main() -> None:
     print(HEAD.format(count=len(SENTENCES), data=run.config.data.source, model=run.model_names[0], user=given.user))
     for number, (text, language) in enumerate(SENTENCES, start=1):
         found = answer(run, Request(user=given.user, instruction=text, language=language), explained=False)
-        print(f"{number}. **{text}**\n\n   Understood: {understood(found['instruction'])}.\n")
+        parts = understood(found["instruction"]) or ["nothing that limits the list"]
+        print(f"{number}. **{text}**\n\n   Understood: {'; '.join(part.rstrip('.') for part in parts)}.\n")
         for item in found["items"][:SHOWN]:
             print(f"   - {item['title']}")
         print("".join(f"\n   {note}\n" for note in found["notes"]))
@@ -41,17 +41,6 @@ HEAD = """# Twenty requests, and what was made of them
 The first three items of the list for user {user} of `{data}` (model `{model}`), with what was understood of each. The page is
 written by `python -m benchmarks.examples`; nothing is chosen or left out among the {count} requests of `benchmarks/examples.toml`.
 """
-
-
-def understood(instruction: dict[str, Any]) -> str:
-    """What was understood, in one line."""
-    parts = [limit_words(limit) for limit in instruction["limits"]] + [quota_words(quota) for quota in instruction["quotas"]]
-    parts += [f"{kind} {', '.join(instruction[kind])}" for kind in ("like", "unlike") if instruction[kind]]
-    parts += [f"only {instruction['seen']} items"] if instruction["seen"] else []
-    parts += [f"{instruction['n']} items"] if instruction["n"] else []
-    parts += [f"wish “{instruction['wish']}”"] if instruction["wish"] else []
-    parts += [f"not understood “{words}”" for words in instruction["not_understood"]]
-    return "; ".join([*parts, *(note.rstrip(".") for note in instruction["notes"])]) or "nothing that limits the list"
 
 
 if __name__ == "__main__":

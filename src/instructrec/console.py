@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from instructrec.wire import limit_words, quota_words
+from instructrec.wire import understood
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -138,9 +138,9 @@ def show_answer(out: Console, answer: Values) -> None:
     out.print(f"\n{_heading(answer)}", markup=False, style="bold")
     for note in answer["notes"]:
         out.print(f"  Note: {note}", markup=False, style="yellow")
-    understood = _understood(answer["instruction"])
-    if understood:
-        out.print(f"  Understood: {understood}", markup=False, style="dim")
+    parts = understood(answer["instruction"])
+    if parts:
+        out.print(f"  Understood: {'; '.join(_short(part) for part in parts)}", markup=False, style="dim")
     for entry in answer["items"]:
         out.print(f"  {entry['rank']:>2}. {entry['title']}  ({entry['source']})", markup=False)
         if entry["explanation"]:
@@ -161,20 +161,6 @@ def _heading(answer: Values) -> str:
     words = answer["instruction"]["text"]
     asked = f'asked for "{_short(words)}"' if words else "list"
     return f"{answer['user_id'] or 'Somebody new'}: {asked} (model {answer['model']}, served by {answer['served_by']})"
-
-
-def _understood(instruction: Values) -> str:
-    limits = [limit_words(entry) for entry in instruction["limits"]]
-    parts = ["limits " + "; ".join(limits)] if limits else []
-    parts += [quota_words(quota) for quota in instruction["quotas"]]
-    parts += [f"{kind} {', '.join(instruction[kind])}" for kind in ("like", "unlike") if instruction[kind]]
-    parts += [f"only {instruction['seen']} items"] if instruction["seen"] else []
-    parts += [f"{instruction['n']} items"] if instruction["n"] else []
-    parts += [f'wish "{_short(instruction["wish"])}"'] if instruction["wish"] else []
-    left = instruction["not_understood"]
-    parts += ["not understood: " + _short(" ".join(left))] if left else []
-    parts += list(instruction["notes"])
-    return " | ".join(parts)
 
 
 def _short(text: str, length: int = 120) -> str:

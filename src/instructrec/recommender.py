@@ -13,7 +13,7 @@ import numpy as np
 
 from instructrec.core import FitContext, Query, Quota, Recommendation, ScoredItem
 from instructrec.lists import Group, best_list, missing
-from instructrec.tables import BoolArray, Catalog, Dataset, FloatArray, Limit
+from instructrec.tables import BoolArray, Catalog, Dataset, FloatArray
 
 LIKE, UNLIKE = "like", "unlike"
 """Sources of a list that come from items named in the words."""
@@ -82,7 +82,7 @@ class Recommender(ABC):
         items = tuple(ScoredItem(self.catalog.item_ids[code], float(scores[code]), strongest[code]) for code in order)
         notes, degraded = self._notes(asked, len(items))
         short = [
-            f"quota_short:{quota_words(quota)} ({quota.at_least - missing(group, order)}/{quota.at_least})"
+            f"quota_short:{_counted(quota)} ({quota.at_least - missing(group, order)}/{quota.at_least})"
             for quota, group in zip(quotas, groups, strict=True)
             if missing(group, order)
         ]
@@ -172,16 +172,9 @@ def recommendation_id(model: str, query: Query, items: Sequence[ScoredItem]) -> 
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def quota_words(quota: Quota) -> str:
-    """What a quota counts, for a note: "Comedy, year 1980-1989"."""
-    return ", ".join(_limit_words(limit) for limit in quota.limits)
-
-
-def _limit_words(limit: Limit) -> str:
-    if limit.operator == "range":
-        low, high = ("" if bound is None else f"{bound:g}" for bound in (limit.low, limit.high))
-        return f"{limit.attribute} {low}-{high}"
-    return f"{'' if limit.operator == 'include' else '≠ '}{'/'.join(limit.values)}"
+def _counted(quota: Quota) -> str:
+    """What a quota counts, by name, for a note."""
+    return "/".join("/".join(limit.values) or limit.attribute for limit in quota.limits)
 
 
 def _named(query: Query, kind: str) -> tuple[str, ...]:

@@ -61,6 +61,17 @@ def instruction(value: Instruction | None, *, language: str = "en") -> dict[str,
     }
 
 
+def understood(value: Mapping[str, Any]) -> list[str]:
+    """What was understood, from the JSON shape of an instruction, one part a condition, for people to read."""
+    parts = [limit_words(limit) for limit in value["limits"]] + [quota_words(quota) for quota in value["quotas"]]
+    parts += [f"{kind} {', '.join(value[kind])}" for kind in ("like", "unlike") if value[kind]]
+    parts += [f"only {value['seen']} items"] if value["seen"] else []
+    parts += [f"{value['n']} items"] if value["n"] else []
+    parts += [f"wish “{value['wish']}”"] if value["wish"] else []
+    parts += [f"not understood “{words}”" for words in value["not_understood"]]
+    return [*parts, *value["notes"]]
+
+
 def limit_words(limit: Mapping[str, Any]) -> str:
     """A limit of the JSON shape as a person reads it: "genres: Comedy", "not genres: Romance", "year: 1990 to 1999"."""
     if limit["operator"] != "range":

@@ -13,8 +13,9 @@ from tests.instructions.test_render import check_golden, pattern, shown
 from instructrec.core import Branch, Example, Instruction, ItemRef, Query
 from instructrec.instructions.cells import CELLS, NUM_CANDIDATES, Cell, CellWriter, Draft, Moment
 from instructrec.instructions.phrasing import Phrasing, held_out_values
-from instructrec.instructions.render import LANGUAGES, candidates_example, query_example, wording
+from instructrec.instructions.render import candidates_example, query_example, wording
 from instructrec.instructions.tasks import Chunk, TaskConfig, TaskMixture
+from instructrec.instructions.wording import LANGUAGES
 from instructrec.tables import Catalog, Labels
 
 CATALOG = WORLD.catalog

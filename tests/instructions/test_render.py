@@ -11,8 +11,9 @@ from tests.contracts import WORLD
 
 from instructrec.core import Example, Instruction, ItemRef, Query
 from instructrec.errors import ConfigError
-from instructrec.instructions.render import LANGUAGES, ItemWords, query_example, target_wish, wording
+from instructrec.instructions.render import ItemWords, query_example, target_wish, wording
 from instructrec.instructions.tasks import Chunk, TaskConfig, TaskMixture, chunks
+from instructrec.instructions.wording import LANGUAGES
 from instructrec.tables import Limit
 
 GOLDEN = Path(__file__).parent / "golden"

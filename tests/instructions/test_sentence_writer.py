@@ -7,7 +7,7 @@ import pytest
 from tests.instructions.shelves import SHELVES
 
 from instructrec.core import Instruction
-from instructrec.errors import QueryError
+from instructrec.errors import ConfigError
 from instructrec.instructions import parse
 from instructrec.instructions.clauses import phrasings
 from instructrec.instructions.phrasing import held_out_values
@@ -89,5 +89,5 @@ def test_a_bare_catalog_can_still_be_asked():
 
 
 def test_a_language_without_sentences_is_refused():
-    with pytest.raises(QueryError, match="no sentences for language"):
+    with pytest.raises(ConfigError, match="no wording for language"):
         SentenceWriter(SHELVES["shop"](), language="xx")

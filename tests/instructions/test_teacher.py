@@ -8,8 +8,8 @@ import pytest
 from tests.lm.scripted_server import ScriptedServer, Step
 
 from instructrec.errors import ModelError
-from instructrec.instructions.render import LANGUAGES
 from instructrec.instructions.teacher import GIVE_UP_AFTER, MOST_CHARACTERS, Teacher, Told
+from instructrec.instructions.wording import LANGUAGES
 from instructrec.lm.endpoint import Endpoint, EndpointConfig
 from instructrec.lm.scripted import ScriptedLanguageModel
 

@@ -5,21 +5,19 @@ from __future__ import annotations
 import math
 import re
 import string
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from instructrec.core import Instruction, Quota
-from instructrec.errors import QueryError, nearest
-from instructrec.instructions.lexicon import LANGUAGES, lexicon
+from instructrec.instructions.lexicon import lexicon
 from instructrec.instructions.phrasing import held_out_values
 from instructrec.instructions.tokens import HAN
 from instructrec.instructions.vocabulary import Ref, Vocabulary
+from instructrec.instructions.wording import read_wording
 from instructrec.tables import Catalog, Limit
 
 Phrasings = Mapping[str, tuple[str, ...]]
@@ -49,12 +47,7 @@ def phrasings(language: str, *, held_out: bool) -> Phrasings:
 
 @cache
 def _table(language: str) -> Mapping[str, Any]:
-    if language not in LANGUAGES:
-        raise QueryError(
-            f"There are no sentences for language '{language}'. Known: {', '.join(LANGUAGES)}.{nearest(language, LANGUAGES)}"
-        )
-    path = resources.files("instructrec.instructions") / "wording" / f"sentences.{language}.toml"
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    return read_wording("sentences", language)
 
 
 class ClauseWriter:

@@ -8,9 +8,10 @@ from decimal import Decimal
 
 from instructrec.core import Instruction, Quota
 from instructrec.errors import QueryError, nearest
-from instructrec.instructions.lexicon import LANGUAGES, Lexicon, lexicon
+from instructrec.instructions.lexicon import Lexicon, lexicon
 from instructrec.instructions.render import year_attribute
 from instructrec.instructions.tokens import keys
+from instructrec.instructions.wording import LANGUAGES
 from instructrec.tables import Catalog, ItemId, Limit
 
 

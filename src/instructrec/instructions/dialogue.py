@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from instructrec.instructions.parse import parse
 from instructrec.instructions.ranges import beyond
 from instructrec.instructions.tokens import Token, clean, han_share, keys, tokenize
 from instructrec.instructions.vocabulary import Vocabulary
+from instructrec.instructions.wording import read_wording
 from instructrec.tables import Catalog, ItemId, Limit
 
 
@@ -182,8 +181,7 @@ class DialogueWords:
 @cache
 def wording(language: str) -> DialogueWords:
     """Read the wording of a language from its data file."""
-    path = resources.files("instructrec.instructions") / "wording" / f"dialogue.{language}.toml"
-    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    table = read_wording("dialogue", language)
     places = {
         keys(form.format(n=name)): number
         for form in table["place"]

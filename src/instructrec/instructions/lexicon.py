@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any, TypeAlias
 
 from instructrec.instructions.tokens import keys
+from instructrec.instructions.wording import LANGUAGES, read_wording
 
 Phrase: TypeAlias = tuple[str, ...]
-LANGUAGES = ("en", "zh")
-"""Languages with a wording file for understanding."""
 
 Comparison: TypeAlias = tuple[str, str]
 """What is compared ("price") and how: "after" (strictly above), "before" (strictly below), "since" or "until" (not beyond)."""
@@ -34,7 +31,8 @@ class Lexicon:
     `kinds`: general name of a number ("rating") -> words an attribute of that kind may be called by;
     `kind_words`: phrases that speak of one.
     `compare`: phrase -> comparison; those of `compare_than` compare only behind a "than". `qualities`: endings of adjectives;
-    `bound`: words that no phrase may cut; `syllables`: see SoundSpeller; `subjects`: words for the person who asks.
+    `bound`: words that no phrase may cut; `syllables`: see SoundSpeller; `subjects`: words for the person who asks;
+    `links`: what a comparison ends in before what it compares with.
     """
 
     language: str
@@ -63,6 +61,7 @@ class Lexicon:
     describe: Mapping[str, str]
     words: frozenset[str]
     strong_words: frozenset[str]
+    links: frozenset[str]
 
     def stem(self, word: str) -> str:
         """A word without its plural ending, only for comparing."""
@@ -90,8 +89,7 @@ def lexicon(language: str) -> Lexicon | None:
     """The lexicon of a language, or None when there is none."""
     if language not in LANGUAGES:
         return None
-    path = resources.files("instructrec.instructions") / "wording" / f"parsing.{language}.toml"
-    return _read(tomllib.loads(path.read_text(encoding="utf-8")))
+    return _read(read_wording("parsing", language))
 
 
 def _read(table: Mapping[str, Any]) -> Lexicon:
@@ -105,6 +103,7 @@ def _read(table: Mapping[str, Any]) -> Lexicon:
     compare, compare_than = _comparisons(table["compare"]), _comparisons(table["compare_than"])
     sure = (strong, decades, parts, shares, compare)
     return Lexicon(
+        links=frozenset(words[-1] for words, roles in strong.items() if "than" in roles) | {"as"},
         language=table["language"],
         script=table["script"],
         strong=strong,

@@ -64,7 +64,6 @@ class Scanner:
         self.keys = tuple(self._spelled(token) for token in tokens)
         self.examples = ExampleFinder(tokens, vocabulary, lexicon)
         self.figures = FigureReader(self.keys, vocabulary, lexicon)
-        self._links = {words[-1] for words, roles in lexicon.strong.items() if "than" in roles} | {"as"}
 
     def scan(self) -> list[Mark]:
         """All marks from left to right; every token belongs to at most one."""
@@ -82,7 +81,7 @@ class Scanner:
         examples = self.examples
         if self.tokens[mark.first].ends_sentence:
             examples.expect = ""
-        elif mark.plays("like", "than") or (mark.compare is not None and self.tokens[mark.last - 1].key in self._links):
+        elif mark.plays("like", "than") or (mark.compare is not None and self.tokens[mark.last - 1].key in self.lexicon.links):
             examples.expect = "example"
         elif mark.plays("title"):
             pass

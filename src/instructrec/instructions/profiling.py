@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import numpy as np
 
 from instructrec.core import Query
-from instructrec.errors import ConfigError, nearest
 from instructrec.instructions.parse import parse
-from instructrec.instructions.render import LANGUAGES, ItemWords
+from instructrec.instructions.render import ItemWords
+from instructrec.instructions.wording import read_wording
 from instructrec.tables import Catalog, ItemId, Limit
 
 MOST_VALUES = 3
@@ -84,11 +82,7 @@ def steered_by(query: Query, text: str, catalog: Catalog, *, language: str = "en
 @cache
 def wording(language: str) -> dict[str, Any]:
     """The sentences of profiles in one language."""
-    if language not in LANGUAGES:
-        known = ", ".join(LANGUAGES)
-        raise ConfigError(f"There is no wording for language '{language}'. Known: {known}.{nearest(language, LANGUAGES)}")
-    path = resources.files("instructrec.instructions") / "wording" / f"profile.{language}.toml"
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    return read_wording("profile", language)
 
 
 def _decades(decades: Sequence[int | None]) -> tuple[tuple[int, float], ...]:

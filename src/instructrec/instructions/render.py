@@ -5,21 +5,18 @@ A prompt is a trunk (task words, then the history as item tokens) and questions 
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from string import Formatter
 from typing import Literal, TypeAlias
 
 import numpy as np
 
 from instructrec.core import Branch, Example, Instruction, ItemRef, Piece, Query
-from instructrec.errors import ConfigError, nearest
+from instructrec.instructions.wording import read_wording
 from instructrec.tables import Catalog
 
-LANGUAGES = ("en", "zh")
 FIRST_YEAR, LAST_YEAR = 1800, 2100
 """A numeric attribute whose known values all lie between these is read as years, and has decades."""
 Form: TypeAlias = Literal["pointwise", "pairwise", "matching", "reranking"]
@@ -56,11 +53,7 @@ class Wording:
 @cache
 def wording(language: str) -> Wording:
     """Read the wording of a language from its data file. Raises ConfigError for a language without one."""
-    if language not in LANGUAGES:
-        known = ", ".join(LANGUAGES)
-        raise ConfigError(f"There is no wording for language '{language}'. Known: {known}.{nearest(language, LANGUAGES)}")
-    path = resources.files("instructrec.instructions") / "wording" / f"tasks.{language}.toml"
-    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    table = read_wording("tasks", language)
     forms, completions = table.pop("forms"), table.pop("completions")
     return Wording(
         language=language,

@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tomllib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from threading import Lock
 from typing import Literal, TypeAlias
 
 from instructrec.errors import ModelError
+from instructrec.instructions.wording import read_wording
 from instructrec.lm.endpoint import LanguageModel
 
 SaidKind: TypeAlias = Literal["preference", "vague", "specific"]
@@ -117,8 +116,7 @@ def _sentence(text: str) -> str:
 
 @cache
 def _prompts(language: str) -> dict[SaidKind, str]:
-    path = resources.files("instructrec.instructions") / "wording" / f"teacher.{language}.toml"
-    table: dict[SaidKind, str] = tomllib.loads(path.read_text(encoding="utf-8"))  # type: ignore[assignment]
+    table: dict[SaidKind, str] = read_wording("teacher", language)  # type: ignore[assignment]
     return {kind: text.strip() for kind, text in table.items()}
 
 

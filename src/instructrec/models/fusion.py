@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from instructrec.core import FitContext, Query
 from instructrec.errors import ModelError
-from instructrec.instructions.asking import ask_for
 from instructrec.instructions.render import query_words
+from instructrec.instructions.wishing import wish_for
 from instructrec.models import resolve
 from instructrec.recommender import Recommender, allowed
 from instructrec.tables import Catalog, Dataset, FloatArray
@@ -78,7 +78,7 @@ class Fusion(Recommender):
         """Validation queries whose users say something about what they chose next."""
         rows = range(0, len(queries), -(-len(queries) // ASKING))
         wanted = [int(targets[row]) for row in rows]
-        words = ask_for(self.catalog, wanted, np.random.default_rng([seed, 4]), language=self.config.language)
+        words = wish_for(self.catalog, wanted, np.random.default_rng([seed, 4]), language=self.config.language)
         return [replace(queries[row], instruction=text) for row, text in zip(rows, words, strict=True)], wanted
 
     def comparable(self, queries: Sequence[Query]) -> dict[str, FloatArray]:

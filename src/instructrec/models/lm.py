@@ -123,9 +123,18 @@ class LanguageModelRecommender(Recommender):
         steps = self.config.epochs * len(batches(0))
         torch.manual_seed(context.seed)
         model.tune()
-        loop = TuningLoop(model, self._encoder.trie, self.config, catalog=self.catalog, steps=steps, seed=context.seed)
-        check = self._validation_loss(context)
-        loop.run(batches, progress=context.progress, folder=context.folder, check=check)
+        measure = self._validation_loss(context)
+
+        def loss(batch: PackedBatch) -> tuple[Tensor, float]:
+            return losses(model, batch, self._encoder.trie, self.catalog)
+
+        def check() -> float:
+            found = float(measure())
+            model.tune()
+            return found
+
+        loop = TuningLoop(model, loss, self.config, steps=steps, seed=context.seed)
+        loop.run(batches, progress=context.progress, folder=context.folder, check=check if measure else None)
         self.curve = loop.state.curve
 
     def _batches(self, encoded: Sequence[Encoded], rng: np.random.Generator) -> list[PackedBatch]:

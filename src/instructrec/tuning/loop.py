@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -72,17 +73,25 @@ def deferred_interrupt() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, previous)
 
 
-Batches = Callable[[int], list[PackedBatch]]
-"""The batches of an epoch, a function of its number only, so that a resumed run sees the same data."""
+BatchT = TypeVar("BatchT")
 
 
-class TuningLoop:
-    """AdamW with a one-cycle schedule (Smith and Topin 2017, arXiv 1708.07120) over packed batches."""
+class TuningLoop(Generic[BatchT]):
+    """AdamW with a one-cycle schedule (Smith and Topin 2017, arXiv 1708.07120) over batches of any kind.
 
-    def __init__(self, model: ItemTokenModel, trie: Trie, config: TuningConfig, *, catalog: Catalog, steps: int, seed: int) -> None:
-        self.model = model
-        self.catalog = catalog
-        self.trie = trie
+    `loss` gives the loss of a batch that is minimised, and the number that the curve shows.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Callable[[BatchT], tuple[Tensor, float]],
+        config: TuningConfig,
+        *,
+        steps: int,
+        seed: int,
+    ) -> None:
+        self.loss = loss
         self.config = config
         self.steps = max(steps, 1)
         self.seed = seed
@@ -90,8 +99,19 @@ class TuningLoop:
         self.optimizer = torch.optim.AdamW(self.named.values(), lr=config.learning_rate, weight_decay=config.weight_decay)
         self.state = TuningState()
 
-    def run(self, batches: Batches, *, progress: Progress, folder: Path | None, check: Callable[[], float] | None = None) -> None:
-        """Tune to the end. `check` measures the validation loss (nats) after each epoch; state is kept in `folder`, if given."""
+    def run(
+        self,
+        batches: Callable[[int], list[BatchT]],
+        *,
+        progress: Progress,
+        folder: Path | None,
+        check: Callable[[], float] | None = None,
+    ) -> None:
+        """Tune to the end. `batches` of an epoch follow from its number only, so that a resumed run sees the same data.
+
+        `check` measures the validation loss (nats) after each epoch, and leaves the model as it is tuned; state is kept in
+        `folder`, if given.
+        """
         self._resume(folder)
         progress.stage("tune", total=self.steps)
         saved = time.monotonic()
@@ -105,14 +125,13 @@ class TuningLoop:
                     release_freed()
                 if last and check is not None and not interrupted():
                     self.state.curve.append({"step": self.state.step, "epoch": epoch + 1, "valid_loss": check()})
-                    self.model.tune()
                 if folder is not None and (interrupted() or time.monotonic() - saved > self.config.save_every_s):
                     self._save(folder)
                     saved = time.monotonic()
                 if interrupted():
                     raise KeyboardInterrupt
 
-    def _remaining(self, batches: Batches) -> Iterator[tuple[int, PackedBatch, bool]]:
+    def _remaining(self, batches: Callable[[int], list[BatchT]]) -> Iterator[tuple[int, BatchT, bool]]:
         """(epoch, batch, is it the last of the epoch) for every step that is not done yet."""
         number, epoch = 0, 0
         while number < self.steps:
@@ -125,17 +144,17 @@ class TuningLoop:
                     yield epoch, batch, k + 1 == len(rows) or number == self.steps
             epoch += 1
 
-    def _step(self, batch: PackedBatch) -> float:
+    def _step(self, batch: BatchT) -> float:
         # Dropout follows from seed and step alone: a resumed run draws what an uninterrupted one would have drawn.
         torch.manual_seed(self.seed * 1_000_003 + self.state.step)
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * one_cycle(self.state.step / self.steps, warmup=self.config.warmup)
-        loss, next_item = losses(self.model, batch, self.trie, self.catalog)
+        loss, shown = self.loss(batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.named.values(), self.config.clip)
         self.optimizer.step()
-        return next_item
+        return shown
 
     def _save(self, folder: Path) -> None:
         """Keep weights, optimiser moments and the curve; the small JSON is written last and names the step it belongs to."""

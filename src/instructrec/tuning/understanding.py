@@ -7,11 +7,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Self
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from instructrec.core import Instruction, Progress, Silent
 from instructrec.errors import ModelError, RunError
@@ -31,7 +31,7 @@ from instructrec.lm.decoder import DecoderShape, load_decoder
 from instructrec.lm.marked_decoder import Continuing, MarkedDecoder
 from instructrec.tables import Catalog
 from instructrec.tuning.lessons import Lesson, LessonBatch, Positions, Speller, batched, lesson, loss_of
-from instructrec.tuning.loop import TuningConfig, TuningLoop, one_cycle
+from instructrec.tuning.loop import TuningConfig, TuningLoop
 
 FORMAT = 1
 MOST_STEPS = 400
@@ -100,8 +100,13 @@ class Understander:
         if batches:
             torch.manual_seed(seed)
             model.tune()
-            loop = _Loop(model, self.config, steps=len(batches), seed=seed)
-            loop.run(cast(Any, lambda _epoch: batches), progress=progress, folder=folder)
+
+            def loss(batch: LessonBatch) -> tuple[Tensor, float]:
+                found = loss_of(model, batch)
+                return found, float(found.detach())
+
+            loop = TuningLoop(model, loss, self.config, steps=len(batches), seed=seed)
+            loop.run(lambda _epoch: batches, progress=progress, folder=folder)
             self.curve = loop.state.curve
         self.warm()
         return self
@@ -244,22 +249,3 @@ class Understander:
         found._ready().restore(folder)
         found.warm()
         return found
-
-
-class _Loop(TuningLoop):
-    """The tuning loop over lessons: interruptible and resumable like the other."""
-
-    def __init__(self, model: MarkedDecoder, config: UnderstandingConfig, *, steps: int, seed: int) -> None:
-        super().__init__(cast(Any, model), cast(Any, None), config, catalog=cast(Any, None), steps=steps, seed=seed)
-        self.reader = model
-
-    def _step(self, batch: Any) -> float:
-        lessons: LessonBatch = batch
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * one_cycle(self.state.step / self.steps, warmup=self.config.warmup)
-        loss = loss_of(self.reader, lessons)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.named.values(), self.config.clip)
-        self.optimizer.step()
-        return float(loss.detach())

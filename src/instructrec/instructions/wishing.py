@@ -9,8 +9,8 @@ import numpy as np
 from instructrec.core import Instruction
 from instructrec.instructions.clauses import Clause
 from instructrec.instructions.parse import parse
+from instructrec.instructions.phrasing import Phrasing
 from instructrec.instructions.sentences import SentenceWriter
-from instructrec.instructions.themes import Themes
 from instructrec.instructions.vocabulary import Ref
 from instructrec.tables import Catalog
 
@@ -20,20 +20,19 @@ ABOUT = 0.3
 """Share of the sentences that name what a text is about, where items have texts."""
 
 
-def ask_for(catalog: Catalog, targets: Sequence[int], rng: np.random.Generator, *, language: str = "en") -> list[Instruction]:
+def wish_for(catalog: Catalog, targets: Sequence[int], rng: np.random.Generator, *, language: str = "en") -> list[Instruction]:
     """One instruction with a wish for each target (item code): values that would be nice, or words of its text, half of them beside
     a demand that it meets. Every sentence goes through `parse`; where that finds demands that the target does not meet, the
     sentence is only a wish.
     """
-    writer, themes = SentenceWriter(catalog, language=language), Themes.of(catalog)
-    return [_asked(writer, themes, target, rng, language) for target in targets]
+    writer, about = SentenceWriter(catalog, language=language), Phrasing(catalog, language).about_words
+    return [_wished(writer, about[target] if catalog.texts else (), target, rng, language) for target in targets]
 
 
-def _asked(writer: SentenceWriter, themes: Themes, target: int, rng: np.random.Generator, language: str) -> Instruction:
+def _wished(writer: SentenceWriter, words: Sequence[str], target: int, rng: np.random.Generator, language: str) -> Instruction:
     catalog = writer.catalog
     own = [ref for ref in writer.values if ref.value in catalog.labels[ref.attribute].of(target)]
     refs = [own[int(place)] for place in rng.permutation(len(own))]
-    words = themes.words[target]
     if words and rng.random() < ABOUT:
         count = int(rng.integers(1, min(3, len(words)) + 1))
         text = " ".join(words[int(place)] for place in rng.permutation(len(words))[:count])
