@@ -255,3 +255,12 @@ def test_card_names_data_numbers_and_limits(run):
     card = (run.path / "card.md").read_text(encoding="utf-8")
     for part in ("## Data", "## Numbers", "## Limits", "| ease |", synthetic.genres().name):
         assert part in card
+
+
+def test_a_part_that_needs_words_is_measured_only_when_it_is_asked_for(tmp_path):
+    sets = ("data.source=synthetic-genres", "model=fusion", 'fusion.parts=["ease","bm25"]')
+    shown = [
+        set(pipeline.train(pipeline.prepare(config.from_toml("", [*sets, *more])), tmp_path / str(len(more))).report["models"])
+        for more in ((), ('beside=["bm25"]',))
+    ]
+    assert shown == [{"fusion", "ease"}, {"fusion", "ease", "bm25"}]

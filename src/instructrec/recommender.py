@@ -27,6 +27,8 @@ class Recommender(ABC):
     name: ClassVar[str]
     follows_words: ClassVar[bool] = False
     """Whether it has a taste that words change: scores of its own both without them and with them."""
+    needs_words: ClassVar[bool] = False
+    """Whether it has nothing to say without words: a part of a fusion that no plain evaluation can tell anything about."""
     catalog: Catalog
 
     @abstractmethod

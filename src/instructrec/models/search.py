@@ -40,6 +40,8 @@ class SentencesConfig:
 class TextSearch(Recommender):
     """Scores by the words of a query; without words every item scores 0."""
 
+    needs_words: ClassVar[bool] = True
+
     def is_personal(self, query: Query) -> bool:
         """Words are what it answers to."""
         return bool(query_words(query))

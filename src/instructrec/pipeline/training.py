@@ -91,7 +91,7 @@ def train(prepared: Prepared, out: Path, *, progress: Progress = Silent(), num_s
     measured = Measured(
         config=config,
         loaded=prepared.loaded,
-        comparison=measure(prepared, fitted, work=work, progress=progress),
+        comparison=measure(prepared, _told(fitted, config), work=work, progress=progress),
         models=fitted,
         samples=sample_users(
             fitted[config.model], prepared.split.test.queries, prepared.split.known, config, num_users=num_samples
@@ -100,6 +100,11 @@ def train(prepared: Prepared, out: Path, *, progress: Progress = Silent(), num_s
     run = runs.save(out, _content(prepared, measured))
     work.close()
     return run
+
+
+def _told(fitted: Mapping[str, Recommender], config: RunConfig) -> dict[str, Recommender]:
+    """The models of the leaderboard: all but parts that say nothing without words, unless they were asked for by name."""
+    return {name: model for name, model in fitted.items() if name in config.models or not model.needs_words}
 
 
 def finished_run(out: Path, config: RunConfig) -> Run | None:
