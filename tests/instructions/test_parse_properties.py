@@ -1,6 +1,7 @@
 """Properties of understanding: words and limits go round, nothing raises, and limits can always be applied."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.instructions.films import films
@@ -303,3 +304,21 @@ def test_no_content_word_is_dropped_in_silence(words, content, random):
     titles = " ".join(FILMS.titles[FILMS.index[item]] for item in (*found.like, *found.unlike))
     heard = f"{kept} {titles}".lower()
     assert [word for word in content if word not in heard] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "half year: don't Animation adventure",
+        "mostly year: like crime to reorder comedy free",
+        "half year: Romance like animation war",
+        "Action Action Action year: don't Action half Animation Action Action adventure Action",
+    ],
+)
+def test_a_quota_that_cannot_hold_all_its_words_hands_them_back(text):
+    found = parse(text, FILMS)
+    limits = [*found.limits, *(limit for quota in found.quotas for limit in quota.limits)]
+    heard = " ".join(
+        [*(value for limit in limits for value in limit.values), found.wish, *found.not_understood, *found.notes]
+    ).lower()
+    assert [word for word in text.lower().split() if word in {genre.lower() for genre in GENRES} and word not in heard] == []

@@ -27,7 +27,6 @@ class Group:
     joint: str
     comma: bool = False
     is_quota: bool = False
-    inherits: bool = False
 
     @property
     def is_plain(self) -> bool:

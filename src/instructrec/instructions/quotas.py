@@ -201,11 +201,19 @@ def _conditions(reads: Sequence[Read], group: Group, vocabulary: Vocabulary) -> 
     turned = reads[group.at].polarity == "exclude"
     start = max(0, group.first - 3)
     inside = [
-        replace(read, polarity="include" if index in own and turned else read.polarity if index in own else "counted")
+        replace(
+            read,
+            polarity="include" if index in own and turned else read.polarity if index in own else "counted",
+            # Triggers are places, and places are counted from `start` here.
+            trigger=None if read.trigger is None or not start <= read.trigger <= group.last else read.trigger - start,
+        )
         for index, read in enumerate(reads[start : group.last + 1], start)
     ]
     wanted, loose = includes(inside, vocabulary)
-    if loose:
+    unwanted, _ = excludes(inside, {value for limit in wanted for value in limit.values})
+    held = {value for limit in (*wanted, *unwanted) for value in limit.values}
+    named = [reads[index].mark.refs for index in group.body if reads[index].mark.plays("value")]
+    if loose or any(not held & {ref.value for ref in refs} for refs in named):
         return ()  # no condition can hold all of it
     spans, _, _, _ = ranges(inside, vocabulary)
-    return (*wanted, *spans, *excludes(inside, {value for limit in wanted for value in limit.values})[0])
+    return (*wanted, *spans, *unwanted)
