@@ -318,7 +318,7 @@ def test_no_content_word_is_dropped_in_silence(words, content, random):
 def test_a_quota_that_cannot_hold_all_its_words_hands_them_back(text):
     found = parse(text, FILMS)
     limits = [*found.limits, *(limit for quota in found.quotas for limit in quota.limits)]
-    heard = " ".join(
-        [*(value for limit in limits for value in limit.values), found.wish, *found.not_understood, *found.notes]
-    ).lower()
-    assert [word for word in text.lower().split() if word in {genre.lower() for genre in GENRES} and word not in heard] == []
+    values = [value for limit in limits for value in limit.values]
+    heard = " ".join([*values, found.wish, *found.not_understood, *found.notes]).lower()
+    genres = {genre.lower() for genre in GENRES}
+    assert [word for word in text.lower().split() if word in genres and word not in heard] == []
