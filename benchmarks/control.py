@@ -45,6 +45,8 @@ PARTS = ("ridge", "recency_ease", "lm", "bm25", "themes")
 SHARE = (0.01, 0.05)
 """Share of the catalog that meets the limits of a sentence."""
 K = 10
+DRAWN = 1000
+"""Sentences of every kind of condition, understood but not answered."""
 SOFT = 0.5
 """Share of the sentences that also hold a wish, where the item has another value."""
 FIRST = 100
@@ -164,6 +166,13 @@ def obedience(model: Recommender, suite: Suite) -> dict[str, float]:
     return {"csr": float(np.mean(held)), "exact": float(np.mean(exact))}
 
 
+def drawn_exact(catalog: Catalog, rng: np.random.Generator, count: int, *, held_out: bool) -> float:
+    """Share of sentences of one to four conditions of every kind whose hard part is understood exactly."""
+    writer = SentenceWriter(catalog, held_out=held_out)
+    drawn = [writer.draw(rng, int(rng.integers(1, 5))) for _ in range(count)]
+    return float(np.mean([hard_part(parse(one.text, catalog)) == hard_part(one.truth) for one in drawn]))
+
+
 def negation_pairs(model: Recommender, parts: Split, rng: np.random.Generator, count: int) -> float:
     """Share of values for which "with it" shows only items that have it and "without it" only items that lack it."""
     catalog = model.catalog
@@ -262,6 +271,8 @@ def measure(parts: Split, config: RunConfig, *, seed: int, work: Path, users: in
     for name, suite in suites.items():
         out |= {f"{key}_{name}": value for key, value in obedience(model, suite).items()}
     out["negation_pairs"] = negation_pairs(model, parts, rng, users)
+    out["exact_drawn_seen"] = drawn_exact(catalog, rng, DRAWN, held_out=False)
+    out["exact_drawn"] = drawn_exact(catalog, rng, DRAWN, held_out=True)
     ridge = model.parts["ridge"]
     ridge.catalog = renamed(catalog, rng)
     again = written(parts, rng, sizes=(1, 2, 3), count=users, held_out=True, catalog=ridge.catalog)
