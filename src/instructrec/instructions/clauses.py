@@ -26,17 +26,23 @@ Said: TypeAlias = Literal["all", "training", "held_out"]
 
 _DIGITS_OF_DECADES = range(30, 100, 10)
 """Decades that go by two digits, and by a word: those before and after could be of either century."""
+_NAMED = ("{value}", "{first}", "{attribute}")
+"""How a phrasing begins that begins with a name."""
 _MANY = 0.15
 """How often a value is written in the plural, and how often without its hyphens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clause:
-    """One condition in words, its kind, and what it means; a wish means no condition."""
+    """One condition in words, its kind, and what it means; a wish means no condition.
+
+    `bare`: the words begin with a value, so that what stands before could take it in: "no war and | comedy, please".
+    """
 
     kind: str
     text: str
     means: Instruction
+    bare: bool = False
 
 
 @cache
@@ -79,7 +85,8 @@ class ClauseWriter:
     def say(self, kind: str, means: Instruction, rng: np.random.Generator, **fill: object) -> Clause:
         """One clause of a kind; `fill` takes the places of the phrasing, which has no others."""
         forms = [form for form in self.forms[kind] if _places(form) <= fill.keys()] or list(self.forms[kind])
-        return Clause(kind=kind, text=forms[int(rng.integers(len(forms)))].format(**fill), means=means)
+        form = forms[int(rng.integers(len(forms)))]
+        return Clause(kind=kind, text=form.format(**fill), means=means, bare=form.startswith(_NAMED))
 
     def include(self, ref: Ref, rng: np.random.Generator, *, kind: str = "include") -> Clause:
         """A value that must be there; as `noun` in words that others can stand beside."""

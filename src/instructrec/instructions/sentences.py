@@ -35,6 +35,10 @@ _APART = frozenset({"exclude", "exclude_two", "unlike", "quota_least", "quota_mo
 """Kinds of clauses that do not go on from "I want"."""
 _BESIDE = frozenset({"decade", "before", "after", "since", "until", "between", "exactly", "new", "known", "like"})
 """Kinds of clauses that can stand beside a noun without a comma."""
+_REACHING = frozenset(
+    {"include", "noun", "count_noun", "either", "exclude", "exclude_two", "soft", "unlike", "quota_least", "quota_most", "quota_exact"}
+)
+"""Kinds of clauses that could take in a name behind them ("no war and comedy"): a name then begins a sentence or a part of one."""
 _YEARS = ("years", "quota_before")
 _ONCE = ("count", "seen", "either", "mood")
 
@@ -79,8 +83,9 @@ class SentenceWriter(ClauseWriter):
 
     def _join(self, left: Clause, right: Clause, rng: np.random.Generator) -> str:
         noun, other = (right, left) if self.words["adjectives_first"] else (left, right)
-        beside = noun.kind in ("noun", "count_noun") and other.kind in _BESIDE
-        return self._pick("close" if beside else "joins", rng)
+        if noun.kind in ("noun", "count_noun") and other.kind in _BESIDE:
+            return self._pick("close", rng)
+        return self._pick("joins_apart" if right.bare and left.kind in _REACHING else "joins", rng)
 
     def draw(self, rng: np.random.Generator, size: int) -> Sentence:
         """A sentence of `size` conditions that go together, of whatever kinds the catalog allows; fewer where it allows no more."""
