@@ -36,7 +36,19 @@ _APART = frozenset({"exclude", "exclude_two", "unlike", "quota_least", "quota_mo
 _BESIDE = frozenset({"decade", "before", "after", "since", "until", "between", "exactly", "new", "known", "like"})
 """Kinds of clauses that can stand beside a noun without a comma."""
 _REACHING = frozenset(
-    {"include", "noun", "count_noun", "either", "exclude", "exclude_two", "soft", "unlike", "quota_least", "quota_most", "quota_exact"}
+    {
+        "include",
+        "noun",
+        "count_noun",
+        "either",
+        "exclude",
+        "exclude_two",
+        "soft",
+        "unlike",
+        "quota_least",
+        "quota_most",
+        "quota_exact",
+    }
 )
 """Kinds of clauses that could take in a name behind them ("no war and comedy"): a name then begins a sentence or a part of one."""
 _YEARS = ("years", "quota_before")
