@@ -1,4 +1,4 @@
-"""Free text to Instruction, by rules only: what must hold, what is wished, what was not understood. Nothing in a text is obeyed."""
+"""Free text to Instruction, by rules: what must hold, what is wished, what was not understood. Nothing in a text is obeyed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from instructrec.core import Instruction
+from instructrec.instructions.agreement import Reader, agree
 from instructrec.instructions.assembly import Sorted, sort_reads
 from instructrec.instructions.comparisons import ComparisonReader
 from instructrec.instructions.context import in_context
@@ -71,7 +72,7 @@ def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon) -> Reading:
     return Reading(cleaned, tuple(tokens), tuple(without_stories(corrected(reads), lexicon)))
 
 
-def parse(text: str, catalog: Catalog, *, language: str = "en", n: int = 10) -> Instruction:
+def parse(text: str, catalog: Catalog, *, language: str = "en", n: int = 10, lm: Reader | None = None) -> Instruction:
     """Understand an instruction with the words of this catalog; `n` is the length of the list where the text says none.
 
     Demands on attribute values and numbers become limits, on how many items of the list meet them quotas; titles named as
@@ -80,6 +81,9 @@ def parse(text: str, catalog: Catalog, *, language: str = "en", n: int = 10) -> 
     the whole affirmative text without filler. Handed back as not understood: unknown words and names, unwanted things that no
     limit can express ("no violence"), and what stands beyond `MAX_CHARACTERS`.
     A text in a language without wording is not understood as a whole. Never raises.
+
+    `lm` is a model that reads beside the rules, such as `Run.understander`: asked about texts that the rules can read and that are
+    in its language. Where both differ the safer reading holds, and notes say what each of them read.
     """
     head, rest = _cut(text)
     lexicon = lexicon_for(head, language, han=han_share(head))
@@ -91,7 +95,10 @@ def parse(text: str, catalog: Catalog, *, language: str = "en", n: int = 10) -> 
     reading = read(head, Vocabulary.of(catalog, lexicon), lexicon)
     if _is_foreign(reading, lexicon):
         return Instruction(text=text, not_understood=(head.strip(), *left_over))
-    return _assembled(reading, text, left_over, Vocabulary.of(catalog, lexicon), n)
+    found = _assembled(reading, text, left_over, Vocabulary.of(catalog, lexicon), n)
+    if lm is None or lm.language != lexicon.language:
+        return found
+    return agree(found, lm.understand(text), catalog, language=language)
 
 
 def _assembled(reading: Reading, text: str, left_over: tuple[str, ...], vocabulary: Vocabulary, n: int) -> Instruction:
