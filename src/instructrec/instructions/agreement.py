@@ -109,7 +109,7 @@ def _known(instruction: Instruction, catalog: Catalog) -> Instruction:
 
 def _is_known(limit: Limit, catalog: Catalog) -> bool:
     if limit.operator == "range":
-        return limit.attribute in catalog.numbers
+        return limit.attribute in catalog.quantities
     labels = catalog.labels.get(limit.attribute)
     return bool(limit.values) and labels is not None and all(value in labels.index for value in limit.values)
 
