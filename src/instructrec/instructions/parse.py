@@ -77,8 +77,7 @@ def parse(text: str, catalog: Catalog, *, language: str = "en", n: int = 10, lm:
 
     Demands on attribute values and numbers become limits, on how many items of the list meet them quotas; titles named as
     examples become `like` and `unlike`; what the user knows already or not becomes `seen`, and a number of items `n`.
-    Preferences ("ideally", "in the mood for"), examples, moods and other words the catalog knows become the wish, which is then
-    the whole affirmative text without filler. Handed back as not understood: unknown words and names, unwanted things that no
+    Preferences ("ideally", "in the mood for"), examples, moods and other words the catalog knows become the wish. Handed back as not understood: unknown words and names, unwanted things that no
     limit can express ("no violence"), and what stands beyond `MAX_CHARACTERS`.
     A text in a language without wording is not understood as a whole. Never raises.
 
@@ -121,7 +120,7 @@ def _assembled(reading: Reading, text: str, left_over: tuple[str, ...], vocabula
         unlike=settled.unlike,
         seen=_seen(reading),
         n=counted.n,
-        wish=_affirmed(reading, found) if found.wishes else "",
+        wish=_wished(reading, found) if found.wishes else "",
         not_understood=tuple(dict.fromkeys((*_not_understood(reading, found), *settled.dropped, *left_over))),
         notes=tuple(dict.fromkeys((*found.notes, *settled.notes))),
     )
@@ -171,11 +170,15 @@ def _is_foreign(reading: Reading, lexicon: Lexicon) -> bool:
     return foreign > own and (foreign > 1 or negated)
 
 
-def _affirmed(reading: Reading, found: Sorted) -> str:
-    """The affirmative text from the first to the last content of each clause."""
-    clauses: dict[int, list[int]] = {}
+def _wished(reading: Reading, found: Sorted) -> str:
+    """The words that wish, from the first to the last of each clause.
+
+    Demands are left out, for the list holds nothing else anyway, but where they stand at a wish: "a dark comedy".
+    """
+    wishes, clauses = found.wishes, dict[int, list[int]]()
     for index, item in enumerate(reading.reads):
-        if item.polarity == "include" and index not in found.unused:
+        kept = not item.mark.is_content or {index - 1, index, index + 1} & wishes
+        if item.polarity == "include" and index not in found.unused and kept:
             clauses.setdefault(item.segment, []).append(index)
     parts = [_clause(reading, indices) for indices in clauses.values()]
     return ", ".join(part for part in parts if part)
