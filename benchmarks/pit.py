@@ -176,7 +176,7 @@ def takers(parts: Split) -> Mapping[str, set[int]]:
 def measure(parts: Split, config: RunConfig, *, seed: int, work: Path, users: int) -> dict[str, dict[str, float]]:
     """The figures of every system in every cell, by the name of the cell."""
     model = fusion_of(parts, config, seed=seed, work=work)
-    models = {name: fitted(name, parts, config, seed=0, work=work, parts_of={}) for name in SPECIALISTS}
+    models = {name: fitted(name, parts, config, seed=0, work=work) for name in SPECIALISTS}
     writer = CellWriter(Phrasing(model.catalog, "en"), popular=parts.train.interactions.items)
     whole = takers(parts)
     taken = [[frozenset(whole[str(query.user)]) for query in part.queries] for part in (parts.valid, parts.test)]
