@@ -4,7 +4,7 @@
 
 Full catalog, leave-one-out, lists of 10, seen items hidden. Sentences are written about the held-out item of a test user from the
 catalog's attributes (`instructions/sentences.py`), so that their limits hold for it and for 1-5 % of the items. For relevance they
-also hold a soft wish ("ideally ..."), a further value of the item, or (`limits_only`) none. All figures but `csr_seen` use openings,
+also hold a soft wish ("ideally ..."), a further value of the item, or (`limits_only`) none. All but `csr_seen` is said in openings,
 phrasings and endings that tuning never sees. A list obeys when every item meets every limit that the sentence was written from
 (tolerance 0) and it is as long as it can be. `renamed`: the same on a catalog whose attribute words were replaced by invented ones.
 
