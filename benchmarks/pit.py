@@ -5,8 +5,9 @@
 P0 nothing is known of the user, P1 the history is, P2 a stated preference is (read off the history; in half of the cases beside
 it). I0 nothing is wished, I1 something vague, I2 something specific. T0 would this item be taken? T1 which of two? T2 which of the
 whole catalog? T3 which of 100 candidates? `instructions/cells.py` writes what is said about the held-out item of a test user, in
-phrasings that tuning never sees; nothing but that item is looked at later than the history. Half of the negatives are drawn
-at random and half by popularity; they are never items that the user takes.
+phrasings that tuning never sees; nothing but that item is looked at later than the history. No word is taken from its title: who
+knows the title has found the item. Half of the negatives are drawn at random and half by popularity; they are never items that the
+user takes.
 
 Ours is the default fusion, the same in all cells, asked as in serving: what is said goes through `parse`. Specialists: a sequence
 model (SASRec: the history), BM25 and a sentence encoder (all that is said, as it stands), and the sum of the three, tuned by
@@ -177,7 +178,8 @@ def measure(parts: Split, config: RunConfig, *, seed: int, work: Path, users: in
     """The figures of every system in every cell, by the name of the cell."""
     model = fusion_of(parts, config, seed=seed, work=work)
     models = {name: fitted(name, parts, config, seed=0, work=work) for name in SPECIALISTS}
-    writer = CellWriter(Phrasing(model.catalog, "en"), popular=parts.train.interactions.items)
+    untitled = replace(model.catalog, titles=("",) * len(model.catalog))
+    writer = CellWriter(Phrasing(untitled, "en"), popular=parts.train.interactions.items)
     whole = takers(parts)
     taken = [[frozenset(whole[str(query.user)]) for query in part.queries] for part in (parts.valid, parts.test)]
     found: dict[str, dict[str, float]] = {}
