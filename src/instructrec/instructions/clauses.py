@@ -15,7 +15,7 @@ import numpy as np
 from instructrec.core import Instruction, Quota
 from instructrec.instructions.lexicon import lexicon
 from instructrec.instructions.phrasing import held_out_values
-from instructrec.instructions.tokens import HAN
+from instructrec.instructions.tokens import HAN, keys
 from instructrec.instructions.vocabulary import Ref, Vocabulary
 from instructrec.instructions.wording import read_wording
 from instructrec.tables import Catalog, Limit
@@ -77,8 +77,9 @@ class ClauseWriter:
             for value in labels.names:
                 named.setdefault(value.lower(), []).append(Ref(attribute, value))
         held = held_out_values(catalog)
-        # A value of two attributes can't be asked for by its name alone.
-        once = [refs[0] for refs in named.values() if len(refs) == 1]
+        # A value of two attributes, or one that reads like another, can't be asked for by its name alone.
+        alike = (refs[0] for refs in named.values() if len(refs) == 1)
+        once = [ref for ref in alike if self.vocabulary.find(keys(ref.value)) == (ref,)]
         self.values = [ref for ref in once if said == "all" or (ref.value.lower() in held) == (said == "held_out")]
         self.titles = _plain_titles(catalog)
 

@@ -43,9 +43,11 @@ class ContextReader:
             ("either_then", self._either_then),
             ("unknown", self._quality),
             ("range", self._negated),
+            ("familiar", self._apart),
             ("familiar", self._told),
             ("either", self._either),
             ("or_after", self._or_behind),
+            ("one_of", self._one_of),
         )
         for place in range(len(self.marks)):
             if self._is_sign(place) and self.tokens[self.marks[place].first].ends_sentence:
@@ -151,6 +153,8 @@ class ContextReader:
                     return
                 named = True
             other = other or (named and mark.plays("any_other", "rest"))
+            if mark.plays("except"):
+                return
             if named and (mark.plays("nothing_else") or (other and mark.plays("negation", "negation_after"))):
                 if self._leads_to_content(at):
                     return
@@ -273,6 +277,38 @@ class ContextReader:
                 joints += [at] if last is not None else []
             elif not self._is_within_list(mark, near=last is None and place - at <= 2 * _NEAR):
                 return
+
+    def _one_of(self, place: int) -> None:
+        """What is listed behind are alternatives, as far as it speaks of one attribute: "one of A and B"."""
+        self.marks[place] = replace(self.marks[place], roles=("filler",))
+        attributes: set[str] = set()
+        joint = -1
+        for at in range(place + 1, min(place + _LONGEST_LIST, len(self.marks))):
+            mark = self.marks[at]
+            if mark.plays("value"):
+                named = {ref.attribute for ref in mark.refs}
+                if attributes and (joint < 0 or not attributes & named):
+                    return
+                if joint > 0 and self.marks[joint].plays("and"):
+                    self.marks[joint] = replace(self.marks[joint], roles=("or",))
+                    return
+                attributes, joint = named, -1
+            elif mark.plays("and", "or") or (mark.plays("sign") and self.tokens[mark.first].key == ","):
+                joint = at
+            elif not mark.plays("article", "filler", "from", "noun"):
+                return
+
+    def _apart(self, place: int) -> None:
+        """What is known begins a condition of its own behind an "and", but not with an "any": "without A and that I know"."""
+        relative = "clause" in self.lexicon.strong.get((self.tokens[self.marks[place].first].key,), ())
+        for mark in reversed(self.marks[max(0, place - _NEAR) : place]):
+            if mark.plays("and"):
+                if relative:
+                    self.marks[place] = replace(self.marks[place], roles=(*self.marks[place].roles, "apart"))
+                return
+            if mark.plays("any", "any_other") or not mark.plays("filler", "noun", "firm", "from", "exactly"):
+                return
+            relative = relative or mark.plays("noun", "firm", "exactly")
 
     def _is_repeated(self, place: int) -> bool:
         """Whether the same words come again behind the next thing."""

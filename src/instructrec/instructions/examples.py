@@ -100,6 +100,10 @@ class ExampleFinder:
             return False
         return written and not plain and (len(words) > 1 or self.expect == "name")
 
+    def _is_value(self, place: int) -> bool:
+        """Whether the words of a value begin at a token."""
+        return any(self.vocabulary.find(self.keys[place : place + length]) for length in range(_LONGEST_NAME, 0, -1))
+
     def _is_alone(self, words: tuple[str, ...], place: int) -> bool:
         """Whether no further content follows, so that the word does not describe another ("like big families")."""
         end = place + len(words)
@@ -156,7 +160,7 @@ class ExampleFinder:
         for at in range(place, stop):
             if not self.tokens[at].text[:1].isupper() and not (at > place and number(self.keys[at]) is not None):
                 break
-            if at > place and self.vocabulary.find((self.keys[at],)):
+            if self._is_value(at) and (at > place or self.vocabulary.find(self.keys[at : at + 1]) == ()):
                 break
             end = at + 1
         only_article = end == place + 1 and self._is_plain(self.keys[place])

@@ -148,7 +148,9 @@ def _body(reads: Sequence[Read], at: int) -> list[int]:
         if read.sentence != reads[at].sentence or read.mark.plays("amount"):
             break
         if read.mark.plays("named"):
-            named = True  # "at least 2 with genre: Comedy and year: 1990": a condition for each name
+            named = bool(found) or reads[index - 1].mark.plays("including")  # "at least 2 with genre: Comedy and year: 1990"
+        if found and read.mark.plays("firm", "contrast"):
+            break  # "at least two comedies, and it must be ..."
         if not read.mark.is_content:
             continue
         if not named and (not _goes_on(reads, at, index, found) or _has_own_amount(reads, index)):
@@ -211,6 +213,8 @@ def _with_articles(groups: Sequence[Group], reads: Sequence[Read]) -> list[Group
             read = reads[index]
             if not (read.mark.plays("value") and read.article and read.joint == "and" and read.polarity == "include") or read.soft:
                 break
+            if any(between.mark.plays("some", "including") for between in reads[group.last + 1 : index]):
+                break  # "at least two comedies among them, and some dramas": how many goes without saying
             body = [index, *_body(reads, index)]
             out.append(Group(index, ("amount", "plain", "article"), 1, 1, body, "and"))
             start = body[-1] + 1

@@ -137,7 +137,7 @@ class Scanner:
     def _cuts(self, start: int, end: int) -> bool:
         """Whether a phrase would begin or end in the middle of a longer word."""
         bound = self.lexicon.bound
-        if end - start > 1 and (self._joins_number(start, end) or self._corrects_into(start, end)):
+        if end - start > 1 and (self._joins_number(start, end) or self._corrects_into(start, end) or self._counts_them(start, end)):
             return True
         return bool(bound) and (self.keys[end - 1 : end + 1] in bound or (start > 0 and self.keys[start - 1 : start + 1] in bound))
 
@@ -154,6 +154,11 @@ class Scanner:
         if "correction" not in roles or not self.lexicon.negates(self.keys[end - 1]) or end >= len(self.keys):
             return False
         return self.tokens[end].is_word and self.keys[end] not in self.lexicon.words
+
+    def _counts_them(self, start: int, end: int) -> bool:
+        """Whether a "one of" goes on to speak of the list: "one of them"."""
+        chooses = "one_of" in self.lexicon.strong.get(self.keys[start:end], ())
+        return chooses and "of_them" in self.lexicon.strong.get(self.keys[end - 1 : end + 1], ())
 
     def _mistyped(self, place: int) -> Mark | None:
         """A phrase with one wrong character that sounds the same, where no known one begins."""

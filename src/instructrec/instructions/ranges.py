@@ -205,7 +205,7 @@ class RangeReader:
     def _plain(self, value: _Bounds) -> _Bounds:
         """A value without a word before it: "1990 or later", "4 stars and up", "1990-1995", "the 80s and 90s", "1994"."""
         low, high, end = value
-        behind = ("since_after", "before_after", "until_after")
+        behind = ("since_after", "before_after", "after_after", "until_after")
         if end + 1 < len(self.marks) and self.marks[end].plays("attribute") and self.marks[end + 1].plays(*behind, "to"):
             end += 1
         if end < len(self.marks):
@@ -218,6 +218,8 @@ class RangeReader:
                 return _Bounds(low, None, end + 1)
             if follow.plays("before_after"):
                 return _Bounds(None, beyond(low, -1), end + 1)
+            if follow.plays("after_after"):
+                return _Bounds(beyond(high, 1), None, end + 1)
             if follow.plays("until_after"):
                 return _Bounds(None, high, end + 1)
         return self._joined(value)

@@ -88,6 +88,8 @@ class ScopeReader:
             self._reset(state.joint)  # "no horror and two comedies"
         if state.joint == "and" and state.polarity != "include" and not state.fresh and state.article and not state.head_article:
             self._reset("and")  # "no romance and a happy end": the second thing has its own article, so it is wanted
+        if state.soft and not state.fresh and state.joint == "and" and mark.plays("range", "amount") and not self._after_range():
+            self._reset("and")  # "ideally a comedy, and after 1964": a condition of another kind must hold
         if self._stands_apart(mark) or self._is_described(mark):
             self._reset(state.joint)
         if state.fresh:
@@ -99,6 +101,10 @@ class ScopeReader:
         state.joint, state.article, state.fresh, state.noun = "adjacent", False, False, False
         if state.once:
             state.once, state.polarity, state.trigger = False, "include", None
+
+    def _after_range(self) -> bool:
+        """Whether what was said last is a range or an amount."""
+        return bool(self.state.content) and self.state.reads[self.state.content[-1]].mark.plays("range", "amount")
 
     def _is_described(self, mark: Mark) -> bool:
         """Whether a degree only spoke of the word before: "a not too expensive mascara"."""
@@ -122,7 +128,7 @@ class ScopeReader:
         if self._joins_names(place):
             return
         state.noun = mark.plays("noun") or (state.noun and not mark.plays("and", "or"))
-        if mark.plays("fresh") and state.polarity == "exclude" and not state.fresh:
+        if mark.plays("fresh", "apart") and state.polarity == "exclude" and not state.fresh:
             self._reset(state.joint)  # "nothing from there, and new to me"
         role = next((role for role in _HANDLERS if role in mark.roles), None)
         if role in ("negation", "open", "unclear"):
@@ -139,6 +145,8 @@ class ScopeReader:
             state.article = True
         if self._ends_description(place):
             self._reset("adjacent")
+        if mark.plays("familiar", "fresh"):
+            state.fresh = False  # a "nothing" before it is used up: "nothing I have seen, and in the mood for ..."
 
     def _ends_description(self, place: int) -> bool:
         """Whether a "not" within a description ends, because what is described follows ("不刺激的洁面乳")."""
