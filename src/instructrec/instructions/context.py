@@ -48,6 +48,7 @@ class ContextReader:
             ("either", self._either),
             ("or_after", self._or_behind),
             ("one_of", self._one_of),
+            ("between", self._one_of),
         )
         for place in range(len(self.marks)):
             if self._is_sign(place) and self.tokens[self.marks[place].first].ends_sentence:
@@ -153,16 +154,23 @@ class ContextReader:
                     return
                 named = True
             other = other or (named and mark.plays("any_other", "rest"))
-            if mark.plays("except"):
-                return
             if named and (mark.plays("nothing_else") or (other and mark.plays("negation", "negation_after"))):
-                if self._leads_to_content(at):
+                if not self._closes(at):
                     return
                 self.marks[place] = replace(self.marks[place], roles=("firm",))
                 for passed in range(place + 1, at + 1):
                     if self.marks[passed].plays("any_other", "rest", "negation", "negation_after", "nothing_else", "except"):
                         self.marks[passed] = replace(self.marks[passed], roles=("filler",))
                 return
+
+    def _closes(self, place: int) -> bool:
+        """Whether nothing more is said in the clause."""
+        for mark in self.marks[place + 1 : place + 1 + _NEAR]:
+            if mark.plays("sign", "contrast"):
+                return True
+            if not mark.plays("filler", "any_other", "nothing_else"):
+                return False
+        return True
 
     def _all_behind(self, place: int) -> None:
         """Words that speak of all ("都不要") reach all that was listed."""
@@ -252,7 +260,8 @@ class ContextReader:
 
     def _either(self, place: int) -> None:
         """The first "either" opens alternatives, each further one joins the next."""
-        self.marks[place] = replace(self.marks[place], roles=("or",) if self._alternating else ("filler",))
+        first = ("choice", "filler") if self._leads_to_content(place) else ("filler",)
+        self.marks[place] = replace(self.marks[place], roles=("or",) if self._alternating else first)
         self._alternating = True
 
     def _or_behind(self, place: int) -> None:
@@ -280,7 +289,10 @@ class ContextReader:
 
     def _one_of(self, place: int) -> None:
         """What is listed behind are alternatives, as far as it speaks of one attribute: "one of A and B"."""
-        self.marks[place] = replace(self.marks[place], roles=("filler",))
+        leads = self._leads_to_content(place)
+        if self.marks[place].plays("between") and not leads:
+            return
+        self.marks[place] = replace(self.marks[place], roles=("choice", "filler") if leads else ("filler",))
         attributes: set[str] = set()
         joint = -1
         for at in range(place + 1, min(place + _LONGEST_LIST, len(self.marks))):

@@ -89,6 +89,8 @@ class ExampleFinder:
     def _may_be_title(self, words: tuple[str, ...], place: int) -> bool:
         written = self._is_capital(place, place + len(words)) or (self.lexicon.script == "han" and len(words) >= _SURE)
         plain = all(self._is_plain(word) for word in words)
+        if self.vocabulary.find(words) and len(words) == 1:
+            return False
         if self.expect == "example":
             alone = self._is_alone(words, place)
             return written or len(words) > 1 or (not plain and alone)
@@ -99,10 +101,6 @@ class ExampleFinder:
         ):
             return False
         return written and not plain and (len(words) > 1 or self.expect == "name")
-
-    def _is_value(self, place: int) -> bool:
-        """Whether the words of a value begin at a token."""
-        return any(self.vocabulary.find(self.keys[place : place + length]) for length in range(_LONGEST_NAME, 0, -1))
 
     def _is_alone(self, words: tuple[str, ...], place: int) -> bool:
         """Whether no further content follows, so that the word does not describe another ("like big families")."""
@@ -160,7 +158,7 @@ class ExampleFinder:
         for at in range(place, stop):
             if not self.tokens[at].text[:1].isupper() and not (at > place and number(self.keys[at]) is not None):
                 break
-            if self._is_value(at) and (at > place or self.vocabulary.find(self.keys[at : at + 1]) == ()):
+            if self.vocabulary.begins(self.keys[at : at + _LONGEST_NAME]):
                 break
             end = at + 1
         only_article = end == place + 1 and self._is_plain(self.keys[place])

@@ -148,7 +148,8 @@ def _body(reads: Sequence[Read], at: int) -> list[int]:
         if read.sentence != reads[at].sentence or read.mark.plays("amount"):
             break
         if read.mark.plays("named"):
-            named = bool(found) or reads[index - 1].mark.plays("including")  # "at least 2 with genre: Comedy and year: 1990"
+            joined = any(between.mark.plays("and", "sign") for between in reads[at + 1 : index])
+            named = bool(found) or not joined  # "at least 2 with genre: Comedy and year: 1990": a condition for each name
         if found and read.mark.plays("firm", "contrast"):
             break  # "at least two comedies, and it must be ..."
         if not read.mark.is_content:
@@ -173,7 +174,7 @@ def _has_own_amount(reads: Sequence[Read], index: int) -> bool:
 def _goes_on(reads: Sequence[Read], at: int, index: int, found: Sequence[int]) -> bool:
     """Whether the content at `index` still belongs to the condition that began behind `at`."""
     read = reads[index]
-    if read.polarity != reads[at].polarity or read.soft or read.joint == "new":
+    if read.polarity != reads[at].polarity or read.soft or read.joint == "new" or (read.comma and not found):
         return False
     if read.joint in ("adjacent", "or"):
         return True

@@ -11,7 +11,7 @@ from instructrec.instructions.figures import FigureReader
 from instructrec.instructions.lexicon import Comparison, Lexicon
 from instructrec.instructions.render import FIRST_YEAR, LAST_YEAR
 from instructrec.instructions.tokens import Token, number
-from instructrec.instructions.vocabulary import Ref, Vocabulary
+from instructrec.instructions.vocabulary import LONGEST_PHRASE, Ref, Vocabulary
 
 CONTENT = frozenset(
     {"value", "range", "title", "quality", "known", "unknown", "number", "year", "decade", "count", "unit", "amount"}
@@ -137,7 +137,7 @@ class Scanner:
     def _cuts(self, start: int, end: int) -> bool:
         """Whether a phrase would begin or end in the middle of a longer word."""
         bound = self.lexicon.bound
-        if end - start > 1 and (self._joins_number(start, end) or self._corrects_into(start, end) or self._counts_them(start, end)):
+        if end - start > 1 and any(cuts(start, end) for cuts in (self._joins_number, self._corrects_into, self._runs_on)):
             return True
         return bool(bound) and (self.keys[end - 1 : end + 1] in bound or (start > 0 and self.keys[start - 1 : start + 1] in bound))
 
@@ -149,16 +149,21 @@ class Scanner:
         return self.keys[end][:1].isdigit() or "than" in self.lexicon.strong.get(self.keys[end : end + 1], ())
 
     def _corrects_into(self, start: int, end: int) -> bool:
-        """Whether the "no" that ends a correction belongs to what follows ("actually no horror")."""
+        """Whether the "no" that ends a phrase belongs to what follows ("actually no horror", "and no more horror")."""
         roles = self.lexicon.strong.get(self.keys[start:end], ())
-        if "correction" not in roles or not self.lexicon.negates(self.keys[end - 1]) or end >= len(self.keys):
+        if end >= len(self.keys) or not self.tokens[end].is_word:
             return False
-        return self.tokens[end].is_word and self.keys[end] not in self.lexicon.words
+        if "nothing_else" in roles and self.lexicon.negates(self.keys[end - 1]):
+            return "nothing_else" not in self.lexicon.strong.get(self.keys[end - 1 : end + 1], ())
+        if "until_after" in roles and "negation" not in roles and any(self.lexicon.negates(word) for word in self.keys[start:end]):
+            return self.vocabulary.begins(self.keys[end : end + LONGEST_PHRASE])
+        return "correction" in roles and self.lexicon.negates(self.keys[end - 1]) and self.keys[end] not in self.lexicon.words
 
-    def _counts_them(self, start: int, end: int) -> bool:
-        """Whether a "one of" goes on to speak of the list: "one of them"."""
-        chooses = "one_of" in self.lexicon.strong.get(self.keys[start:end], ())
-        return chooses and "of_them" in self.lexicon.strong.get(self.keys[end - 1 : end + 1], ())
+    def _runs_on(self, start: int, end: int) -> bool:
+        """Whether its last word begins another phrase: a "one of" that speaks of the list ("one of them"), "up to" behind "and"."""
+        roles = self.lexicon.strong.get(self.keys[start:end], ())
+        beyond = self.lexicon.strong.get(self.keys[end - 1 : end + 1], ()) if end < len(self.keys) else ()
+        return ("one_of" in roles and bool({"of_them", "each"}.intersection(beyond))) or ("since_after" in roles and "until" in beyond)
 
     def _mistyped(self, place: int) -> Mark | None:
         """A phrase with one wrong character that sounds the same, where no known one begins."""

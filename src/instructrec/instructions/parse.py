@@ -139,9 +139,21 @@ def _seen(reading: Reading) -> Literal["", "new", "known"]:
             continue  # "I have seen X" speaks of one item only
         if index and reads[index - 1].mark.plays("title") and reads[index].mark.plays("familiar"):
             continue
+        if reads[index].mark.plays("familiar") and _repeats(reads, index):
+            continue  # "no repeats of what I have seen"
         if read.mark.plays("fresh", "familiar") and read.polarity in ("include", "exclude"):
             return "new" if read.mark.plays("fresh") == (read.polarity == "include") else "known"
     return ""
+
+
+def _repeats(reads: Sequence[Read], index: int) -> bool:
+    """Whether what is known only says of what there should be nothing more."""
+    for read in reversed(reads[max(0, index - 4) : index]):
+        if read.mark.plays("fresh"):
+            return True
+        if not read.mark.plays("filler", "from"):
+            return False
+    return False
 
 
 def _cut(text: str) -> tuple[str, str]:

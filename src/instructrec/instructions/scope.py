@@ -34,6 +34,8 @@ class _State:
     """A negation or softener was just read and nothing it applies to yet."""
     once: bool = False
     """The negation is a prefix ("non-romantic") and reaches only the next content."""
+    spent: bool = False
+    """What is new or known took up the negation, and reaches no further than the next sign."""
     noun: bool = False
     """A general noun stands behind the last "and": "no A and things from before 1980"."""
     head_article: bool = False
@@ -81,7 +83,8 @@ class ScopeReader:
 
     def _content(self, mark: Mark) -> None:
         state = self.state
-        if state.example and not state.fresh and not mark.plays("title") and state.joint == "adjacent":
+        apart = state.joint == "adjacent" or (state.polarity == "include" and state.joint in ("and", "comma"))
+        if state.example and not state.fresh and not mark.plays("title") and apart:
             state.polarity, state.soft, state.trigger = "include", False, None  # "like X from the 90s": the years must hold
         was_example, state.example = state.example, mark.plays("title") and (state.soft or state.polarity != "include")
         if mark.plays("amount") and not state.fresh and (state.polarity != "include" or was_example):
@@ -98,7 +101,7 @@ class ScopeReader:
             state.joint = "or"
         state.content.append(len(state.reads))
         state.reads.append(self._current(mark))
-        state.joint, state.article, state.fresh, state.noun = "adjacent", False, False, False
+        state.joint, state.article, state.fresh, state.noun, state.spent = "adjacent", False, False, False, False
         if state.once:
             state.once, state.polarity, state.trigger = False, "include", None
 
@@ -130,6 +133,10 @@ class ScopeReader:
         state.noun = mark.plays("noun") or (state.noun and not mark.plays("and", "or"))
         if mark.plays("fresh", "apart") and state.polarity == "exclude" and not state.fresh:
             self._reset(state.joint)  # "nothing from there, and new to me"
+        if self._begins_anew(place):
+            self._reset("new")
+        if mark.plays("choice") and not state.fresh and state.joint in ("comma", "and"):
+            self._reset("new")  # "no A, either B or C": what can be chosen from is a condition of its own
         role = next((role for role in _HANDLERS if role in mark.roles), None)
         if role in ("negation", "open", "unclear"):
             self._negate(place, role)
@@ -145,8 +152,16 @@ class ScopeReader:
             state.article = True
         if self._ends_description(place):
             self._reset("adjacent")
-        if mark.plays("familiar", "fresh"):
-            state.fresh = False  # a "nothing" before it is used up: "nothing I have seen, and in the mood for ..."
+        if mark.plays("familiar", "fresh") and state.fresh:
+            state.fresh, state.spent = False, True  # "nothing I have seen, and in the mood for ...": the negation is used up
+
+    def _begins_anew(self, place: int) -> bool:
+        """Whether a general noun with what it is of ("something in ...") begins a condition, unless it is an "anything"."""
+        mark, state = self.marks[place], self.state
+        if not mark.plays("noun") or mark.plays("any_other") or state.fresh or state.joint not in ("comma", "and"):
+            return False
+        after = self.marks[place + 1] if place + 1 < len(self.marks) else None
+        return after is not None and after.plays("from", "including") and (state.joint == "comma" or state.polarity == "include")
 
     def _ends_description(self, place: int) -> bool:
         """Whether a "not" within a description ends, because what is described follows ("不刺激的洁面乳")."""
@@ -206,7 +221,7 @@ class ScopeReader:
         state = self.state
         if role == "firm" and state.fresh and state.polarity != "include":
             return  # "I don't really want ..."
-        if role == "firm" and state.joint == "comma":
+        if role == "firm" and state.joint in ("comma", "and"):
             state.joint = "new"  # "sci-fi or western, just thrillers": a condition that must hold as well
         if state.polarity != "include" or state.soft or role == "contrast":
             self._reset("new" if role == "contrast" else state.joint)
@@ -214,7 +229,7 @@ class ScopeReader:
     def _reset(self, joint: Joint) -> None:
         state = self.state
         state.polarity, state.soft, state.trigger, state.fresh, state.joint = "include", False, None, False, joint
-        state.once = state.example = False
+        state.once = state.example = state.spent = False
         state.segment += 1
 
     def _behind(self, role: str, place: int) -> None:
@@ -244,8 +259,16 @@ class ScopeReader:
             linked = ("and", "or") if role == "negation_after" else ("and", "or", "adjacent", *(("comma",) if listed else ()))
             reaches = role == "negation_after" and self._lists(index, place, listed=listed)
             beside = role == "negation_after" and read.joint == "adjacent" and self._lies_beside(index, place)
-            if read.joint not in linked and not reaches and not beside:
+            if (read.joint not in linked and not reaches and not beside) or self._begins_kind(index):
                 return
+
+    def _begins_kind(self, index: int) -> bool:
+        """Whether an "and" joins it to something of another kind: "from the 90s and horror is out"."""
+        read = self.state.reads[index]
+        before = next((self.state.reads[at].mark for at in reversed(self.state.content[-_LONGEST_LIST:]) if at < index), None)
+        kinds = ("value", "range", "amount", "title")
+        differ = before is not None and any(before.plays(kind) != read.mark.plays(kind) for kind in kinds if before.plays(*kinds))
+        return read.joint == "and" and differ
 
     def _lies_beside(self, index: int, place: int) -> bool:
         """Whether words behind reach over this one to its neighbour: to the other half of a pair ("romantic comedies are out"),
@@ -290,7 +313,7 @@ class ScopeReader:
         elif token.key == ":" and place and self.marks[place - 1].plays("amount", "noun") and self.state.joint == "adjacent":
             self.state.joint = "comma"
         elif token.key == "," or token.text in "–—":
-            if not self._list_continues(place):
+            if self.state.spent or not self._list_continues(place):
                 keep = self.state.joint
                 self._reset("comma" if keep != "new" else "new")
             elif self.state.joint == "adjacent":

@@ -48,6 +48,7 @@ _REACHING = frozenset(
         "quota_least",
         "quota_most",
         "quota_exact",
+        "new",
     }
 )
 """Kinds of clauses that could take in a name behind them ("no war and comedy"): a name then begins a sentence or a part of one."""

@@ -144,10 +144,16 @@ class Vocabulary:
         """The values a phrase names, in any number, hyphenation or relational adjective; empty when none."""
         stems = self._stems(words)
         found = self.values.get(stems)
+        if found is None and words[-1].endswith("s") and stems[-1] == words[-1]:
+            found = self.values.get((*stems[:-1], words[-1][:-1]))  # "opis" of "OPI": no rule can tell it from "iris"
         if found is None and len(words) == 1:
             nouns = [self.values[(noun,)] for noun in self.lexicon.nouns(words[0]) if (noun,) in self.values]
             found = nouns[0] if len(nouns) == 1 else None
         return found or ()
+
+    def begins(self, words: Phrase) -> bool:
+        """Whether a phrase begins with a value."""
+        return any(self.find(words[:length]) for length in range(len(words), 0, -1))
 
     def abbreviated(self, words: Phrase) -> tuple[Ref, ...]:
         """Values of several words of which each word begins like the one given, or the other way round ("sci fi")."""
