@@ -36,7 +36,7 @@ _MANY = 0.15
 class Clause:
     """One condition in words, its kind, and what it means; a wish means no condition.
 
-    `bare`: the words begin with a value, so that what stands before could take it in: "no war and | comedy, please".
+    `bare`: the words begin with a value or another word of that kind, so that what stands before could take it in: "no war and | comedy, please".
     """
 
     kind: str
@@ -87,7 +87,7 @@ class ClauseWriter:
         """One clause of a kind; `fill` takes the places of the phrasing, which has no others."""
         forms = [form for form in self.forms[kind] if _places(form) <= fill.keys()] or list(self.forms[kind])
         form = forms[int(rng.integers(len(forms)))]
-        return Clause(kind=kind, text=form.format(**fill), means=means, bare=form.startswith(_NAMED))
+        return Clause(kind=kind, text=form.format(**fill), means=means, bare=form.startswith((*_NAMED, *self.words["taken_in"])))
 
     def include(self, ref: Ref, rng: np.random.Generator, *, kind: str = "include") -> Clause:
         """A value that must be there; as `noun` in words that others can stand beside."""

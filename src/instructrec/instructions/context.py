@@ -63,7 +63,8 @@ class ContextReader:
 
     def _soft_ahead(self, place: int) -> None:
         """At the head of a clause it acts on what follows: "and if possible a western"."""
-        if self._is_head(place) and self._leads_to_content(place):
+        goes_on = any(mark.plays("soft") for mark in self.marks[place + 1 : place + 2])  # "it would be great if it were ..."
+        if self._is_head(place) and (goes_on or self._leads_to_content(place)):
             self.marks[place] = replace(self.marks[place], roles=("soft",))
 
     def _allowance(self, place: int) -> None:
@@ -312,7 +313,8 @@ class ContextReader:
 
     def _apart(self, place: int) -> None:
         """What is known begins a condition of its own behind an "and", but not with an "any": "without A and that I know"."""
-        relative = "clause" in self.lexicon.strong.get((self.tokens[self.marks[place].first].key,), ())
+        begins = self.lexicon.strong.get((self.tokens[self.marks[place].first].key,), ())
+        relative = bool({"clause", "from"}.intersection(begins))  # "and that I know", "and from my history"
         for mark in reversed(self.marks[max(0, place - _NEAR) : place]):
             if mark.plays("and"):
                 if relative:

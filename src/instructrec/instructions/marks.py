@@ -161,6 +161,8 @@ class Scanner:
 
     def _runs_on(self, start: int, end: int) -> bool:
         """Whether its last word begins another phrase: a "one of" that speaks of the list ("one of them"), "up to" behind "and"."""
+        if any(self.vocabulary.find(self.keys[end - 1 : last]) for last in range(end + 1, min(end + 4, len(self.keys) + 1))):
+            return True
         roles = self.lexicon.strong.get(self.keys[start:end], ())
         beyond = self.lexicon.strong.get(self.keys[end - 1 : end + 1], ()) if end < len(self.keys) else ()
         return ("one_of" in roles and bool({"of_them", "each"}.intersection(beyond))) or ("since_after" in roles and "until" in beyond)

@@ -82,7 +82,8 @@ def _length(groups: Sequence[Group], reads: Sequence[Read]) -> tuple[int | None,
         states = not group.body and "asked" in group.roles and group.roles[1] != "few"
         listed = "list" in group.roles
         if (states or listed) and group.low is not None and "share" not in group.roles and "rest" not in group.roles:
-            if ("partitive" in group.roles and group is not groups[0]) or reads[group.at].polarity == "exclude":
+            among = "partitive" in group.roles and any(other.is_plain for other in groups[: groups.index(group)])
+            if among or reads[group.at].polarity == "exclude":
                 continue
             if length is not None and not listed and not (group.is_plain and "noun" in group.roles):
                 continue

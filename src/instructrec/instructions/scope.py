@@ -161,7 +161,9 @@ class ScopeReader:
         if not mark.plays("noun") or mark.plays("any_other") or state.fresh or state.joint not in ("comma", "and"):
             return False
         after = self.marks[place + 1] if place + 1 < len(self.marks) else None
-        return after is not None and after.plays("from", "including") and (state.joint == "comma" or state.polarity == "include")
+        return after is not None and after.plays("from", "including") and (
+            state.joint == "comma" or state.polarity == "include" or mark.plays("some")
+        )
 
     def _ends_description(self, place: int) -> bool:
         """Whether a "not" within a description ends, because what is described follows ("不刺激的洁面乳")."""
@@ -265,10 +267,14 @@ class ScopeReader:
     def _begins_kind(self, index: int) -> bool:
         """Whether an "and" joins it to something of another kind: "from the 90s and horror is out"."""
         read = self.state.reads[index]
-        before = next((self.state.reads[at].mark for at in reversed(self.state.content[-_LONGEST_LIST:]) if at < index), None)
         kinds = ("value", "range", "amount", "title")
-        differ = before is not None and any(before.plays(kind) != read.mark.plays(kind) for kind in kinds if before.plays(*kinds))
-        return read.joint == "and" and differ
+        for before in reversed(self.state.reads[max(0, index - 2 * _NEAR) : index]):
+            if before.mark.plays("fresh", "familiar"):
+                return read.joint == "and"
+            if before.mark.is_content:
+                differ = any(before.mark.plays(kind) != read.mark.plays(kind) for kind in kinds)
+                return read.joint == "and" and differ and before.mark.plays(*kinds)
+        return False
 
     def _lies_beside(self, index: int, place: int) -> bool:
         """Whether words behind reach over this one to its neighbour: to the other half of a pair ("romantic comedies are out"),
@@ -330,6 +336,8 @@ class ScopeReader:
             return False
         if self.tokens[self.marks[comma].first].text == "、":
             return True
+        if any(mark.plays("some") and mark.plays("noun") for mark in self.marks[comma + 1 : comma + 2]):
+            return False  # "no A, something calm, B or C"
         article, seen = False, False
         for mark in self.marks[comma + 1 : comma + 1 + _LONGEST_LIST]:
             if mark.plays("or", "and") or (mark.plays("negation") and self.tokens[mark.first].key == "nor"):

@@ -144,7 +144,7 @@ class Vocabulary:
         """The values a phrase names, in any number, hyphenation or relational adjective; empty when none."""
         stems = self._stems(words)
         found = self.values.get(stems)
-        if found is None and words[-1].endswith("s") and stems[-1] == words[-1]:
+        if found is None and words and words[-1].endswith("s"):
             found = self.values.get((*stems[:-1], words[-1][:-1]))  # "opis" of "OPI": no rule can tell it from "iris"
         if found is None and len(words) == 1:
             nouns = [self.values[(noun,)] for noun in self.lexicon.nouns(words[0]) if (noun,) in self.values]
