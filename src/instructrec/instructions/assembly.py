@@ -156,7 +156,7 @@ def _broken(reads: Sequence[Read], first: int, second: int) -> bool:
     if reads[second].comma and any(read.mark.plays("fresh", "familiar") for read in reads[first + 1 : second]):
         return True  # "A that I know, B or C"
     between = [read for read in reads[first + 1 : second] if read.mark.is_content]
-    other = reads[second].joint in ("and", "comma") and any(read.mark.plays("range", "title") for read in between)
+    other = (reads[second].joint == "and" or reads[second].comma) and any(read.mark.plays("range", "title") for read in between)
     return other or any(read.polarity != "include" or read.soft or read.joint == "new" for read in between)
 
 

@@ -179,6 +179,8 @@ class CountReader:
         before = self.marks[place - 1]
         other = before.plays("owner", "noun", "unit", "value", "unknown", "count", "number") and self.lexicon.script != "han"
         after = self.marks[place + 1] if place + 1 < len(self.marks) else None
+        if after is not None and (after.plays("enough") or (before.plays("from") and self._is_noun(place + 1))):
+            return False  # "time for 12 things", "twelve will do"
         if before.plays("value") and after is not None and after.plays("value"):
             other = False  # "3 comedies 2 dramas"
         if self.lexicon.script == "han":
@@ -286,6 +288,8 @@ class CountReader:
 
     def _is_asked(self, place: int, end: int, before: Mark | None, *, bare: bool) -> bool:
         """Whether it can be the length of the list: a general noun follows, or nothing does and an order stands before."""
+        if end < len(self.marks) and self.marks[end].plays("enough"):
+            return True  # "twelve will do"
         for mark in self.marks[end : end + _MOST_BETWEEN]:
             if mark.plays("noun", "like", "fresh", "familiar"):
                 return True

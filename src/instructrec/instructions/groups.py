@@ -10,6 +10,7 @@ from instructrec.instructions.reads import Read
 
 _MOST_BEHIND = 20
 """A greater number behind a value rather counts something else ("lamps under 50")."""
+_BOUNDS = ("since_after", "until_after", "exact_after")
 _NEAR = 6
 _LONGEST_BODY = 40
 """Marks that one condition may have; keeps the reading linear."""
@@ -117,7 +118,10 @@ def _listed_before(reads: Sequence[Read], at: int) -> list[int]:
 def _limited(group: Group, reads: Sequence[Read]) -> None:
     """Words behind the condition that make a plain number a bound: "two thrillers at most"."""
     after = _bound_after(reads, group.last + 1) if group.body else None
-    if after is None or "plain" not in group.roles or not after.plays("since_after", "until_after"):
+    if after is None or "plain" not in group.roles or not after.plays("since_after", "until_after", "exact_after"):
+        return
+    if after.plays("exact_after"):
+        group.roles = ("amount", "exactly", *group.roles[2:])
         return
     at_least = after.plays("since_after")
     group.roles = ("amount", "at_least" if at_least else "at_most", *group.roles[2:])
@@ -128,14 +132,14 @@ def _bound_after(reads: Sequence[Read], start: int) -> Mark | None:
     """The bound that ends the clause which begins at `start`, if nothing else is said in it."""
     for index in range(start, min(start + _NEAR, len(reads))):
         mark = reads[index].mark
-        if mark.plays("since_after", "until_after"):
+        if mark.plays(*_BOUNDS):
             return mark
         if mark.is_content or mark.plays("negation", "contrast", "and", "or") or (mark.plays("sign") and index > start):
             return None
         if mark.plays("sign"):
             ends = index + 2 >= len(reads) or reads[index + 2].mark.plays("sign")
             after = reads[index + 1].mark if index + 1 < len(reads) else None
-            return after if ends and after is not None and after.plays("since_after", "until_after") else None
+            return after if ends and after is not None and after.plays(*_BOUNDS) else None
     return None
 
 

@@ -20,6 +20,7 @@ CONTENT = frozenset(
 
 _LONGEST_MISTYPED = 8
 _JOINED = re.compile(r"([a-z]+)(\d{1,3})")
+_DASHES = ("-", "–", "—")
 _TIMES = re.compile(r"([1-9]\d?)x|x([1-9]\d?)")
 _DECADE = re.compile(r"(\d{2}|\d{4})s")
 
@@ -70,7 +71,7 @@ class Scanner:
         marks: list[Mark] = []
         place = 0
         while place < len(self.tokens):
-            mark = self._example(place) or self._figures(place) or self._phrase(place) or self._single(place)
+            mark = self._dash(place) or self._example(place) or self._figures(place) or self._phrase(place) or self._single(place)
             marks.append(mark)
             place = mark.last
             self._expect(mark)
@@ -113,6 +114,16 @@ class Scanner:
         """A title or quoted value at `place`, or the name of something that is not there."""
         found = self.examples.find(place)
         return None if found is None else Mark((found.role,), place, found.end, found.refs, items=found.items)
+
+    def _dash(self, place: int) -> Mark | None:
+        """A dash between spaces that parts two thoughts, and not two numbers."""
+        token = self.tokens[place]
+        if token.text not in _DASHES or self.lexicon.script == "han" or not 0 < place < len(self.tokens) - 1:
+            return None
+        before, after = self.tokens[place - 1], self.tokens[place + 1]
+        spaced = before.end < token.start and token.end < after.start
+        numbers = before.key[:1].isdigit() and after.key[:1].isdigit()
+        return Mark(("sign",), place, place + 1) if spaced and not numbers else None
 
     def _figures(self, place: int) -> Mark | None:
         """A number at `place` that is written in a way of its own."""

@@ -311,14 +311,18 @@ class ScopeReader:
 
     def _sign(self, place: int) -> None:
         token = self.tokens[self.marks[place].first]
-        if token.ends_sentence or token.key == ",":
+        if token.ends_sentence or token.key in (",", "-"):
             self._close()
+        if token.text == "-":
+            self._reset("new")
         if token.ends_sentence:
             self._reset("new")
             self.state.sentence += 1
         elif token.key == ":" and place and self.marks[place - 1].plays("amount", "noun") and self.state.joint == "adjacent":
             self.state.joint = "comma"
         elif token.key == "," or token.text in "–—":
+            if self.state.soft and self.state.fresh:
+                return  # "if I could choose, a comedy"
             if self.state.spent or not self._list_continues(place):
                 keep = self.state.joint
                 self._reset("comma" if keep != "new" else "new")
