@@ -180,7 +180,9 @@ class ClauseWriter:
 
     def example(self, item: int, *, wanted: bool, rng: np.random.Generator) -> Clause:
         """An item named as an example of what is wanted, or of what is not."""
-        same = tuple(self.catalog.item_ids[code] for code in range(len(self.catalog)) if self.titles.get(code) == self.titles[item])
+        # A title in other letters, or with brackets more, reads the same.
+        codes = self.vocabulary.titles.get(keys(self.titles[item]), (item,))
+        same = tuple(self.catalog.item_ids[code] for code in sorted(codes))
         means = Instruction(text="", like=same) if wanted else Instruction(text="", unlike=same)
         return self.say("like" if wanted else "unlike", means, rng, title=self.titles[item])
 

@@ -180,6 +180,8 @@ def _goes_on(reads: Sequence[Read], at: int, index: int, found: Sequence[int]) -
     read = reads[index]
     if read.polarity != reads[at].polarity or read.soft or read.joint == "new" or (read.comma and not found):
         return False
+    if read.polarity == "exclude" and read.trigger != reads[at].trigger:
+        return False
     if read.joint in ("adjacent", "or"):
         return True
     before = reads[found[-1]] if found else None

@@ -122,8 +122,9 @@ class Scanner:
             return None
         before, after = self.tokens[place - 1], self.tokens[place + 1]
         spaced = before.end < token.start and token.end < after.start
-        numbers = before.key[:1].isdigit() and after.key[:1].isdigit()
-        return Mark(("sign",), place, place + 1) if spaced and not numbers else None
+        low, high = number(before.key.removesuffix("s")), number(after.key.removesuffix("s"))
+        ascends = low is not None and high is not None and (high > low or high > low % 100 > 0 or len(before.key) == len(after.key))
+        return Mark(("sign",), place, place + 1) if spaced and not ascends else None
 
     def _figures(self, place: int) -> Mark | None:
         """A number at `place` that is written in a way of its own."""

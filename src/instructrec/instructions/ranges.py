@@ -146,7 +146,8 @@ class RangeReader:
         dated = any(mark.plays("year", "decade", "count") for mark in self.marks[start:end])
         if self._goes_on(start, end) and not dated and not self.marks[start].plays("number"):
             return self._previous[0], end
-        years = all(not mark.plays("number", "count") or self._is_short_year(mark) for mark in self.marks[start:end])
+        numbers = [mark for mark in self.marks[start:end] if mark.plays("number", "count")]
+        years = all(mark is not self.marks[start] and self._is_short_year(mark) for mark in numbers)
         return (self.vocabulary.year if years else None), end
 
     def _is_short_year(self, mark: Mark) -> bool:
@@ -154,7 +155,7 @@ class RangeReader:
 
     def _follows_dash(self, mark: Mark) -> bool:
         year = number(self.tokens[mark.first - 2].key) if mark.first > 1 else None
-        return year is not None and year >= FIRST_YEAR and self.tokens[mark.first - 1].text in "-–—~"
+        return year is not None and year >= FIRST_YEAR and self.tokens[mark.first].key[:1].isdigit() and self.tokens[mark.first - 1].text in "-–—~"
 
     def _shifted(self, bounds: _Bounds, attribute: str) -> _Bounds:
         """Strict bounds came as infinitesimals (see `beyond`); make them the next whole number where all numbers are whole."""

@@ -49,13 +49,14 @@ _REACHING = frozenset(
         "quota_most",
         "quota_exact",
         "new",
+        "mood",
     }
 )
 """Kinds of clauses that could take in a name behind them ("no war and comedy"): a name then begins a sentence or a part of one."""
 _COUNTING = frozenset({"count_noun", "quota_least", "quota_most", "quota_exact"})
 """Kinds of clauses that could count the noun behind them ("two comedies, a western")."""
 _WANTED = frozenset({"include", "noun", "count_noun", "either"})
-"""Kinds of clauses that a wish could take in ("ideally war and some drama")."""
+"""Kinds of clauses that a wish or a choice could take in ("ideally war and some drama")."""
 _YEARS = ("years", "quota_before")
 _ONCE = ("count", "seen", "either", "mood")
 
@@ -104,7 +105,7 @@ class SentenceWriter(ClauseWriter):
             return self._pick("close", rng)
         taken = right.bare and left.kind in _REACHING
         counted = right.kind == "noun" and left.kind in _COUNTING
-        wished = right.kind in _WANTED and left.kind == "soft"
+        wished = right.kind in _WANTED and left.kind in ("soft", "either")
         return self._pick("joins_apart" if taken or counted or wished else "joins", rng)
 
     def draw(self, rng: np.random.Generator, size: int) -> Sentence:
