@@ -31,7 +31,9 @@ class ContextReader:
         rules: tuple[tuple[str, Callable[[int], None]], ...] = (
             ("soft_after", self._soft_ahead),
             ("soft", self._allowance),
+            ("soft", self._soft_behind),
             ("negation_after", self._negation_ahead),
+            ("negation_head", self._negation_head),
             ("except", self._only_this),
             ("particle", self._particle),
             ("back_only", self._back_only),
@@ -64,8 +66,38 @@ class ContextReader:
     def _soft_ahead(self, place: int) -> None:
         """At the head of a clause it acts on what follows: "and if possible a western"."""
         goes_on = any(mark.plays("soft") for mark in self.marks[place + 1 : place + 2])  # "it would be great if it were ..."
-        if self._is_head(place) and (goes_on or self._leads_to_content(place)):
+        opens = goes_on or self._leads_to_content(place) or self._opens_sentence(place)
+        if self._is_head(place) and opens:
             self.marks[place] = replace(self.marks[place], roles=("soft",))
+
+    def _opens_sentence(self, place: int) -> bool:
+        """Whether nothing was said before, and a comma and something follow: "if possible, a comedy"."""
+        if place + 1 >= len(self.marks) or not self._is_sign(place + 1) or self.tokens[self.marks[place + 1].first].key not in ",:":
+            return False
+        for mark in reversed(self.marks[max(0, place - _LONGEST_LIST) : place]):
+            if mark.plays("sign") and self.tokens[mark.first].ends_sentence:
+                break
+            if mark.is_content or mark.plays("fresh", "familiar"):
+                return False
+        return self._leads_to_content(place + 1)
+
+    def _soft_behind(self, place: int) -> None:
+        """At the end of a clause it acts on what stands right before: "a comedy preferably"."""
+        if self._is_han or not self._ends_behind(place):
+            return
+        self.marks[place] = replace(self.marks[place], roles=("soft_after",))
+
+    def _ends_behind(self, place: int) -> bool:
+        """Whether it ends a clause right behind something that is named, with nothing but words for the person between."""
+        after = self.marks[place + 1] if place + 1 < len(self.marks) else None
+        if after is not None and not after.plays("sign"):
+            return False
+        for mark in reversed(self.marks[max(0, place - _NEAR) : place]):
+            if mark.plays("value", "title", "range"):
+                return True
+            if not self.lexicon.is_subject(self.tokens[mark.first].key) and not mark.plays("noun"):
+                return False
+        return False
 
     def _allowance(self, place: int) -> None:
         """What a counted number "may be" is no preference: "at most two may be horror"."""
@@ -78,9 +110,18 @@ class ContextReader:
         if not mark.plays("negation") and self._is_head(place) and self._leads_to_content(place):
             self.marks[place] = replace(mark, roles=("negation",))
 
+    def _negation_head(self, place: int) -> None:
+        """A word that refuses only at the head of a clause, right before what it refuses: "cut the horror"."""
+        named = next((at for at in self.marks[place + 1 : place + 1 + _NEAR] if not at.plays("article", "filler", "from")), None)
+        if self._is_head(place) and named is not None and named.plays("value", "title"):
+            self.marks[place] = replace(self.marks[place], roles=("negation",))
+
     def _negation_behind(self, place: int) -> None:
-        """A Chinese negation of several characters that ends its clause acts on what stands before it."""
+        """A negation that ends its clause acts on what stands before it, a Chinese one if it has several characters."""
         mark = self.marks[place]
+        if not self._is_han and not mark.plays("negation_after", "like") and self._ends_behind(place):
+            self.marks[place] = replace(mark, roles=("negation_after",))  # "horror I can do without"
+            return
         if not self._is_han or mark.last - mark.first < 2 or mark.plays("prefix", "negation_after", "either_not"):
             return
         after = next((at for at in self.marks[place + 1 : place + 1 + _NEAR] if not at.plays("filler")), None)

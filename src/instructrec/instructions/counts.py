@@ -51,7 +51,7 @@ class CountReader:
         if mark.plays("rest"):
             return replace(mark, roles=("amount", "rest")), place + 1
         for role, kind in _QUANTIFIERS.items():
-            if mark.plays(role):
+            if mark.plays(role) and not mark.plays("owner"):
                 found = self._between(place) if kind == "between" else self._quantified(place, kind)
                 if found is not None:
                     return found
@@ -144,7 +144,7 @@ class CountReader:
                 qualified
                 or partitive
                 or self._closes(place)
-                or (mark.plays("one") and place + 1 < len(self.marks) and self.marks[place + 1].plays("since_after", "enough"))
+                or (mark.plays("one") and place + 1 < len(self.marks) and self.marks[place + 1].plays("since_after", "until_after", "enough"))
                 or (not mark.plays("one") and self._ones > 1 and self._is_before_value(place))
             )
             return mark.low if counts or (mark.plays("one") and self._is_numeral(place)) else None

@@ -176,8 +176,11 @@ class Scanner:
         if any(self.vocabulary.find(self.keys[end - 1 : last]) for last in range(end + 1, min(end + 4, len(self.keys) + 1))):
             return True
         roles = self.lexicon.strong.get(self.keys[start:end], ())
-        beyond = self.lexicon.strong.get(self.keys[end - 1 : end + 1], ()) if end < len(self.keys) else ()
-        return ("one_of" in roles and bool({"of_them", "each"}.intersection(beyond))) or ("since_after" in roles and "until" in beyond)
+        further = (self.keys[end - 1 : last] for last in range(end + 1, min(end + 3, len(self.keys)) + 1))
+        beyond = {role for words in further for role in self.lexicon.strong.get(words, ())}
+        if self.lexicon.negates(self.keys[end - 1]) and {"since", "until"} & beyond and not {"since", "until"}.intersection(roles):
+            return True  # "please no more than two"
+        return ("one_of" in roles and bool({"of_them", "each"} & beyond)) or ("since_after" in roles and "until" in beyond)
 
     def _mistyped(self, place: int) -> Mark | None:
         """A phrase with one wrong character that sounds the same, where no known one begins."""

@@ -105,7 +105,7 @@ def _choose(groups: Sequence[Group], reads: Sequence[Read], length: int | None) 
         follows = (
             before is not None and before.is_quota and before.roles[1] in ("at_least", "at_most") and group.joint in ("and", "or")
         )
-        if "alone" in group.roles and not _has_content(reads, 0, group.at):
+        if "alone" in group.roles and "partitive" not in group.roles and not _has_content(reads, 0, group.at):
             group.roles = ("amount", "plain", *group.roles[2:])  # "just one comedy" asks for one, "..., just one comedy" allows one
         said = not group.is_plain
         if said or "partitive" in group.roles or ("with" in group.roles and (group.at > 0)) or length is not None:

@@ -143,6 +143,10 @@ class RangeReader:
             and not self.marks[end].plays("named")
         ):
             return self.marks[end].attribute, end + 1
+        if end + 1 < len(self.marks) and self.marks[end].plays("from") and self.marks[end + 1].roles == ("attribute",):
+            named_behind = self.marks[end + 1].attribute
+            if named_behind in self.vocabulary.catalog.quantities:
+                return named_behind, end + 2  # "at least 3 in rating"
         dated = any(mark.plays("year", "decade", "count") for mark in self.marks[start:end])
         if self._goes_on(start, end) and not dated and not self.marks[start].plays("number"):
             return self._previous[0], end
@@ -251,8 +255,8 @@ class RangeReader:
         if value is None:
             return None
         low, high, end = value
-        if "between" in roles:
-            return self._between(value)
+        if "between" in roles and ((both := self._between(value)) is not None or "until" not in roles):
+            return both
         if "until" in roles and "to" not in roles and end < len(self.marks) and self.marks[end].plays("to"):
             second = self._value(end + 1)  # "a budget of 50 to 80"
             if second is not None:

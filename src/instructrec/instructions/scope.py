@@ -320,6 +320,8 @@ class ScopeReader:
             self.state.sentence += 1
         elif token.key == ":" and place and self.marks[place - 1].plays("amount", "noun") and self.state.joint == "adjacent":
             self.state.joint = "comma"
+        elif token.key == ":" and place and self.marks[place - 1].plays("unknown", "known"):
+            self.state.joint = "new"
         elif token.key == "," or token.text in "–—":
             if self.state.soft and self.state.fresh:
                 return  # "if I could choose, a comedy"

@@ -18,6 +18,7 @@ def without_stories(reads: Sequence[Read], lexicon: Lexicon) -> list[Read]:
     for start, end in _clauses(reads):
         if any(read.mark.plays("tale") for read in reads[start:end]):
             told = set(range(start, end))
+            out[start:end] = [_untold(read, end) for read in out[start:end]]
         else:
             told = {
                 *_dates(reads, start, end),
@@ -30,6 +31,11 @@ def without_stories(reads: Sequence[Read], lexicon: Lexicon) -> list[Read]:
             if read.polarity == "include" and not read.mark.plays("quality", "known", "unknown"):
                 out[index] = replace(read, polarity="open", trigger=None)
     return out
+
+
+def _untold(read: Read, end: int) -> Read:
+    """What is told to be bad, by words at the end of what is told, is no more unwanted than what is told to be good."""
+    return replace(read, polarity="include") if read.polarity == "exclude" and read.trigger == end else read
 
 
 def _clauses(reads: Sequence[Read]) -> Iterator[tuple[int, int]]:
