@@ -66,7 +66,7 @@ class ContextReader:
     def _soft_ahead(self, place: int) -> None:
         """At the head of a clause it acts on what follows: "and if possible a western"."""
         goes_on = any(mark.plays("soft") for mark in self.marks[place + 1 : place + 2])  # "it would be great if it were ..."
-        opens = goes_on or self._leads_to_content(place) or self._opens_sentence(place)
+        opens = goes_on or self._leads_to_named(place) or self._opens_sentence(place)
         if self._is_head(place) and opens:
             self.marks[place] = replace(self.marks[place], roles=("soft",))
 
@@ -77,9 +77,14 @@ class ContextReader:
         for mark in reversed(self.marks[max(0, place - _LONGEST_LIST) : place]):
             if mark.plays("sign") and self.tokens[mark.first].ends_sentence:
                 break
-            if mark.is_content or mark.plays("fresh", "familiar"):
+            if mark.plays(*_NAMED, "amount", "fresh", "familiar"):
                 return False
-        return self._leads_to_content(place + 1)
+        return self._leads_to_named(place + 1)
+
+    def _leads_to_named(self, place: int) -> bool:
+        """Whether it leads to something that a wish can name, rather than to words nobody can check."""
+        after = (mark for mark in self.marks[place + 1 : place + 1 + _NEAR] if mark.is_content)
+        return self._leads_to_content(place) and not next(after).plays("unknown", "known")
 
     def _soft_behind(self, place: int) -> None:
         """At the end of a clause it acts on what stands right before: "a comedy preferably"."""
@@ -169,11 +174,13 @@ class ContextReader:
         if after is not None and not after.plays("sign", "contrast", "and"):
             return
         named = False
-        for mark in reversed(self.marks[max(0, place - 3 * _NEAR) : place]):
+        for at in range(place - 1, max(-1, place - 3 * _NEAR), -1):
+            mark = self.marks[at]
             if mark.plays("sign", "contrast") or (mark.plays("part_verb") and not named):
                 return
             if mark.plays("part_verb"):
                 self.marks[place] = replace(self.marks[place], roles=("negation_after",))
+                self.marks[at] = replace(mark, roles=("contrast",))  # a clause begins with the verb
                 return
             named = named or mark.plays(*_NAMED)
 
@@ -182,7 +189,7 @@ class ContextReader:
         if place < 2 or not self.marks[place - 2].plays(*_NAMED) or not self._is_sign(place - 1):
             return False
         asked = self.tokens[self.marks[place - 1].first].key in _ASKING
-        return asked and (place + 1 == len(self.marks) or self._is_sign(place + 1))
+        return asked and (place + 1 == len(self.marks) or self.marks[place + 1].plays("sign", "and", "contrast"))
 
     def _only_this(self, place: int) -> None:
         """Nothing but what "except" names, where the sentence then refuses all else: "apart from A I watch nothing"."""
@@ -354,7 +361,8 @@ class ContextReader:
 
     def _apart(self, place: int) -> None:
         """What is known begins a condition of its own behind an "and", but not with an "any": "without A and that I know"."""
-        begins = self.lexicon.strong.get((self.tokens[self.marks[place].first].key,), ())
+        words = tuple(token.key for token in self.tokens[self.marks[place].first : self.marks[place].last])
+        begins = {role for length in (1, 2) for role in self.lexicon.strong.get(words[:length], ())}
         relative = bool({"clause", "from"}.intersection(begins))  # "and that I know", "and from my history"
         for mark in reversed(self.marks[max(0, place - _NEAR) : place]):
             if mark.plays("and"):

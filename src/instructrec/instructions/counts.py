@@ -51,7 +51,7 @@ class CountReader:
         if mark.plays("rest"):
             return replace(mark, roles=("amount", "rest")), place + 1
         for role, kind in _QUANTIFIERS.items():
-            if mark.plays(role) and not mark.plays("owner"):
+            if mark.plays(role):
                 found = self._between(place) if kind == "between" else self._quantified(place, kind)
                 if found is not None:
                     return found

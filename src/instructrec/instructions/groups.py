@@ -178,7 +178,7 @@ def _has_own_amount(reads: Sequence[Read], index: int) -> bool:
 def _goes_on(reads: Sequence[Read], at: int, index: int, found: Sequence[int]) -> bool:
     """Whether the content at `index` still belongs to the condition that began behind `at`."""
     read = reads[index]
-    if read.polarity != reads[at].polarity or read.soft or read.joint == "new" or (read.comma and not found):
+    if read.polarity != reads[at].polarity or read.soft or read.joint == "new" or (read.comma and (read.article or not found)):
         return False
     if read.polarity == "exclude" and read.trigger != reads[at].trigger:
         return False

@@ -171,7 +171,7 @@ def _expanded(phrase: str, sets: Mapping[str, Any]) -> Iterator[str]:
     """A phrase with every word of the sets it names: "I <have> seen" for each way to say <have>."""
     found = _SET.search(phrase)
     if found is None:
-        yield phrase
+        yield phrase.replace(" '", "'")
         return
     for word in sets[found.group(1)]:
         yield from _expanded(phrase[: found.start()] + word + phrase[found.end() :], sets)

@@ -93,7 +93,7 @@ class ScopeReader:
             self._reset("and")  # "no romance and a happy end": the second thing has its own article, so it is wanted
         if state.soft and not state.fresh and state.joint == "and" and mark.plays("range", "amount") and not self._after_range():
             self._reset("and")  # "ideally a comedy, and after 1964": a condition of another kind must hold
-        if self._stands_apart(mark) or self._is_described(mark):
+        if self._stands_apart(mark) or self._is_described(mark) or self._leaves_number(mark):
             self._reset(state.joint)
         if state.fresh:
             state.head_article = state.article
@@ -104,6 +104,15 @@ class ScopeReader:
         state.joint, state.article, state.fresh, state.noun, state.spent = "adjacent", False, False, False, False
         if state.once:
             state.once, state.polarity, state.trigger = False, "include", None
+
+    def _leaves_number(self, mark: Mark) -> bool:
+        """Whether only a number was unwanted, and something else follows: "the rating must not be over 4, and horror"."""
+        state = self.state
+        if state.polarity != "exclude" or state.fresh or state.joint != "and" or state.trigger is None or not state.content:
+            return False
+        last = state.reads[state.content[-1]].mark
+        named = any(near.plays("attribute") for near in self.marks[max(0, state.trigger - 2) : state.trigger + 2])
+        return named and last.plays("range") and not (mark.plays("range") and mark.attribute == last.attribute)
 
     def _after_range(self) -> bool:
         """Whether what was said last is a range or an amount."""
@@ -161,7 +170,7 @@ class ScopeReader:
         if not mark.plays("noun") or mark.plays("any_other") or state.fresh or state.joint not in ("comma", "and"):
             return False
         after = self.marks[place + 1] if place + 1 < len(self.marks) else None
-        return after is not None and after.plays("from", "including") and (
+        return after is not None and after.plays("from", "including", "filler", "clause") and (
             state.joint == "comma" or state.polarity == "include" or mark.plays("some")
         )
 
@@ -255,6 +264,8 @@ class ScopeReader:
             read = reads[index]
             if role == "soft_after":
                 reads[index] = replace(read, soft=True)
+                if read.mark.plays("title"):
+                    return  # "a comedy. “X” is my favourite"
             else:
                 reads[index] = replace(read, polarity="exclude", trigger=place)
             listed = listed or read.joint in ("and", "or")
@@ -292,6 +303,8 @@ class ScopeReader:
         if read.joint != "comma" or not read.mark.plays("value"):
             return False
         earlier = next((self.state.reads[at] for at in reversed(self.state.content[-_LONGEST_LIST:]) if at < index), None)
+        if self.marks[index - 1].plays("pair") or (earlier is not None and earlier.mark.plays("range", "title", "amount")):
+            return False  # "A, both B and C are out"
         listed = listed and earlier is not None and not earlier.article
         bare = earlier is not None and self._opens_clause(earlier.mark)
         return self.tokens[read.mark.first - 1].text == "、" or (self.marks[place].plays("all") and bare) or listed

@@ -104,7 +104,7 @@ class SentenceWriter(ClauseWriter):
         if noun.kind in ("noun", "count_noun") and other.kind in _BESIDE:
             return self._pick("close", rng)
         taken = right.bare and left.kind in _REACHING
-        counted = right.kind == "noun" and left.kind in _COUNTING
+        counted = right.kind in ("noun", "either") and left.kind in _COUNTING
         wished = right.kind in _WANTED and left.kind in ("soft", "either")
         return self._pick("joins_apart" if taken or counted or wished else "joins", rng)
 
