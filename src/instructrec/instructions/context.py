@@ -34,6 +34,7 @@ class ContextReader:
             ("soft", self._soft_behind),
             ("negation_after", self._negation_ahead),
             ("negation_head", self._negation_head),
+            ("negation_after", self._refused_before),
             ("except", self._only_this),
             ("particle", self._particle),
             ("back_only", self._back_only),
@@ -115,10 +116,17 @@ class ContextReader:
         if not mark.plays("negation") and self._is_head(place) and self._leads_to_content(place):
             self.marks[place] = replace(mark, roles=("negation",))
 
+    def _refused_before(self, place: int) -> None:
+        """Of words that refuse either way ("is not allowed") those act on what stands before that nothing follows."""
+        before, after = (self.marks[at] if 0 <= at < len(self.marks) else None for at in (place - 1, place + 1))
+        ends = after is None or after.plays("sign", "and", "contrast")
+        if self.marks[place].plays("negation") and before is not None and before.plays(*_NAMED) and ends:
+            self.marks[place] = replace(self.marks[place], roles=("negation_after",))
+
     def _negation_head(self, place: int) -> None:
         """A word that refuses only at the head of a clause, right before what it refuses: "cut the horror"."""
         named = next((at for at in self.marks[place + 1 : place + 1 + _NEAR] if not at.plays("article", "filler", "from")), None)
-        if self._is_head(place) and named is not None and named.plays("value", "title"):
+        if self._is_head(place) and named is not None and named.plays("value", "title", "familiar"):
             self.marks[place] = replace(self.marks[place], roles=("negation",))
 
     def _negation_behind(self, place: int) -> None:
@@ -366,7 +374,7 @@ class ContextReader:
         relative = bool({"clause", "from"}.intersection(begins))  # "and that I know", "and from my history"
         for mark in reversed(self.marks[max(0, place - _NEAR) : place]):
             if mark.plays("and"):
-                if relative:
+                if relative or mark is self.marks[place - 1]:
                     self.marks[place] = replace(self.marks[place], roles=(*self.marks[place].roles, "apart"))
                 return
             if mark.plays("any", "any_other") or not mark.plays("filler", "noun", "firm", "from", "exactly"):

@@ -119,6 +119,8 @@ class CountReader:
                 return self._made(("span", "count"), place, to + 2, low=number, high=second)
         if self._counts_other(place):
             return None
+        if self._is_capped(place):
+            return self._made(("at_most", "count"), place, place + 1, low=0.0, high=number)
         after = self._behind(place + 1)
         if after is not None and self.marks[after].plays("since_after", "until_after"):
             at_least = self.marks[after].plays("since_after")  # "three or more"
@@ -126,6 +128,15 @@ class CountReader:
             return self._made(("at_least" if at_least else "at_most", "count"), place, after + 1, low=bounds[0], high=bounds[1])
         vague = ("vague",) if mark.plays("vague") else ()
         return self._made(("plain", "count", *vague), place, place + 1, low=number, high=number)
+
+    def _is_capped(self, place: int) -> bool:
+        """Whether the words before only let so many of something in: "limit comedies to two"."""
+        if place < 3 or not self.marks[place - 1].plays("to", "cap_at", "filler") or not self.marks[place - 2].plays("value"):
+            return False
+        at = place - 3
+        while at > 0 and self.marks[at].plays("article", "value"):
+            at -= 1
+        return self.marks[at].plays("cap")
 
     def _behind(self, place: int) -> int | None:
         """The mark behind a number and its measure word."""
@@ -179,8 +190,10 @@ class CountReader:
         before = self.marks[place - 1]
         other = before.plays("owner", "noun", "unit", "value", "unknown", "count", "number") and self.lexicon.script != "han"
         after = self.marks[place + 1] if place + 1 < len(self.marks) else None
-        if after is not None and (after.plays("enough") or (before.plays("from") and self._is_noun(place + 1))):
-            return False  # "time for 12 things", "twelve will do"
+        if before.plays("owner") and after is not None and after.plays("list") and self._ends(place + 2):
+            return False  # "your 12 best"
+        if after is not None and (after.plays("enough") or (before.plays("from", "owner") and self._is_noun(place + 1))):
+            return False  # "time for 12 things", "my four options", "twelve will do"
         if before.plays("value") and after is not None and after.plays("value"):
             other = False  # "3 comedies 2 dramas"
         if self.lexicon.script == "han":
@@ -188,6 +201,9 @@ class CountReader:
             other = told or (before.plays("owner", "number") and not before.plays("firm", "including"))
         article = before.plays("article") and self.tokens[before.first].key in ("a", "an", "another")
         return other or article or self.tokens[self.marks[place].first].hyphenated
+
+    def _ends(self, place: int) -> bool:
+        return place >= len(self.marks) or self.marks[place].plays("sign", "and", "contrast")
 
     def _is_people(self, place: int) -> bool:
         """Whether a number that needs no measure word says how many persons: "给我俩"."""
@@ -278,7 +294,8 @@ class CountReader:
     def _is_bound(self, place: int, end: int) -> bool:
         """Whether the whole clause is a length with a bound: "max 5", "5 max"."""
         upper = self.marks[place].plays("until") or self.marks[end - 1].plays("until_after")
-        return upper and (end >= len(self.marks) or self.marks[end].plays("sign"))
+        end += end + 1 < len(self.marks) and self.marks[end].plays("filler")
+        return upper and (end >= len(self.marks) or self.marks[end].plays("sign", "filler"))
 
     def _before(self, place: int) -> Mark | None:
         return self.marks[place - 1] if place else None
@@ -288,8 +305,9 @@ class CountReader:
 
     def _is_asked(self, place: int, end: int, before: Mark | None, *, bare: bool) -> bool:
         """Whether it can be the length of the list: a general noun follows, or nothing does and an order stands before."""
-        if end < len(self.marks) and self.marks[end].plays("enough"):
-            return True  # "twelve will do"
+        best = before is not None and before.plays("owner") and self._ends(end + 1)
+        if end < len(self.marks) and self.marks[end].plays("enough", *(("list",) if best else ())):
+            return True  # "twelve will do", "your twelve best"
         for mark in self.marks[end : end + _MOST_BETWEEN]:
             if mark.plays("noun", "like", "fresh", "familiar"):
                 return True

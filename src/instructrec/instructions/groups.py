@@ -137,7 +137,7 @@ def _bound_after(reads: Sequence[Read], start: int) -> Mark | None:
         if mark.is_content or mark.plays("negation", "contrast", "and", "or") or (mark.plays("sign") and index > start):
             return None
         if mark.plays("sign"):
-            ends = index + 2 >= len(reads) or reads[index + 2].mark.plays("sign")
+            ends = index + 2 >= len(reads) or reads[index + 2].mark.plays("sign", "and", "contrast")
             after = reads[index + 1].mark if index + 1 < len(reads) else None
             return after if ends and after is not None and after.plays(*_BOUNDS) else None
     return None
@@ -153,7 +153,9 @@ def _body(reads: Sequence[Read], at: int) -> list[int]:
             break
         if read.mark.plays("named"):
             joined = any(between.mark.plays("and", "sign") for between in reads[at + 1 : index])
-            named = bool(found) or not joined  # "at least 2 with genre: Comedy and year: 1990": a condition for each name
+            if found and not named:
+                break
+            named = named or not joined  # "at least 2 with genre: Comedy and year: 1990": a condition for each name
         if found and read.mark.plays("firm", "contrast"):
             break  # "at least two comedies, and it must be ..."
         if not read.mark.is_content:
@@ -235,6 +237,8 @@ def _article_before(groups: Sequence[Group], reads: Sequence[Read]) -> list[Grou
         return []
     before = [index for index in range(first.at) if reads[index].mark.is_content]
     alone = all(reads[i].mark.plays("value") and reads[i].polarity == "include" and not reads[i].soft for i in before)
+    if any(read.mark.plays("some") for read in reads[: first.at]):
+        return []
     if not before or not alone or not reads[before[0]].article or any(reads[i].joint != "adjacent" for i in before[1:]):
         return []
     return [Group(before[0], ("amount", "plain", "article"), 1, 1, before, "new")]

@@ -21,6 +21,8 @@ CONTENT = frozenset(
 _LONGEST_MISTYPED = 8
 _JOINED = re.compile(r"([a-z]+)(\d{1,3})")
 _DASHES = ("-", "–", "—")
+_BOUNDS = {"since", "until", "exactly"}
+_BEHIND = {"since_after", "until_after", "before_after", "after_after"}
 _TIMES = re.compile(r"([1-9]\d?)x|x([1-9]\d?)")
 _DECADE = re.compile(r"(\d{2}|\d{4})s")
 
@@ -158,6 +160,9 @@ class Scanner:
         joins = {"or", "and"}.intersection(self.lexicon.strong.get(self.keys[start : start + 1], ()))
         if not joins or end >= len(self.keys) or joins.intersection(self.lexicon.strong.get(self.keys[start:end], ())):
             return False
+        if _BEHIND.intersection(self.lexicon.strong.get(self.keys[start:end], ())):
+            lead = [number(key) is not None for key in self.keys[end : end + 3]]
+            return any(lead) and all(key in self.lexicon.words for key in self.keys[end : end + lead.index(True)])
         return self.keys[end][:1].isdigit() or "than" in self.lexicon.strong.get(self.keys[end : end + 1], ())
 
     def _corrects_into(self, start: int, end: int) -> bool:
@@ -168,19 +173,28 @@ class Scanner:
         if "nothing_else" in roles and self.lexicon.negates(self.keys[end - 1]):
             return "nothing_else" not in self.lexicon.strong.get(self.keys[end - 1 : end + 1], ())
         if "until_after" in roles and "negation" not in roles and any(self.lexicon.negates(word) for word in self.keys[start:end]):
-            return self.vocabulary.begins(self.keys[end : end + LONGEST_PHRASE])
+            noun = "noun" in self.lexicon.weak.get(self.keys[end : end + 1], ())
+            return noun or self.vocabulary.begins(self.keys[end : end + LONGEST_PHRASE])
         return "correction" in roles and self.lexicon.negates(self.keys[end - 1]) and self.keys[end] not in self.lexicon.words
 
     def _runs_on(self, start: int, end: int) -> bool:
         """Whether its last word begins another phrase: a "one of" that speaks of the list ("one of them"), "up to" behind "and"."""
-        if any(self.vocabulary.find(self.keys[end - 1 : last]) for last in range(end + 1, min(end + 4, len(self.keys) + 1))):
+        if self._joins_phrase(start, end) or any(self.vocabulary.find(self.keys[end - 1 : last]) for last in range(end + 1, min(end + 4, len(self.keys) + 1))):
             return True
         roles = self.lexicon.strong.get(self.keys[start:end], ())
         further = (self.keys[end - 1 : last] for last in range(end + 1, min(end + 3, len(self.keys)) + 1))
         beyond = {role for words in further for role in self.lexicon.strong.get(words, ())}
+        if "or_after" in roles and any(_BOUNDS & set(self.lexicon.strong.get(self.keys[at:start], ())) for at in range(max(0, start - 3), start)):
+            return True  # "not more than one of those comedies"
         if self.lexicon.negates(self.keys[end - 1]) and {"since", "until"} & beyond and not {"since", "until"}.intersection(roles):
             return True  # "please no more than two"
         return ("one_of" in roles and bool({"of_them", "each"} & beyond)) or ("since_after" in roles and "until" in beyond)
+
+    def _joins_phrase(self, start: int, end: int) -> bool:
+        """Whether a longer phrase begins behind its "and": "and not more | recent than"."""
+        joins = {"or", "and", "contrast"}.intersection(self.lexicon.strong.get(self.keys[start : start + 1], ()))
+        further = (self.keys[start + 1 : last] for last in range(end + 1, min(end + 3, len(self.keys)) + 1))
+        return bool(joins) and any(words in self.lexicon.compare or words in self.lexicon.strong for words in further)
 
     def _mistyped(self, place: int) -> Mark | None:
         """A phrase with one wrong character that sounds the same, where no known one begins."""

@@ -40,6 +40,8 @@ class RangeReader:
         self._used: set[int] = set()
         self._previous: tuple[str, int] = ("", 0)
         """Attribute of the last range, and the mark behind it."""
+        self._open: tuple[str, ...] = ()
+        """Roles of the bound that the last range lacks."""
 
     def read(self) -> list[Mark]:
         """The marks, with each range as one mark of role "range"."""
@@ -99,6 +101,7 @@ class RangeReader:
         bounds = self._blurred(bounds, attribute) if about else bounds
         bounds, self.attribute = self._shifted(bounds, attribute), None
         self._previous = (attribute, end)
+        self._open = ("until", "before") if bounds.high is None else ("since", "after") if bounds.low is None else ()
         last = self.marks[end - 1].last
         return Mark(("range",), self.marks[start].first, last, attribute=attribute, low=bounds.low, high=bounds.high), end
 
@@ -123,9 +126,13 @@ class RangeReader:
             return False
         if any(mark.plays("sign") and self.tokens[mark.first].key != "," for mark in between):
             return False
-        counts = end < len(self.marks) and self.marks[end].plays("measure", "of_them", "noun", "people", *CONTENT)
-        joined = any(mark.plays("and", "contrast", "negation") for mark in between)
+        counts = end < len(self.marks) and self.marks[end].plays("measure", "of_them", "noun", "people", "firm", *CONTENT)
+        joined = any(mark.plays("and", "contrast", "negation") for mark in between) or self._closes_open(start)
         return (joined or self.lexicon.negates(self.tokens[self.marks[start].first].key)) and not counts
+
+    def _closes_open(self, start: int) -> bool:
+        """Whether the range before was open where this one ends: "at least 3, at most 4"."""
+        return bool(self._open) and self.marks[start].plays(*self._open)
 
     def _attribute_of(self, start: int, end: int) -> tuple[str | None, int]:
         named = [mark.attribute for mark in self.marks[start:end] if mark.attribute in self.vocabulary.catalog.quantities]
@@ -267,7 +274,7 @@ class RangeReader:
             ("before", _Bounds(None, beyond(low, -1), end)),
             ("after", _Bounds(beyond(high, 1), None, end)),
         ):
-            if role in roles:
+            if role in roles or f"{role}_range" in roles:
                 return bounds
         leads = self.marks[place].plays("from", "article", "about") and self._may_lead(self.marks[place]) and "measure" not in roles
         return self._plain(value) if leads else None

@@ -93,6 +93,8 @@ class ScopeReader:
             self._reset("and")  # "no romance and a happy end": the second thing has its own article, so it is wanted
         if state.soft and not state.fresh and state.joint == "and" and mark.plays("range", "amount") and not self._after_range():
             self._reset("and")  # "ideally a comedy, and after 1964": a condition of another kind must hold
+        if state.spent and state.polarity == "exclude" and mark.plays("range", "amount"):
+            self._reset(state.joint)  # "nothing I know, and from after 1990"
         if self._stands_apart(mark) or self._is_described(mark) or self._leaves_number(mark):
             self._reset(state.joint)
         if state.fresh:
@@ -112,7 +114,8 @@ class ScopeReader:
             return False
         last = state.reads[state.content[-1]].mark
         named = any(near.plays("attribute") for near in self.marks[max(0, state.trigger - 2) : state.trigger + 2])
-        return named and last.plays("range") and not (mark.plays("range") and mark.attribute == last.attribute)
+        other = mark.plays("range") and last.plays("range") and mark.attribute != last.attribute
+        return other or named and last.plays("range") and not (mark.plays("range") and mark.attribute == last.attribute)
 
     def _after_range(self) -> bool:
         """Whether what was said last is a range or an amount."""
@@ -146,6 +149,8 @@ class ScopeReader:
             self._reset("new")
         if mark.plays("choice") and not state.fresh and state.joint in ("comma", "and"):
             self._reset("new")  # "no A, either B or C": what can be chosen from is a condition of its own
+        if mark.plays("likewise") and state.content and state.reads[state.content[-1]].polarity == "exclude":
+            state.polarity, state.trigger, state.fresh, state.soft = "exclude", place, True, False  # "A is out, and so is B"
         role = next((role for role in _HANDLERS if role in mark.roles), None)
         if role in ("negation", "open", "unclear"):
             self._negate(place, role)

@@ -105,6 +105,7 @@ class SentenceWriter(ClauseWriter):
             return self._pick("close", rng)
         taken = right.bare and left.kind in _REACHING
         counted = right.kind in ("noun", "either") and left.kind in _COUNTING
+        counted = counted or (right.kind == "count_noun" and left.kind == "noun")
         wished = right.kind in _WANTED and left.kind in ("soft", "either")
         return self._pick("joins_apart" if taken or counted or wished else "joins", rng)
 
