@@ -30,6 +30,7 @@ class ContextReader:
         """The marks with the roles that they have where they stand."""
         rules: tuple[tuple[str, Callable[[int], None]], ...] = (
             ("soft_after", self._soft_ahead),
+            ("desire", self._desired),
             ("soft", self._allowance),
             ("soft", self._soft_behind),
             ("negation_after", self._negation_ahead),
@@ -104,6 +105,12 @@ class ContextReader:
             if not self.lexicon.is_subject(self.tokens[mark.first].key) and not mark.plays("noun"):
                 return False
         return False
+
+    def _desired(self, place: int) -> None:
+        """A thing of its own is asked for politely, a kind of things only liked: "I'd love a comedy" and "I'd love comedies"."""
+        after = self.marks[place + 1] if place + 1 < len(self.marks) else None
+        if after is not None and (after.plays("article", "noun", "quality", "known", "amount", "range", "attribute", "from", "like", "fresh", "familiar")):
+            self.marks[place] = replace(self.marks[place], roles=("firm",))
 
     def _allowance(self, place: int) -> None:
         """What a counted number "may be" is no preference: "at most two may be horror"."""

@@ -122,7 +122,8 @@ class CountReader:
         if self._is_capped(place):
             return self._made(("at_most", "count"), place, place + 1, low=0.0, high=number)
         after = self._behind(place + 1)
-        if after is not None and self.marks[after].plays("since_after", "until_after"):
+        bound = after is not None and self.marks[after].plays("since_after", "until_after")
+        if after is not None and bound and not (after == place + 1 and self.marks[after].plays("enough")):
             at_least = self.marks[after].plays("since_after")  # "three or more"
             bounds = (number, None) if at_least else (0.0, number)
             return self._made(("at_least" if at_least else "at_most", "count"), place, after + 1, low=bounds[0], high=bounds[1])

@@ -66,7 +66,7 @@ class ExampleFinder:
 
     def _in_quotes(self, words: tuple[str, ...], place: int, end: int) -> Name | None:
         refs, codes = self.vocabulary.find(words), self.vocabulary.titles.get(words, ())
-        example = self.expect == "example" or self.keys[place] in _TITLE_QUOTES
+        example = self.expect in ("example", "quoted") or self.keys[place] in _TITLE_QUOTES
         if refs and not (codes and example):
             return Name("value", end, refs)
         if not codes:

@@ -158,6 +158,8 @@ def _body(reads: Sequence[Read], at: int) -> list[int]:
             named = named or not joined  # "at least 2 with genre: Comedy and year: 1990": a condition for each name
         if found and read.mark.plays("firm", "contrast"):
             break  # "at least two comedies, and it must be ..."
+        if found and read.mark.plays("including") and reads[index - 1].mark.plays("sign"):
+            break  # "at least two comedies, with ..."
         if not read.mark.is_content:
             continue
         if not named and (not _goes_on(reads, at, index, found) or _has_own_amount(reads, index)):

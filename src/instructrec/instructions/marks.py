@@ -23,6 +23,7 @@ _JOINED = re.compile(r"([a-z]+)(\d{1,3})")
 _DASHES = ("-", "–", "—")
 _BOUNDS = {"since", "until", "exactly"}
 _BEHIND = {"since_after", "until_after", "before_after", "after_after"}
+_LIMITS = {"since", "until", "before", "after", "negation"}
 _TIMES = re.compile(r"([1-9]\d?)x|x([1-9]\d?)")
 _DECADE = re.compile(r"(\d{2}|\d{4})s")
 
@@ -87,7 +88,8 @@ class Scanner:
         elif mark.plays("like", "than") or (mark.compare is not None and self.tokens[mark.last - 1].key in self.lexicon.links):
             examples.expect = "example"
         elif mark.plays("title"):
-            pass
+            quoted = not self.tokens[mark.first].is_word
+            examples.expect = "quoted" if quoted and examples.expect == "example" else examples.expect
         elif mark.is_content:
             examples.expect = ""
         elif mark.plays("negation", "before", "after", "since", "until", "another", "familiar", "fresh"):
@@ -194,7 +196,8 @@ class Scanner:
         """Whether a longer phrase begins behind its "and": "and not more | recent than"."""
         joins = {"or", "and", "contrast"}.intersection(self.lexicon.strong.get(self.keys[start : start + 1], ()))
         further = (self.keys[start + 1 : last] for last in range(end + 1, min(end + 3, len(self.keys)) + 1))
-        return bool(joins) and any(words in self.lexicon.compare or words in self.lexicon.strong for words in further)
+        strong = self.lexicon.strong
+        return bool(joins) and any(words in self.lexicon.compare or _LIMITS & set(strong.get(words, ())) for words in further)
 
     def _mistyped(self, place: int) -> Mark | None:
         """A phrase with one wrong character that sounds the same, where no known one begins."""

@@ -226,6 +226,9 @@ class RangeReader:
                 return _Bounds(low, None, end + 2)
             if follow.plays("to") and (second := self._value(end + 1)) is not None and not follow.plays("and"):
                 return self._ordered(value, second)
+            until = follow.plays("and") and end + 2 < len(self.marks) and self.marks[end + 1].plays("until")
+            if until and self.marks[end + 2].plays("year") and (second := self._value(end + 2)) is not None:
+                return self._ordered(value, second)  # "from 1990 and up to 1995"
             if follow.plays("since_after", "to_now"):
                 return _Bounds(low, None, end + 1)
             if follow.plays("before_after"):
