@@ -384,9 +384,9 @@ class ContextReader:
                 if relative or mark is self.marks[place - 1]:
                     self.marks[place] = replace(self.marks[place], roles=(*self.marks[place].roles, "apart"))
                 return
-            if mark.plays("any", "any_other") or not mark.plays("filler", "noun", "firm", "from", "exactly"):
+            if mark.plays("any", "any_other") or not mark.plays("filler", "noun", "firm", "from", "exactly", "one"):
                 return
-            relative = relative or mark.plays("noun", "firm", "exactly")
+            relative = relative or mark.plays("noun", "firm", "exactly", "one")
 
     def _is_repeated(self, place: int) -> bool:
         """Whether the same words come again behind the next thing."""

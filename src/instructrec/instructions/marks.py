@@ -22,7 +22,6 @@ _LONGEST_MISTYPED = 8
 _JOINED = re.compile(r"([a-z]+)(\d{1,3})")
 _DASHES = ("-", "–", "—")
 _BOUNDS = {"since", "until", "exactly"}
-_BEHIND = {"since_after", "until_after", "before_after", "after_after"}
 _LIMITS = {"since", "until", "before", "after", "negation"}
 _TIMES = re.compile(r"([1-9]\d?)x|x([1-9]\d?)")
 _DECADE = re.compile(r"(\d{2}|\d{4})s")
@@ -162,8 +161,8 @@ class Scanner:
         joins = {"or", "and"}.intersection(self.lexicon.strong.get(self.keys[start : start + 1], ()))
         if not joins or end >= len(self.keys) or joins.intersection(self.lexicon.strong.get(self.keys[start:end], ())):
             return False
-        if _BEHIND.intersection(self.lexicon.strong.get(self.keys[start:end], ())):
-            lead = [number(key) is not None for key in self.keys[end : end + 3]]
+        if _LIMITS.intersection(self.lexicon.strong.get(self.keys[end - 1 : end], ())) and self.tokens[end].is_word:
+            lead = [number(key) is not None for key in self.keys[end : end + 3]]  # "and before the year 1990"
             return any(lead) and all(key in self.lexicon.words for key in self.keys[end : end + lead.index(True)])
         return self.keys[end][:1].isdigit() or "than" in self.lexicon.strong.get(self.keys[end : end + 1], ())
 

@@ -279,6 +279,8 @@ class ScopeReader:
             beside = role == "negation_after" and read.joint == "adjacent" and self._lies_beside(index, place)
             if (read.joint not in linked and not reaches and not beside) or self._begins_kind(index):
                 return
+            if index and self.marks[index - 1].plays("pair"):
+                return  # "A, both B and C are out"
 
     def _begins_kind(self, index: int) -> bool:
         """Whether an "and" joins it to something of another kind: "from the 90s and horror is out"."""
@@ -308,8 +310,8 @@ class ScopeReader:
         if read.joint != "comma" or not read.mark.plays("value"):
             return False
         earlier = next((self.state.reads[at] for at in reversed(self.state.content[-_LONGEST_LIST:]) if at < index), None)
-        if self.marks[index - 1].plays("pair") or (earlier is not None and earlier.mark.plays("range", "title", "amount")):
-            return False  # "A, both B and C are out"
+        if earlier is not None and earlier.mark.plays("range", "title", "amount"):
+            return False
         listed = listed and earlier is not None and not earlier.article
         bare = earlier is not None and self._opens_clause(earlier.mark)
         return self.tokens[read.mark.first - 1].text == "、" or (self.marks[place].plays("all") and bare) or listed

@@ -99,11 +99,8 @@ class Vocabulary:
 
     def _reach(self) -> dict[Phrase, int]:
         """First two words of a known phrase -> words of the longest one that begins so; keeps the scan short."""
-        lexicon = self.lexicon
-        tables = (lexicon.strong, lexicon.weak, lexicon.decades, lexicon.parts, lexicon.counts, lexicon.vague, lexicon.shares)
-        phrases = [phrase for table in (*tables, lexicon.compare, lexicon.compare_than) for phrase in table]
-        reach: dict[Phrase, int] = {}
-        for phrase in (*phrases, *self.values, *self.attributes, *self.titles):
+        reach = {start: min(length, LONGEST_PHRASE) for start, length in self.lexicon.reach.items()}
+        for phrase in (*self.values, *self.attributes, *self.titles):
             if len(phrase) > 2:
                 start = self._stems(phrase[:2])
                 reach[start] = max(reach.get(start, 2), min(len(phrase), LONGEST_PHRASE))
