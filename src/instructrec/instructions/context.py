@@ -109,7 +109,9 @@ class ContextReader:
     def _desired(self, place: int) -> None:
         """A thing of its own is asked for politely, a kind of things only liked: "I'd love a comedy" and "I'd love comedies"."""
         after = self.marks[place + 1] if place + 1 < len(self.marks) else None
-        if after is not None and (after.plays("article", "noun", "quality", "known", "amount", "range", "attribute", "from", "like", "fresh", "familiar")):
+        if after is not None and (
+            after.plays("article", "noun", "quality", "known", "amount", "range", "attribute", "from", "like", "fresh", "familiar")
+        ):
             self.marks[place] = replace(self.marks[place], roles=("firm",))
 
     def _allowance(self, place: int) -> None:
@@ -186,7 +188,7 @@ class ContextReader:
     def _particle(self, place: int) -> None:
         """The end of a verb in two parts acts on what stands between them: "keep horror out"."""
         after = next((mark for mark in self.marks[place + 1 : place + 1 + _NEAR] if mark.first and not mark.plays("filler")), None)
-        if after is not None and not after.plays("sign", "contrast", "and"):
+        if after is not None and after.plays(*_NAMED, "quality", "amount", "negation"):
             return
         named = False
         for at in range(place - 1, max(-1, place - 3 * _NEAR), -1):
@@ -386,7 +388,7 @@ class ContextReader:
                 return
             if mark.plays("any", "any_other") or not mark.plays("filler", "noun", "firm", "from", "exactly", "one"):
                 return
-            relative = relative or mark.plays("noun", "firm", "exactly", "one")
+            relative = relative or mark.plays("noun", "firm", "from", "exactly", "one")
 
     def _is_repeated(self, place: int) -> bool:
         """Whether the same words come again behind the next thing."""

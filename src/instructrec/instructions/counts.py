@@ -156,7 +156,11 @@ class CountReader:
                 qualified
                 or partitive
                 or self._closes(place)
-                or (mark.plays("one") and place + 1 < len(self.marks) and self.marks[place + 1].plays("since_after", "until_after", "enough"))
+                or (
+                    mark.plays("one")
+                    and place + 1 < len(self.marks)
+                    and self.marks[place + 1].plays("since_after", "until_after", "enough")
+                )
                 or (not mark.plays("one") and self._ones > 1 and self._is_before_value(place))
             )
             return mark.low if counts or (mark.plays("one") and self._is_numeral(place)) else None

@@ -126,6 +126,8 @@ class Scanner:
         before, after = self.tokens[place - 1], self.tokens[place + 1]
         spaced = before.end < token.start and token.end < after.start
         low, high = number(before.key.removesuffix("s")), number(after.key.removesuffix("s"))
+        if low is not None and high is not None and low < FIRST_YEAR <= high:
+            return Mark(("sign",), place, place + 1) if spaced else None  # "at most 0.9 - 1990 and later"
         ascends = low is not None and high is not None and (high > low or high > low % 100 > 0 or len(before.key) == len(after.key))
         return Mark(("sign",), place, place + 1) if spaced and not ascends else None
 
@@ -180,12 +182,16 @@ class Scanner:
 
     def _runs_on(self, start: int, end: int) -> bool:
         """Whether its last word begins another phrase: a "one of" that speaks of the list ("one of them"), "up to" behind "and"."""
-        if self._joins_phrase(start, end) or any(self.vocabulary.find(self.keys[end - 1 : last]) for last in range(end + 1, min(end + 4, len(self.keys) + 1))):
+        if self._joins_phrase(start, end) or any(
+            self.vocabulary.find(self.keys[end - 1 : last]) for last in range(end + 1, min(end + 4, len(self.keys) + 1))
+        ):
             return True
         roles = self.lexicon.strong.get(self.keys[start:end], ())
         further = (self.keys[end - 1 : last] for last in range(end + 1, min(end + 3, len(self.keys)) + 1))
         beyond = {role for words in further for role in self.lexicon.strong.get(words, ())}
-        if "or_after" in roles and any(_BOUNDS & set(self.lexicon.strong.get(self.keys[at:start], ())) for at in range(max(0, start - 3), start)):
+        if "or_after" in roles and any(
+            _BOUNDS & set(self.lexicon.strong.get(self.keys[at:start], ())) for at in range(max(0, start - 3), start)
+        ):
             return True  # "not more than one of those comedies"
         if self.lexicon.negates(self.keys[end - 1]) and {"since", "until"} & beyond and not {"since", "until"}.intersection(roles):
             return True  # "please no more than two"

@@ -166,7 +166,12 @@ class RangeReader:
 
     def _follows_dash(self, mark: Mark) -> bool:
         year = number(self.tokens[mark.first - 2].key) if mark.first > 1 else None
-        return year is not None and year >= FIRST_YEAR and self.tokens[mark.first].key[:1].isdigit() and self.tokens[mark.first - 1].text in "-–—~"
+        return (
+            year is not None
+            and year >= FIRST_YEAR
+            and self.tokens[mark.first].key[:1].isdigit()
+            and self.tokens[mark.first - 1].text in "-–—~"
+        )
 
     def _shifted(self, bounds: _Bounds, attribute: str) -> _Bounds:
         """Strict bounds came as infinitesimals (see `beyond`); make them the next whole number where all numbers are whole."""

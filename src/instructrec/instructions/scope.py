@@ -175,8 +175,10 @@ class ScopeReader:
         if not mark.plays("noun") or mark.plays("any_other") or state.fresh or state.joint not in ("comma", "and"):
             return False
         after = self.marks[place + 1] if place + 1 < len(self.marks) else None
-        return after is not None and after.plays("from", "including", "filler", "clause") and (
-            state.joint == "comma" or state.polarity == "include" or mark.plays("some")
+        return (
+            after is not None
+            and after.plays("from", "including", "filler", "clause")
+            and (state.joint == "comma" or state.polarity == "include" or mark.plays("some"))
         )
 
     def _ends_description(self, place: int) -> bool:

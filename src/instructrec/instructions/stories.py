@@ -81,7 +81,11 @@ def _is_told(reads: Sequence[Read], index: int) -> bool:
 def _owned(reads: Sequence[Read], start: int, end: int) -> Iterator[int]:
     """Numbers of what somebody has at home: "have two kids"."""
     for index in range(start + 1, end):
-        if reads[index].mark.plays("amount", "count") and reads[index - 1].mark.plays("owning") and not reads[index].mark.plays("list"):
+        if (
+            reads[index].mark.plays("amount", "count")
+            and reads[index - 1].mark.plays("owning")
+            and not reads[index].mark.plays("list")
+        ):
             if index + 1 == end:
                 yield index
                 return
