@@ -36,7 +36,8 @@ _MANY = 0.15
 class Clause:
     """One condition in words, its kind, and what it means; a wish means no condition.
 
-    `bare`: the words begin with a value or another word of that kind, so that what stands before could take it in: "no war and | comedy, please".
+    `bare`: the words begin with a value or another word of that kind, so that what stands before could take it in: "no war and |
+    comedy, please".
     """
 
     kind: str

@@ -7,22 +7,15 @@ from dataclasses import replace
 
 from instructrec.instructions.lexicon import Lexicon
 from instructrec.instructions.marks import Mark
+from instructrec.instructions.surroundings import LONGEST_LIST, NAMED, NEAR, Surroundings
 from instructrec.instructions.tokens import Token
 
-_NEAR = 4
-"""Marks that may stand between words that act on each other; keeps the reading linear."""
-_LONGEST_LIST = 40
-_ASKING = ("?", ":", "=", "–", "—", "-")
-_NAMED = ("value", "title", "range")
 
-
-class ContextReader:
+class ContextReader(Surroundings):
     """Gives marks the part that their neighbours leave them, from left to right."""
 
     def __init__(self, marks: Sequence[Mark], tokens: Sequence[Token], lexicon: Lexicon) -> None:
-        self.marks = list(marks)
-        self.tokens = tokens
-        self.lexicon = lexicon
+        super().__init__(marks, tokens, lexicon)
         self._alternating = False
         """An "either" was read in this sentence, so that the next one joins an alternative to it."""
 
@@ -62,9 +55,6 @@ class ContextReader:
                     rule(place)
         return self.marks
 
-    def _is_sign(self, place: int) -> bool:
-        return self.marks[place].plays("sign")
-
     def _soft_ahead(self, place: int) -> None:
         """At the head of a clause it acts on what follows: "and if possible a western"."""
         goes_on = any(mark.plays("soft") for mark in self.marks[place + 1 : place + 2])  # "it would be great if it were ..."
@@ -72,39 +62,11 @@ class ContextReader:
         if self._is_head(place) and opens:
             self.marks[place] = replace(self.marks[place], roles=("soft",))
 
-    def _opens_sentence(self, place: int) -> bool:
-        """Whether nothing was said before, and a comma and something follow: "if possible, a comedy"."""
-        if place + 1 >= len(self.marks) or not self._is_sign(place + 1) or self.tokens[self.marks[place + 1].first].key not in ",:":
-            return False
-        for mark in reversed(self.marks[max(0, place - _LONGEST_LIST) : place]):
-            if mark.plays("sign") and self.tokens[mark.first].ends_sentence:
-                break
-            if mark.plays(*_NAMED, "amount", "fresh", "familiar"):
-                return False
-        return self._leads_to_named(place + 1)
-
-    def _leads_to_named(self, place: int) -> bool:
-        """Whether it leads to something that a wish can name, rather than to words nobody can check."""
-        after = (mark for mark in self.marks[place + 1 : place + 1 + _NEAR] if mark.is_content)
-        return self._leads_to_content(place) and not next(after).plays("unknown", "known")
-
     def _soft_behind(self, place: int) -> None:
         """At the end of a clause it acts on what stands right before: "a comedy preferably"."""
         if self._is_han or not self._ends_behind(place):
             return
         self.marks[place] = replace(self.marks[place], roles=("soft_after",))
-
-    def _ends_behind(self, place: int) -> bool:
-        """Whether it ends a clause right behind something that is named, with nothing but words for the person between."""
-        after = self.marks[place + 1] if place + 1 < len(self.marks) else None
-        if after is not None and not after.plays("sign"):
-            return False
-        for mark in reversed(self.marks[max(0, place - _NEAR) : place]):
-            if mark.plays("value", "title", "range"):
-                return True
-            if not self.lexicon.is_subject(self.tokens[mark.first].key) and not mark.plays("noun"):
-                return False
-        return False
 
     def _desired(self, place: int) -> None:
         """A thing of its own is asked for politely, a kind of things only liked: "I'd love a comedy" and "I'd love comedies"."""
@@ -129,12 +91,12 @@ class ContextReader:
         """Of words that refuse either way ("is not allowed") those act on what stands before that nothing follows."""
         before, after = (self.marks[at] if 0 <= at < len(self.marks) else None for at in (place - 1, place + 1))
         ends = after is None or after.plays("sign", "and", "contrast")
-        if self.marks[place].plays("negation") and before is not None and before.plays(*_NAMED) and ends:
+        if self.marks[place].plays("negation") and before is not None and before.plays(*NAMED) and ends:
             self.marks[place] = replace(self.marks[place], roles=("negation_after",))
 
     def _negation_head(self, place: int) -> None:
         """A word that refuses only at the head of a clause, right before what it refuses: "cut the horror"."""
-        named = next((at for at in self.marks[place + 1 : place + 1 + _NEAR] if not at.plays("article", "filler", "from")), None)
+        named = next((at for at in self.marks[place + 1 : place + 1 + NEAR] if not at.plays("article", "filler", "from")), None)
         if self._is_head(place) and named is not None and named.plays("value", "title", "familiar"):
             self.marks[place] = replace(self.marks[place], roles=("negation",))
 
@@ -146,27 +108,23 @@ class ContextReader:
             return
         if not self._is_han or mark.last - mark.first < 2 or mark.plays("prefix", "negation_after", "either_not"):
             return
-        after = next((at for at in self.marks[place + 1 : place + 1 + _NEAR] if not at.plays("filler")), None)
-        before = next((at for at in reversed(self.marks[max(0, place - _NEAR) : place]) if at.is_content or at.plays("sign")), None)
+        after = next((at for at in self.marks[place + 1 : place + 1 + NEAR] if not at.plays("filler")), None)
+        before = next((at for at in reversed(self.marks[max(0, place - NEAR) : place]) if at.is_content or at.plays("sign")), None)
         if (after is None or after.plays("sign")) and before is not None and before.is_content:
             self.marks[place] = replace(mark, roles=(*mark.roles, "negation_after"))
 
     def _back_only(self, place: int) -> None:
         """An order what to leave out acts on what its clause named before, unless it names something itself."""
         before = next(
-            (
-                at
-                for at in reversed(self.marks[max(0, place - 2 * _NEAR) : place])
-                if at.plays(*_NAMED, "fresh", "familiar", "sign")
-            ),
+            (at for at in reversed(self.marks[max(0, place - 2 * NEAR) : place]) if at.plays(*NAMED, "fresh", "familiar", "sign")),
             None,
         )
         if before is None or before.plays("sign"):
             return
-        for mark in self.marks[place + 1 : place + 1 + 2 * _NEAR]:
+        for mark in self.marks[place + 1 : place + 1 + 2 * NEAR]:
             if mark.plays("sign"):
                 break
-            if mark.plays(*_NAMED, "quality", "amount"):
+            if mark.plays(*NAMED, "quality", "amount"):
                 return
         self.marks[place] = replace(self.marks[place], roles=("negation_after",))
 
@@ -176,22 +134,22 @@ class ContextReader:
             self.marks[place] = replace(self.marks[place], roles=("negation_after",))
             return
         back = False
-        for mark in self.marks[place + 1 : place + 1 + _NEAR]:
+        for mark in self.marks[place + 1 : place + 1 + NEAR]:
             if mark.plays("sign", "contrast"):
                 break
             if not mark.plays("back", "filler"):
                 return
             back = back or mark.plays("back")
-        if back and any(mark.plays(*_NAMED) for mark in self.marks[max(0, place - 2 * _NEAR) : place]):
+        if back and any(mark.plays(*NAMED) for mark in self.marks[max(0, place - 2 * NEAR) : place]):
             self.marks[place] = replace(self.marks[place], roles=("negation_after", "all"))
 
     def _particle(self, place: int) -> None:
         """The end of a verb in two parts acts on what stands between them: "keep horror out"."""
-        after = next((mark for mark in self.marks[place + 1 : place + 1 + _NEAR] if mark.first and not mark.plays("filler")), None)
-        if after is not None and after.plays(*_NAMED, "quality", "amount", "negation"):
+        after = next((mark for mark in self.marks[place + 1 : place + 1 + NEAR] if mark.first and not mark.plays("filler")), None)
+        if after is not None and after.plays(*NAMED, "quality", "amount", "negation"):
             return
         named = False
-        for at in range(place - 1, max(-1, place - 3 * _NEAR), -1):
+        for at in range(place - 1, max(-1, place - 3 * NEAR), -1):
             mark = self.marks[at]
             if mark.plays("sign", "contrast") or (mark.plays("part_verb") and not named):
                 return
@@ -199,24 +157,17 @@ class ContextReader:
                 self.marks[place] = replace(self.marks[place], roles=("negation_after",))
                 self.marks[at] = replace(mark, roles=("contrast",))  # a clause begins with the verb
                 return
-            named = named or mark.plays(*_NAMED)
-
-    def _answers(self, place: int) -> bool:
-        """Whether it answers what was named before: "horror? never.", "horror: no"."""
-        if place < 2 or not self.marks[place - 2].plays(*_NAMED) or not self._is_sign(place - 1):
-            return False
-        asked = self.tokens[self.marks[place - 1].first].key in _ASKING
-        return asked and (place + 1 == len(self.marks) or self.marks[place + 1].plays("sign", "and", "contrast"))
+            named = named or mark.plays(*NAMED)
 
     def _only_this(self, place: int) -> None:
         """Nothing but what "except" names, where the sentence then refuses all else: "apart from A I watch nothing"."""
         named, other = False, False
-        for at in range(place + 1, min(place + 1 + 3 * _NEAR, len(self.marks))):
+        for at in range(place + 1, min(place + 1 + 3 * NEAR, len(self.marks))):
             mark = self.marks[at]
             if mark.plays("sign") and (self.tokens[mark.first].key != "," or not named):
                 return
-            if mark.plays(*_NAMED):
-                if other or at - place > 2 * _NEAR:
+            if mark.plays(*NAMED):
+                if other or at - place > 2 * NEAR:
                     return
                 named = True
             other = other or (named and mark.plays("any_other", "rest"))
@@ -228,15 +179,6 @@ class ContextReader:
                     if self.marks[passed].plays("any_other", "rest", "negation", "negation_after", "nothing_else", "except"):
                         self.marks[passed] = replace(self.marks[passed], roles=("filler",))
                 return
-
-    def _closes(self, place: int) -> bool:
-        """Whether nothing more is said in the clause."""
-        for mark in self.marks[place + 1 : place + 1 + _NEAR]:
-            if mark.plays("sign", "contrast"):
-                return True
-            if not mark.plays("filler", "any_other", "nothing_else"):
-                return False
-        return True
 
     def _all_behind(self, place: int) -> None:
         """Words that speak of all ("都不要") reach all that was listed."""
@@ -257,29 +199,12 @@ class ContextReader:
 
     def _either_then(self, place: int) -> None:
         """Two words that together say "either ... or" ("不是A就是B") negate nothing."""
-        for at in range(place - 1, max(-1, place - 2 * _NEAR), -1):
+        for at in range(place - 1, max(-1, place - 2 * NEAR), -1):
             if self.marks[at].plays("either_not"):
                 self.marks[at] = replace(self.marks[at], roles=("filler",))
                 self.marks[place] = replace(self.marks[place], roles=("or",))
             if self.marks[at].plays("either_not", "sign"):
                 return
-
-    def _is_head(self, place: int) -> bool:
-        """Whether the clause begins here: after a sign, "and" or "but", or at the very start."""
-        for mark in reversed(self.marks[max(0, place - _NEAR) : place]):
-            if mark.plays("sign", "and", "contrast"):
-                return True
-            if not mark.plays("filler", "article"):
-                return False
-        return place <= _NEAR
-
-    def _leads_to_content(self, place: int) -> bool:
-        for mark in self.marks[place + 1 : place + 1 + _NEAR]:
-            if mark.is_content:
-                return True
-            if not mark.plays("filler", "article", "including", "from", "noun", "firm"):
-                return False
-        return False
 
     def _quality(self, place: int) -> None:
         """An unknown word that says how something is ("very gloomy", "something soothing") is wished for, not asked for by name."""
@@ -296,20 +221,6 @@ class ContextReader:
         if self.lexicon.negates(self.tokens[mark.first].key):
             self.marks[place] = replace(mark, roles=(*mark.roles, "negated"))
 
-    @property
-    def _is_han(self) -> bool:
-        return self.lexicon.script == "han"
-
-    def _was_quality(self, place: int) -> bool:
-        """Whether the character before, of the same word, was taken for a quality."""
-        return self.marks[place - 1].plays("described")
-
-    def _is_described(self, place: int) -> bool:
-        """Whether the word has the form of an adjective and stands where one does."""
-        if not self.tokens[self.marks[place].first].key.endswith(self.lexicon.qualities or ("\0",)):
-            return False
-        return place > 0 and self.marks[place - 1].plays("noun", "soft")
-
     def _told(self, place: int) -> None:
         """Only "(films that) I have seen" asks for what is known; "I have seen a lot of horror" tells something."""
         mark = self.marks[place]
@@ -318,7 +229,7 @@ class ContextReader:
             return
         if before is not None and not before.plays("sign", "and", "contrast"):
             return
-        for after in self.marks[place + 1 : place + 1 + _NEAR]:
+        for after in self.marks[place + 1 : place + 1 + NEAR]:
             if after.plays("article", "noun", "quality", "known", "unknown", "value", "amount"):
                 self.marks[place] = replace(mark, roles=("open",))
             if not after.plays("filler") or after.plays("of_what"):
@@ -338,7 +249,7 @@ class ContextReader:
         self.marks[place] = replace(self.marks[place], roles=("filler",))
         last: Mark | None = None
         joints: list[int] = []
-        for at in range(place - 1, max(-1, place - _LONGEST_LIST), -1):
+        for at in range(place - 1, max(-1, place - LONGEST_LIST), -1):
             mark = self.marks[at]
             if mark.plays("value"):
                 if last is not None and not {ref.attribute for ref in mark.refs} & {ref.attribute for ref in last.refs}:
@@ -350,7 +261,7 @@ class ContextReader:
                 last, joints = mark, []
             elif mark.plays("and") or (mark.plays("sign") and self.tokens[mark.first].key == ","):
                 joints += [at] if last is not None else []
-            elif not self._is_within_list(mark, near=last is None and place - at <= 2 * _NEAR):
+            elif not self._is_within_list(mark, near=last is None and place - at <= 2 * NEAR):
                 return
 
     def _one_of(self, place: int) -> None:
@@ -361,7 +272,7 @@ class ContextReader:
         self.marks[place] = replace(self.marks[place], roles=("choice", "filler") if leads else ("filler",))
         attributes: set[str] = set()
         joint = -1
-        for at in range(place + 1, min(place + _LONGEST_LIST, len(self.marks))):
+        for at in range(place + 1, min(place + LONGEST_LIST, len(self.marks))):
             mark = self.marks[at]
             if mark.plays("value"):
                 named = {ref.attribute for ref in mark.refs}
@@ -381,7 +292,7 @@ class ContextReader:
         words = tuple(token.key for token in self.tokens[self.marks[place].first : self.marks[place].last])
         begins = {role for length in (1, 2) for role in self.lexicon.strong.get(words[:length], ())}
         relative = bool({"clause", "from"}.intersection(begins))  # "and that I know", "and from my history"
-        for mark in reversed(self.marks[max(0, place - _NEAR) : place]):
+        for mark in reversed(self.marks[max(0, place - NEAR) : place]):
             if mark.plays("and"):
                 if relative or mark is self.marks[place - 1]:
                     self.marks[place] = replace(self.marks[place], roles=(*self.marks[place].roles, "apart"))
@@ -389,17 +300,6 @@ class ContextReader:
             if mark.plays("any", "any_other") or not mark.plays("filler", "noun", "firm", "from", "exactly", "one"):
                 return
             relative = relative or mark.plays("noun", "firm", "from", "exactly", "one")
-
-    def _is_repeated(self, place: int) -> bool:
-        """Whether the same words come again behind the next thing."""
-        mark, after = self.marks[place], self.marks[place + 1 : place + 1 + _NEAR]
-        words = [token.key for token in self.tokens[mark.first : mark.last]]
-        again = any([token.key for token in self.tokens[other.first : other.last]] == words for other in after[1:])
-        return bool(after) and after[0].plays("value") and again
-
-    def _is_within_list(self, mark: Mark, *, near: bool) -> bool:
-        passed = mark.plays("filler", "noun", "article", "or", "or_after", "either", "firm", "owner")
-        return passed or (near and mark.plays("unknown", "amount", "count", "measure"))
 
 
 def in_context(marks: Sequence[Mark], tokens: Sequence[Token], lexicon: Lexicon) -> list[Mark]:

@@ -149,17 +149,11 @@ def _body(reads: Sequence[Read], at: int) -> list[int]:
     named = False
     for index in range(at + 1, min(at + _LONGEST_BODY, len(reads))):
         read = reads[index]
-        if read.sentence != reads[at].sentence or read.mark.plays("amount"):
+        if read.sentence != reads[at].sentence or read.mark.plays("amount") or (found and _ends_body(reads, index, named=named)):
             break
-        if read.mark.plays("named"):
-            joined = any(between.mark.plays("and", "sign") for between in reads[at + 1 : index])
-            if found and not named:
-                break
-            named = named or not joined  # "at least 2 with genre: Comedy and year: 1990": a condition for each name
-        if found and read.mark.plays("firm", "contrast"):
-            break  # "at least two comedies, and it must be ..."
-        if found and read.mark.plays("including") and reads[index - 1].mark.plays("sign"):
-            break  # "at least two comedies, with ..."
+        if read.mark.plays("named") and not named:
+            # "at least 2 with genre: Comedy and year: 1990": a condition for each name
+            named = not any(between.mark.plays("and", "sign") for between in reads[at + 1 : index])
         if not read.mark.is_content:
             continue
         if not named and (not _goes_on(reads, at, index, found) or _has_own_amount(reads, index)):
@@ -169,6 +163,13 @@ def _body(reads: Sequence[Read], at: int) -> list[int]:
         elif read.mark.plays("title"):
             break
     return found
+
+
+def _ends_body(reads: Sequence[Read], index: int, *, named: bool) -> bool:
+    """Whether a condition of the whole list begins: "at least two comedies, and it must be ...", "..., with ..."."""
+    mark = reads[index].mark
+    apart = mark.plays("including") and reads[index - 1].mark.plays("sign")
+    return apart or mark.plays("firm", "contrast") or (mark.plays("named") and not named)
 
 
 def _has_own_amount(reads: Sequence[Read], index: int) -> bool:

@@ -2,56 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-
+from instructrec.instructions.backwards import LONGEST_LIST, NEAR, Backwards
 from instructrec.instructions.marks import Mark
-from instructrec.instructions.reads import Joint, Polarity, Read
-from instructrec.instructions.tokens import Token
+from instructrec.instructions.reads import Joint, Read
 
 _HANDLERS = (
     "negation", "open", "unclear", "negation_after", "soft_after", "soft", "like", "firm", "contrast", "or", "and", "article",
 )  # fmt: skip
 
 
-_NEAR = 4
-_LONGEST_LIST = 40
-"""Marks that one list may have; keeps the reading linear."""
-
-
-@dataclass(slots=True)
-class _State:
-    polarity: Polarity = "include"
-    soft: bool = False
-    joint: Joint = "new"
-    article: bool = False
-    segment: int = 0
-    sentence: int = 0
-    trigger: int | None = None
-    example: bool = False
-    """A title was just named as an example, wanted or not."""
-    fresh: bool = False
-    """A negation or softener was just read and nothing it applies to yet."""
-    once: bool = False
-    """The negation is a prefix ("non-romantic") and reaches only the next content."""
-    spent: bool = False
-    """What is new or known took up the negation, and reaches no further than the next sign."""
-    noun: bool = False
-    """A general noun stands behind the last "and": "no A and things from before 1980"."""
-    head_article: bool = False
-    """The first content in the scope of the negation had an article."""
-    reads: list[Read] = field(default_factory=list)
-    content: list[int] = field(default_factory=list)
-    """Indices of the reads that say what is wanted."""
-
-
-class ScopeReader:
+class ScopeReader(Backwards):
     """Walks over the marks once and keeps what is in force."""
-
-    def __init__(self, marks: Sequence[Mark], tokens: Sequence[Token]) -> None:
-        self.marks = marks
-        self.tokens = tokens
-        self.state = _State()
 
     def read(self) -> list[Read]:
         """One Read a mark, in order."""
@@ -143,14 +104,7 @@ class ScopeReader:
         if self._joins_names(place):
             return
         state.noun = mark.plays("noun") or (state.noun and not mark.plays("and", "or"))
-        if mark.plays("fresh", "apart") and state.polarity == "exclude" and not state.fresh:
-            self._reset(state.joint)  # "nothing from there, and new to me"
-        if self._begins_anew(place):
-            self._reset("new")
-        if mark.plays("choice") and not state.fresh and state.joint in ("comma", "and"):
-            self._reset("new")  # "no A, either B or C": what can be chosen from is a condition of its own
-        if mark.plays("likewise") and state.content and state.reads[state.content[-1]].polarity == "exclude":
-            state.polarity, state.trigger, state.fresh, state.soft = "exclude", place, True, False  # "A is out, and so is B"
+        self._begin(place)
         role = next((role for role in _HANDLERS if role in mark.roles), None)
         if role in ("negation", "open", "unclear"):
             self._negate(place, role)
@@ -168,6 +122,17 @@ class ScopeReader:
             self._reset("adjacent")
         if mark.plays("familiar", "fresh") and state.fresh:
             state.fresh, state.spent = False, True  # "nothing I have seen, and in the mood for ...": the negation is used up
+
+    def _begin(self, place: int) -> None:
+        """What begins with a word, whatever it does then."""
+        mark, state = self.marks[place], self.state
+        if mark.plays("fresh", "apart") and state.polarity == "exclude" and not state.fresh:
+            self._reset(state.joint)  # "nothing from there, and new to me"
+        chosen = mark.plays("choice") and not state.fresh and state.joint in ("comma", "and")
+        if chosen or self._begins_anew(place):
+            self._reset("new")  # "no A, either B or C": what can be chosen from is a condition of its own
+        if mark.plays("likewise") and state.content and state.reads[state.content[-1]].polarity == "exclude":
+            state.polarity, state.trigger, state.fresh, state.soft = "exclude", place, True, False  # "A is out, and so is B"
 
     def _begins_anew(self, place: int) -> bool:
         """Whether a general noun with what it is of ("something in ...") begins a condition, unless it is an "anything"."""
@@ -215,7 +180,7 @@ class ScopeReader:
         trigger = self.state.trigger
         if self.state.polarity != "exclude" or trigger is None:
             return False
-        return place - trigger <= 2 * _NEAR and not any(mark.plays("value", "title", "range") for mark in self.marks[trigger:place])
+        return place - trigger <= 2 * NEAR and not any(mark.plays("value", "title", "range") for mark in self.marks[trigger:place])
 
     def _is_nor(self, place: int) -> bool:
         return self.tokens[self.marks[place].first].key == "nor"
@@ -259,78 +224,6 @@ class ScopeReader:
         if role == "negation_after" and self.state.polarity == "exclude" and not self.state.fresh:
             self._reset("adjacent")  # "除了……以外" ends here
 
-    def _backwards(self, role: str, place: int) -> None:
-        """Words that act on what stands before them: "romance-free", "a comedy or a drama if possible"."""
-        reads = self.state.reads
-        seen = self._seen_behind(place)
-        if seen is not None and role == "negation_after":
-            reads[seen] = replace(reads[seen], polarity="exclude", trigger=place)
-            return
-        listed = False
-        for index in reversed(self.state.content[-_LONGEST_LIST:]):
-            read = reads[index]
-            if role == "soft_after":
-                reads[index] = replace(read, soft=True)
-                if read.mark.plays("title"):
-                    return  # "a comedy. “X” is my favourite"
-            else:
-                reads[index] = replace(read, polarity="exclude", trigger=place)
-            listed = listed or read.joint in ("and", "or")
-            linked = ("and", "or") if role == "negation_after" else ("and", "or", "adjacent", *(("comma",) if listed else ()))
-            reaches = role == "negation_after" and self._lists(index, place, listed=listed)
-            beside = role == "negation_after" and read.joint == "adjacent" and self._lies_beside(index, place)
-            if (read.joint not in linked and not reaches and not beside) or self._begins_kind(index):
-                return
-            if index and self.marks[index - 1].plays("pair"):
-                return  # "A, both B and C are out"
-
-    def _begins_kind(self, index: int) -> bool:
-        """Whether an "and" joins it to something of another kind: "from the 90s and horror is out"."""
-        read = self.state.reads[index]
-        kinds = ("value", "range", "amount", "title")
-        for before in reversed(self.state.reads[max(0, index - 2 * _NEAR) : index]):
-            if before.mark.plays("fresh", "familiar"):
-                return read.joint == "and"
-            if before.mark.is_content:
-                differ = any(before.mark.plays(kind) != read.mark.plays(kind) for kind in kinds)
-                return read.joint == "and" and differ and before.mark.plays(*kinds)
-        return False
-
-    def _lies_beside(self, index: int, place: int) -> bool:
-        """Whether words behind reach over this one to its neighbour: to the other half of a pair ("romantic comedies are out"),
-        over a word nobody knows, and where not one is wanted.
-        """
-        read = self.state.reads[index]
-        if read.mark.plays("unknown", "known") or self.marks[place].plays("every_one", "all"):
-            return True
-        before = self.state.reads[index - 1].mark if index else None
-        return before is not None and bool({ref.attribute for ref in before.refs} & {ref.attribute for ref in read.mark.refs})
-
-    def _lists(self, index: int, place: int, *, listed: bool) -> bool:
-        """Whether the comma before a thing only lists, so that words behind reach beyond it ("A, B and C are out")."""
-        read = self.state.reads[index]
-        if read.joint != "comma" or not read.mark.plays("value"):
-            return False
-        earlier = next((self.state.reads[at] for at in reversed(self.state.content[-_LONGEST_LIST:]) if at < index), None)
-        if earlier is not None and earlier.mark.plays("range", "title", "amount"):
-            return False
-        listed = listed and earlier is not None and not earlier.article
-        bare = earlier is not None and self._opens_clause(earlier.mark)
-        return self.tokens[read.mark.first - 1].text == "、" or (self.marks[place].plays("all") and bare) or listed
-
-    def _opens_clause(self, mark: Mark) -> bool:
-        """Whether nothing asks for it: it stands first in the text or right behind a sign."""
-        return mark.first == 0 or not self.tokens[mark.first - 1].is_word
-
-    def _seen_behind(self, place: int) -> int | None:
-        """What is new or known, if nothing else stands between it and the words behind it ("我看过的就别推荐了")."""
-        for index in range(place - 1, max(-1, place - 1 - _NEAR), -1):
-            if self.marks[index].plays("fresh", "familiar"):
-                return index
-            if self.marks[index].is_content or self.marks[index].plays("sign"):
-                return None
-        return None
-
     def _sign(self, place: int) -> None:
         token = self.tokens[self.marks[place].first]
         if token.ends_sentence or token.key in (",", "-"):
@@ -362,12 +255,15 @@ class ScopeReader:
             return True
         if self._changes_kind(comma):
             return False
-        if self.tokens[self.marks[comma].first].text == "、":
-            return True
+        return self.tokens[self.marks[comma].first].text == "、" or self._is_closed(comma)
+
+    def _is_closed(self, comma: int) -> bool:
+        """Whether an "or", "nor" or "and" closes the list behind a comma."""
+        state = self.state
         if any(mark.plays("some") and mark.plays("noun") for mark in self.marks[comma + 1 : comma + 2]):
             return False  # "no A, something calm, B or C"
         article, seen = False, False
-        for mark in self.marks[comma + 1 : comma + 1 + _LONGEST_LIST]:
+        for mark in self.marks[comma + 1 : comma + 1 + LONGEST_LIST]:
             if mark.plays("or", "and") or (mark.plays("negation") and self.tokens[mark.first].key == "nor"):
                 return not (article and not state.head_article)
             if mark.is_content:
@@ -391,7 +287,7 @@ class ScopeReader:
         before = state.reads[state.content[-1]].mark if state.content else None
         if before is None or before.plays("range", "amount"):
             return False
-        for mark in self.marks[comma + 1 : comma + 1 + _LONGEST_LIST]:
+        for mark in self.marks[comma + 1 : comma + 1 + LONGEST_LIST]:
             if mark.is_content or mark.plays("or", "noun"):
                 return mark.plays("range", "amount")
         return False
