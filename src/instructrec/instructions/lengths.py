@@ -54,7 +54,7 @@ class LengthReader:
         """Whether the whole clause is a length with a bound: "max 5", "5 max"."""
         upper = self.marks[place].plays("until") or self.marks[end - 1].plays("until_after")
         end += end + 1 < len(self.marks) and self.marks[end].plays("filler")
-        return upper and (end >= len(self.marks) or self.marks[end].plays("sign", "filler"))
+        return upper and (end >= len(self.marks) or self.marks[end].plays("sign", "filler", "and", "contrast"))
 
     def _ends(self, place: int) -> bool:
         return place >= len(self.marks) or self.marks[place].plays("sign", "and", "contrast")

@@ -128,6 +128,8 @@ class ScopeReader(Backwards):
         mark, state = self.marks[place], self.state
         if mark.plays("fresh", "apart") and state.polarity == "exclude" and not state.fresh:
             self._reset(state.joint)  # "nothing from there, and new to me"
+        if mark.plays("including") and state.polarity == "exclude" and not state.fresh and state.joint == "and":
+            self._reset("and")  # "without A and with B"
         chosen = mark.plays("choice") and not state.fresh and state.joint in ("comma", "and")
         if chosen or self._begins_anew(place):
             self._reset("new")  # "no A, either B or C": what can be chosen from is a condition of its own

@@ -67,8 +67,9 @@ class Surroundings:
 
     def _ends_behind(self, place: int) -> bool:
         """Whether it ends a clause right behind something that is named, with nothing but words for the person between."""
-        after = self.marks[place + 1] if place + 1 < len(self.marks) else None
-        if after is not None and not after.plays("sign"):
+        behind = self.marks[place + 1 : place + 3]
+        after = behind[1:] if behind and behind[0].plays("filler") else behind
+        if after and not after[0].plays("sign"):
             return False
         for mark in reversed(self.marks[max(0, place - NEAR) : place]):
             if mark.plays("value", "title", "range"):
