@@ -119,6 +119,10 @@ class CountReader(LengthReader):
         if self._is_capped(place):
             return self._made(("at_most", "count"), place, place + 1, low=0.0, high=number)
         after = self._behind(place + 1)
+        if after is not None and self.marks[after].plays("exact_after"):
+            return self._made(("exactly", "count"), place, after + 1, low=number, high=number)  # "four exactly should be ..."
+        if after == place + 1 and self.marks[after].plays("enough") and self.marks[after].plays("soft_after"):
+            return self._made(("plain", "count", "asked"), place, after + 1, low=number, high=number)  # "twelve would suit me"
         bound = after is not None and self.marks[after].plays("since_after", "until_after")
         if after is not None and bound and not (after == place + 1 and self.marks[after].plays("enough")):
             at_least = self.marks[after].plays("since_after")  # "three or more"

@@ -118,7 +118,11 @@ def _listed_before(reads: Sequence[Read], at: int) -> list[int]:
 def _limited(group: Group, reads: Sequence[Read]) -> None:
     """Words behind the condition that make a plain number a bound: "two thrillers at most"."""
     after = _bound_after(reads, group.last + 1) if group.body else None
-    if after is None or "plain" not in group.roles or not after.plays("since_after", "until_after", "exact_after"):
+    if (
+        after is None
+        or not {"plain", "exactly"}.intersection(group.roles)
+        or not after.plays("since_after", "until_after", "exact_after")
+    ):
         return
     if after.plays("exact_after"):
         group.roles = ("amount", "exactly", *group.roles[2:])

@@ -22,7 +22,7 @@ _LONGEST_MISTYPED = 8
 _JOINED = re.compile(r"([a-z]+)(\d{1,3})")
 _DASHES = ("-", "–", "—")
 _BOUNDS = {"since", "until", "exactly"}
-_LIMITS = {"since", "until", "before", "after", "negation"}
+_LIMITS = {"since", "until", "before", "after", "negation", "exactly"}
 _TIMES = re.compile(r"([1-9]\d?)x|x([1-9]\d?)")
 _DECADE = re.compile(r"(\d{2}|\d{4})s")
 
@@ -195,12 +195,14 @@ class Scanner:
             return True  # "not more than one of those comedies"
         if self.lexicon.negates(self.keys[end - 1]) and {"since", "until"} & beyond and not {"since", "until"}.intersection(roles):
             return True  # "please no more than two"
+        if end - start > 2 and "one_of" in beyond and "one_of" not in roles:
+            return True  # "is there any of A and B"
         return ("one_of" in roles and bool({"of_them", "each"} & beyond)) or ("since_after" in roles and "until" in beyond)
 
     def _joins_phrase(self, start: int, end: int) -> bool:
         """Whether a longer phrase begins behind its "and": "and not more | recent than"."""
         joins = {"or", "and", "contrast"}.intersection(self.lexicon.strong.get(self.keys[start : start + 1], ()))
-        further = (self.keys[start + 1 : last] for last in range(end + 1, min(end + 3, len(self.keys)) + 1))
+        further = (self.keys[start + 1 : last] for last in range(end + 1, min(end + 4, len(self.keys)) + 1))
         strong = self.lexicon.strong
         return bool(joins) and any(words in self.lexicon.compare or _LIMITS & set(strong.get(words, ())) for words in further)
 

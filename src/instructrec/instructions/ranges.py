@@ -150,7 +150,7 @@ class RangeReader:
             and not self.marks[end].plays("named")
         ):
             return self.marks[end].attribute, end + 1
-        if end + 1 < len(self.marks) and self.marks[end].plays("from") and self.marks[end + 1].roles == ("attribute",):
+        if end + 1 < len(self.marks) and self.marks[end].plays("from", "owner") and self.marks[end + 1].roles == ("attribute",):
             named_behind = self.marks[end + 1].attribute
             if named_behind in self.vocabulary.catalog.quantities:
                 return named_behind, end + 2  # "at least 3 in rating"

@@ -287,8 +287,11 @@ class ScopeReader(Backwards):
         """Whether a range follows a list of other things without an "or": "no A or B, at least 4 stars"."""
         state = self.state
         before = state.reads[state.content[-1]].mark if state.content else None
-        if before is None or before.plays("range", "amount"):
+        if before is None or before.plays("amount"):
             return False
+        if before.plays("range"):
+            after = next((mark for mark in self.marks[comma + 1 : comma + 1 + LONGEST_LIST] if mark.is_content), None)
+            return after is not None and after.plays("range") and after.attribute != before.attribute
         for mark in self.marks[comma + 1 : comma + 1 + LONGEST_LIST]:
             if mark.is_content or mark.plays("or", "noun"):
                 return mark.plays("range", "amount")
