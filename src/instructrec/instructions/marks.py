@@ -126,7 +126,10 @@ class Scanner:
         before, after = self.tokens[place - 1], self.tokens[place + 1]
         spaced = before.end < token.start and token.end < after.start
         low, high = number(before.key.removesuffix("s")), number(after.key.removesuffix("s"))
-        if low is not None and high is not None and low < FIRST_YEAR <= high:
+        bounded = any(
+            _BOUNDS & set(self.lexicon.strong.get(self.keys[at : place - 1], ())) for at in range(max(0, place - 4), place)
+        )
+        if low is not None and high is not None and (bounded or low < FIRST_YEAR <= high):
             return Mark(("sign",), place, place + 1) if spaced else None  # "at most 0.9 - 1990 and later"
         ascends = low is not None and high is not None and (high > low or high > low % 100 > 0 or len(before.key) == len(after.key))
         return Mark(("sign",), place, place + 1) if spaced and not ascends else None
