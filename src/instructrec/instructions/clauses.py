@@ -15,7 +15,7 @@ import numpy as np
 from instructrec.core import Instruction, Quota
 from instructrec.instructions.lexicon import lexicon
 from instructrec.instructions.phrasing import held_out_values
-from instructrec.instructions.tokens import HAN
+from instructrec.instructions.tokens import HAN, keys
 from instructrec.instructions.vocabulary import Ref, Vocabulary
 from instructrec.instructions.wording import read_wording
 from instructrec.tables import Catalog, Limit
@@ -36,7 +36,8 @@ _MANY = 0.15
 class Clause:
     """One condition in words, its kind, and what it means; a wish means no condition.
 
-    `bare`: the words begin with a value, so that what stands before could take it in: "no war and | comedy, please".
+    `bare`: the words begin with a value or another word of that kind, so that what stands before could take it in: "no war and |
+    comedy, please".
     """
 
     kind: str
@@ -77,8 +78,9 @@ class ClauseWriter:
             for value in labels.names:
                 named.setdefault(value.lower(), []).append(Ref(attribute, value))
         held = held_out_values(catalog)
-        # A value of two attributes can't be asked for by its name alone.
-        once = [refs[0] for refs in named.values() if len(refs) == 1]
+        # A value of two attributes, or one that reads like another, can't be asked for by its name alone.
+        alike = (refs[0] for refs in named.values() if len(refs) == 1)
+        once = [ref for ref in alike if self.vocabulary.find(keys(ref.value)) == (ref,)]
         self.values = [ref for ref in once if said == "all" or (ref.value.lower() in held) == (said == "held_out")]
         self.titles = _plain_titles(catalog)
 
@@ -86,7 +88,7 @@ class ClauseWriter:
         """One clause of a kind; `fill` takes the places of the phrasing, which has no others."""
         forms = [form for form in self.forms[kind] if _places(form) <= fill.keys()] or list(self.forms[kind])
         form = forms[int(rng.integers(len(forms)))]
-        return Clause(kind=kind, text=form.format(**fill), means=means, bare=form.startswith(_NAMED))
+        return Clause(kind=kind, text=form.format(**fill), means=means, bare=form.startswith((*_NAMED, *self.words["taken_in"])))
 
     def include(self, ref: Ref, rng: np.random.Generator, *, kind: str = "include") -> Clause:
         """A value that must be there; as `noun` in words that others can stand beside."""
@@ -179,7 +181,9 @@ class ClauseWriter:
 
     def example(self, item: int, *, wanted: bool, rng: np.random.Generator) -> Clause:
         """An item named as an example of what is wanted, or of what is not."""
-        same = tuple(self.catalog.item_ids[code] for code in range(len(self.catalog)) if self.titles.get(code) == self.titles[item])
+        # A title in other letters, or with brackets more, reads the same.
+        codes = self.vocabulary.titles.get(keys(self.titles[item]), (item,))
+        same = tuple(self.catalog.item_ids[code] for code in sorted(codes))
         means = Instruction(text="", like=same) if wanted else Instruction(text="", unlike=same)
         return self.say("like" if wanted else "unlike", means, rng, title=self.titles[item])
 

@@ -7,22 +7,15 @@ from dataclasses import replace
 
 from instructrec.instructions.lexicon import Lexicon
 from instructrec.instructions.marks import Mark
+from instructrec.instructions.surroundings import LONGEST_LIST, NAMED, NEAR, Surroundings
 from instructrec.instructions.tokens import Token
 
-_NEAR = 4
-"""Marks that may stand between words that act on each other; keeps the reading linear."""
-_LONGEST_LIST = 40
-_ASKING = ("?", ":", "=", "–", "—", "-")
-_NAMED = ("value", "title", "range")
 
-
-class ContextReader:
+class ContextReader(Surroundings):
     """Gives marks the part that their neighbours leave them, from left to right."""
 
     def __init__(self, marks: Sequence[Mark], tokens: Sequence[Token], lexicon: Lexicon) -> None:
-        self.marks = list(marks)
-        self.tokens = tokens
-        self.lexicon = lexicon
+        super().__init__(marks, tokens, lexicon)
         self._alternating = False
         """An "either" was read in this sentence, so that the next one joins an alternative to it."""
 
@@ -30,8 +23,12 @@ class ContextReader:
         """The marks with the roles that they have where they stand."""
         rules: tuple[tuple[str, Callable[[int], None]], ...] = (
             ("soft_after", self._soft_ahead),
+            ("desire", self._desired),
             ("soft", self._allowance),
+            ("soft", self._soft_behind),
             ("negation_after", self._negation_ahead),
+            ("negation_head", self._negation_head),
+            ("negation_after", self._refused_before),
             ("except", self._only_this),
             ("particle", self._particle),
             ("back_only", self._back_only),
@@ -43,9 +40,12 @@ class ContextReader:
             ("either_then", self._either_then),
             ("unknown", self._quality),
             ("range", self._negated),
+            ("familiar", self._apart),
             ("familiar", self._told),
             ("either", self._either),
             ("or_after", self._or_behind),
+            ("one_of", self._one_of),
+            ("between", self._one_of),
         )
         for place in range(len(self.marks)):
             if self._is_sign(place) and self.tokens[self.marks[place].first].ends_sentence:
@@ -55,13 +55,26 @@ class ContextReader:
                     rule(place)
         return self.marks
 
-    def _is_sign(self, place: int) -> bool:
-        return self.marks[place].plays("sign")
-
     def _soft_ahead(self, place: int) -> None:
         """At the head of a clause it acts on what follows: "and if possible a western"."""
-        if self._is_head(place) and self._leads_to_content(place):
+        goes_on = any(mark.plays("soft") for mark in self.marks[place + 1 : place + 2])  # "it would be great if it were ..."
+        opens = goes_on or self._leads_to_named(place) or self._opens_sentence(place)
+        if self._is_head(place) and opens:
             self.marks[place] = replace(self.marks[place], roles=("soft",))
+
+    def _soft_behind(self, place: int) -> None:
+        """At the end of a clause it acts on what stands right before: "a comedy preferably"."""
+        if self._is_han or not self._ends_behind(place):
+            return
+        self.marks[place] = replace(self.marks[place], roles=("soft_after",))
+
+    def _desired(self, place: int) -> None:
+        """A thing of its own is asked for politely, a kind of things only liked: "I'd love a comedy" and "I'd love comedies"."""
+        after = self.marks[place + 1] if place + 1 < len(self.marks) else None
+        if after is not None and (
+            after.plays("article", "noun", "quality", "known", "amount", "range", "attribute", "from", "like", "fresh", "familiar")
+        ):
+            self.marks[place] = replace(self.marks[place], roles=("firm",))
 
     def _allowance(self, place: int) -> None:
         """What a counted number "may be" is no preference: "at most two may be horror"."""
@@ -74,32 +87,44 @@ class ContextReader:
         if not mark.plays("negation") and self._is_head(place) and self._leads_to_content(place):
             self.marks[place] = replace(mark, roles=("negation",))
 
+    def _refused_before(self, place: int) -> None:
+        """Of words that refuse either way ("is not allowed") those act on what stands before that nothing follows."""
+        before, after = (self.marks[at] if 0 <= at < len(self.marks) else None for at in (place - 1, place + 1))
+        ends = after is None or after.plays("sign", "and", "contrast")
+        if self.marks[place].plays("negation") and before is not None and before.plays(*NAMED) and ends:
+            self.marks[place] = replace(self.marks[place], roles=("negation_after",))
+
+    def _negation_head(self, place: int) -> None:
+        """A word that refuses only at the head of a clause, right before what it refuses: "cut the horror"."""
+        named = next((at for at in self.marks[place + 1 : place + 1 + NEAR] if not at.plays("article", "filler", "from")), None)
+        if self._is_head(place) and named is not None and named.plays("value", "title", "familiar"):
+            self.marks[place] = replace(self.marks[place], roles=("negation",))
+
     def _negation_behind(self, place: int) -> None:
-        """A Chinese negation of several characters that ends its clause acts on what stands before it."""
+        """A negation that ends its clause acts on what stands before it, a Chinese one if it has several characters."""
         mark = self.marks[place]
+        if not self._is_han and not mark.plays("negation_after", "like") and self._ends_behind(place):
+            self.marks[place] = replace(mark, roles=("negation_after",))  # "horror I can do without"
+            return
         if not self._is_han or mark.last - mark.first < 2 or mark.plays("prefix", "negation_after", "either_not"):
             return
-        after = next((at for at in self.marks[place + 1 : place + 1 + _NEAR] if not at.plays("filler")), None)
-        before = next((at for at in reversed(self.marks[max(0, place - _NEAR) : place]) if at.is_content or at.plays("sign")), None)
+        after = next((at for at in self.marks[place + 1 : place + 1 + NEAR] if not at.plays("filler")), None)
+        before = next((at for at in reversed(self.marks[max(0, place - NEAR) : place]) if at.is_content or at.plays("sign")), None)
         if (after is None or after.plays("sign")) and before is not None and before.is_content:
             self.marks[place] = replace(mark, roles=(*mark.roles, "negation_after"))
 
     def _back_only(self, place: int) -> None:
         """An order what to leave out acts on what its clause named before, unless it names something itself."""
         before = next(
-            (
-                at
-                for at in reversed(self.marks[max(0, place - 2 * _NEAR) : place])
-                if at.plays(*_NAMED, "fresh", "familiar", "sign")
-            ),
+            (at for at in reversed(self.marks[max(0, place - 2 * NEAR) : place]) if at.plays(*NAMED, "fresh", "familiar", "sign")),
             None,
         )
         if before is None or before.plays("sign"):
             return
-        for mark in self.marks[place + 1 : place + 1 + 2 * _NEAR]:
+        for mark in self.marks[place + 1 : place + 1 + 2 * NEAR]:
             if mark.plays("sign"):
                 break
-            if mark.plays(*_NAMED, "quality", "amount"):
+            if mark.plays(*NAMED, "quality", "amount"):
                 return
         self.marks[place] = replace(self.marks[place], roles=("negation_after",))
 
@@ -109,50 +134,45 @@ class ContextReader:
             self.marks[place] = replace(self.marks[place], roles=("negation_after",))
             return
         back = False
-        for mark in self.marks[place + 1 : place + 1 + _NEAR]:
+        for mark in self.marks[place + 1 : place + 1 + NEAR]:
             if mark.plays("sign", "contrast"):
                 break
             if not mark.plays("back", "filler"):
                 return
             back = back or mark.plays("back")
-        if back and any(mark.plays(*_NAMED) for mark in self.marks[max(0, place - 2 * _NEAR) : place]):
+        if back and any(mark.plays(*NAMED) for mark in self.marks[max(0, place - 2 * NEAR) : place]):
             self.marks[place] = replace(self.marks[place], roles=("negation_after", "all"))
 
     def _particle(self, place: int) -> None:
         """The end of a verb in two parts acts on what stands between them: "keep horror out"."""
-        after = next((mark for mark in self.marks[place + 1 : place + 1 + _NEAR] if mark.first and not mark.plays("filler")), None)
-        if after is not None and not after.plays("sign", "contrast", "and"):
+        after = next((mark for mark in self.marks[place + 1 : place + 1 + NEAR] if mark.first and not mark.plays("filler")), None)
+        if after is not None and after.plays(*NAMED, "quality", "amount", "negation"):
             return
         named = False
-        for mark in reversed(self.marks[max(0, place - 3 * _NEAR) : place]):
+        for at in range(place - 1, max(-1, place - 3 * NEAR), -1):
+            mark = self.marks[at]
             if mark.plays("sign", "contrast") or (mark.plays("part_verb") and not named):
                 return
             if mark.plays("part_verb"):
                 self.marks[place] = replace(self.marks[place], roles=("negation_after",))
+                self.marks[at] = replace(mark, roles=("contrast",))  # a clause begins with the verb
                 return
-            named = named or mark.plays(*_NAMED)
-
-    def _answers(self, place: int) -> bool:
-        """Whether it answers what was named before: "horror? never.", "horror: no"."""
-        if place < 2 or not self.marks[place - 2].plays(*_NAMED) or not self._is_sign(place - 1):
-            return False
-        asked = self.tokens[self.marks[place - 1].first].key in _ASKING
-        return asked and (place + 1 == len(self.marks) or self._is_sign(place + 1))
+            named = named or mark.plays(*NAMED)
 
     def _only_this(self, place: int) -> None:
         """Nothing but what "except" names, where the sentence then refuses all else: "apart from A I watch nothing"."""
         named, other = False, False
-        for at in range(place + 1, min(place + 1 + 3 * _NEAR, len(self.marks))):
+        for at in range(place + 1, min(place + 1 + 3 * NEAR, len(self.marks))):
             mark = self.marks[at]
             if mark.plays("sign") and (self.tokens[mark.first].key != "," or not named):
                 return
-            if mark.plays(*_NAMED):
-                if other or at - place > 2 * _NEAR:
+            if mark.plays(*NAMED):
+                if other or at - place > 2 * NEAR:
                     return
                 named = True
             other = other or (named and mark.plays("any_other", "rest"))
             if named and (mark.plays("nothing_else") or (other and mark.plays("negation", "negation_after"))):
-                if self._leads_to_content(at):
+                if not self._closes(at):
                     return
                 self.marks[place] = replace(self.marks[place], roles=("firm",))
                 for passed in range(place + 1, at + 1):
@@ -179,29 +199,12 @@ class ContextReader:
 
     def _either_then(self, place: int) -> None:
         """Two words that together say "either ... or" ("不是A就是B") negate nothing."""
-        for at in range(place - 1, max(-1, place - 2 * _NEAR), -1):
+        for at in range(place - 1, max(-1, place - 2 * NEAR), -1):
             if self.marks[at].plays("either_not"):
                 self.marks[at] = replace(self.marks[at], roles=("filler",))
                 self.marks[place] = replace(self.marks[place], roles=("or",))
             if self.marks[at].plays("either_not", "sign"):
                 return
-
-    def _is_head(self, place: int) -> bool:
-        """Whether the clause begins here: after a sign, "and" or "but", or at the very start."""
-        for mark in reversed(self.marks[max(0, place - _NEAR) : place]):
-            if mark.plays("sign", "and", "contrast"):
-                return True
-            if not mark.plays("filler", "article"):
-                return False
-        return place <= _NEAR
-
-    def _leads_to_content(self, place: int) -> bool:
-        for mark in self.marks[place + 1 : place + 1 + _NEAR]:
-            if mark.is_content:
-                return True
-            if not mark.plays("filler", "article", "including", "from", "noun", "firm"):
-                return False
-        return False
 
     def _quality(self, place: int) -> None:
         """An unknown word that says how something is ("very gloomy", "something soothing") is wished for, not asked for by name."""
@@ -218,20 +221,6 @@ class ContextReader:
         if self.lexicon.negates(self.tokens[mark.first].key):
             self.marks[place] = replace(mark, roles=(*mark.roles, "negated"))
 
-    @property
-    def _is_han(self) -> bool:
-        return self.lexicon.script == "han"
-
-    def _was_quality(self, place: int) -> bool:
-        """Whether the character before, of the same word, was taken for a quality."""
-        return self.marks[place - 1].plays("described")
-
-    def _is_described(self, place: int) -> bool:
-        """Whether the word has the form of an adjective and stands where one does."""
-        if not self.tokens[self.marks[place].first].key.endswith(self.lexicon.qualities or ("\0",)):
-            return False
-        return place > 0 and self.marks[place - 1].plays("noun", "soft")
-
     def _told(self, place: int) -> None:
         """Only "(films that) I have seen" asks for what is known; "I have seen a lot of horror" tells something."""
         mark = self.marks[place]
@@ -240,7 +229,7 @@ class ContextReader:
             return
         if before is not None and not before.plays("sign", "and", "contrast"):
             return
-        for after in self.marks[place + 1 : place + 1 + _NEAR]:
+        for after in self.marks[place + 1 : place + 1 + NEAR]:
             if after.plays("article", "noun", "quality", "known", "unknown", "value", "amount"):
                 self.marks[place] = replace(mark, roles=("open",))
             if not after.plays("filler") or after.plays("of_what"):
@@ -248,7 +237,8 @@ class ContextReader:
 
     def _either(self, place: int) -> None:
         """The first "either" opens alternatives, each further one joins the next."""
-        self.marks[place] = replace(self.marks[place], roles=("or",) if self._alternating else ("filler",))
+        first = ("choice", "filler") if self._leads_to_content(place) else ("filler",)
+        self.marks[place] = replace(self.marks[place], roles=("or",) if self._alternating else first)
         self._alternating = True
 
     def _or_behind(self, place: int) -> None:
@@ -259,7 +249,7 @@ class ContextReader:
         self.marks[place] = replace(self.marks[place], roles=("filler",))
         last: Mark | None = None
         joints: list[int] = []
-        for at in range(place - 1, max(-1, place - _LONGEST_LIST), -1):
+        for at in range(place - 1, max(-1, place - LONGEST_LIST), -1):
             mark = self.marks[at]
             if mark.plays("value"):
                 if last is not None and not {ref.attribute for ref in mark.refs} & {ref.attribute for ref in last.refs}:
@@ -271,19 +261,45 @@ class ContextReader:
                 last, joints = mark, []
             elif mark.plays("and") or (mark.plays("sign") and self.tokens[mark.first].key == ","):
                 joints += [at] if last is not None else []
-            elif not self._is_within_list(mark, near=last is None and place - at <= 2 * _NEAR):
+            elif not self._is_within_list(mark, near=last is None and place - at <= 2 * NEAR):
                 return
 
-    def _is_repeated(self, place: int) -> bool:
-        """Whether the same words come again behind the next thing."""
-        mark, after = self.marks[place], self.marks[place + 1 : place + 1 + _NEAR]
-        words = [token.key for token in self.tokens[mark.first : mark.last]]
-        again = any([token.key for token in self.tokens[other.first : other.last]] == words for other in after[1:])
-        return bool(after) and after[0].plays("value") and again
+    def _one_of(self, place: int) -> None:
+        """What is listed behind are alternatives, as far as it speaks of one attribute: "one of A and B"."""
+        leads = self._leads_to_content(place)
+        if self.marks[place].plays("between") and not leads:
+            return
+        self.marks[place] = replace(self.marks[place], roles=("choice", "filler") if leads else ("filler",))
+        attributes: set[str] = set()
+        joint = -1
+        for at in range(place + 1, min(place + LONGEST_LIST, len(self.marks))):
+            mark = self.marks[at]
+            if mark.plays("value"):
+                named = {ref.attribute for ref in mark.refs}
+                if attributes and (joint < 0 or not attributes & named):
+                    return
+                if joint > 0 and self.marks[joint].plays("and"):
+                    self.marks[joint] = replace(self.marks[joint], roles=("or",))
+                    return
+                attributes, joint = named, -1
+            elif mark.plays("and", "or") or (mark.plays("sign") and self.tokens[mark.first].key == ","):
+                joint = at
+            elif not mark.plays("article", "filler", "from", "noun"):
+                return
 
-    def _is_within_list(self, mark: Mark, *, near: bool) -> bool:
-        passed = mark.plays("filler", "noun", "article", "or", "or_after", "either", "firm", "owner")
-        return passed or (near and mark.plays("unknown", "amount", "count", "measure"))
+    def _apart(self, place: int) -> None:
+        """What is known begins a condition of its own behind an "and", but not with an "any": "without A and that I know"."""
+        words = tuple(token.key for token in self.tokens[self.marks[place].first : self.marks[place].last])
+        begins = {role for length in (1, 2) for role in self.lexicon.strong.get(words[:length], ())}
+        relative = bool({"clause", "from"}.intersection(begins))  # "and that I know", "and from my history"
+        for mark in reversed(self.marks[max(0, place - NEAR) : place]):
+            if mark.plays("and"):
+                if relative or mark is self.marks[place - 1]:
+                    self.marks[place] = replace(self.marks[place], roles=(*self.marks[place].roles, "apart"))
+                return
+            if mark.plays("any", "any_other") or not mark.plays("filler", "noun", "firm", "from", "exactly", "one"):
+                return
+            relative = relative or mark.plays("noun", "firm", "from", "exactly", "one")
 
 
 def in_context(marks: Sequence[Mark], tokens: Sequence[Token], lexicon: Lexicon) -> list[Mark]:

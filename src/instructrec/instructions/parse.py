@@ -146,9 +146,28 @@ def _seen(reading: Reading) -> Literal["", "new", "known"]:
             continue  # "I have seen X" speaks of one item only
         if index and reads[index - 1].mark.plays("title") and reads[index].mark.plays("familiar"):
             continue
+        if reads[index].mark.plays("familiar") and (_repeats(reads, index) or _refused_again(reads, index)):
+            continue  # "no repeats of what I have seen", "no horror again"
         if read.mark.plays("fresh", "familiar") and read.polarity in ("include", "exclude"):
             return "new" if read.mark.plays("fresh") == (read.polarity == "include") else "known"
     return ""
+
+
+def _repeats(reads: Sequence[Read], index: int) -> bool:
+    """Whether what is known only says of what there should be nothing more."""
+    for read in reversed(reads[max(0, index - 4) : index]):
+        if read.mark.plays("fresh"):
+            return True
+        if not read.mark.plays("filler", "from"):
+            return False
+    return False
+
+
+def _refused_again(reads: Sequence[Read], index: int) -> bool:
+    """Whether a single word for what is known only follows something unwanted."""
+    before = reads[index - 1] if index else None
+    single = reads[index].mark.last - reads[index].mark.first == 1
+    return single and before is not None and before.mark.plays("value") and before.polarity == "exclude"
 
 
 def _cut(text: str) -> tuple[str, str]:
