@@ -194,7 +194,8 @@ class CountReader(LengthReader):
         if place == 0:
             return False
         before = self.marks[place - 1]
-        other = before.plays("owner", "noun", "unit", "value", "unknown", "count", "number") and self.lexicon.script != "han"
+        other = before.plays("owner", "noun", "unit", "value", "unknown", "count", "number") and not before.plays("leading")
+        other = other and self.lexicon.script != "han"
         after = self.marks[place + 1] if place + 1 < len(self.marks) else None
         if before.plays("owner") and after is not None and after.plays("list") and self._ends(place + 2):
             return False  # "your 12 best"

@@ -13,6 +13,7 @@ from instructrec.instructions.comparisons import ComparisonReader
 from instructrec.instructions.context import in_context
 from instructrec.instructions.corrections import corrected
 from instructrec.instructions.counts import CountReader
+from instructrec.instructions.frames import FrameReader
 from instructrec.instructions.joints import read_scopes
 from instructrec.instructions.lexicon import Lexicon, lexicon_for
 from instructrec.instructions.marks import Mark, Scanner
@@ -64,7 +65,7 @@ def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon) -> Reading:
     """Read a text against a vocabulary, in time linear in its length."""
     cleaned = clean(text)
     tokens = tokenize(cleaned)
-    marks = Scanner(tokens, vocabulary, lexicon).scan()
+    marks = FrameReader(Scanner(tokens, vocabulary, lexicon).scan(), tokens, vocabulary, lexicon).read()
     compared = ComparisonReader(marks, tokens, vocabulary, lexicon).read()
     ranged = RangeReader(compared, tokens, vocabulary, lexicon).read()
     counted = CountReader(ranged, tokens, lexicon).read()
