@@ -56,12 +56,18 @@ class FrameReader(Surroundings):
                 self._named_behind(place)
             elif mark.plays("after", "before"):
                 self._refused_share(place)
-            if mark.plays("negation", "either_not"):
+            if mark.plays("negation", "either_not", "except"):
                 self._all_else(place)
+            if mark.plays("in_case"):
+                self._refused_case(place)
             if mark.plays("familiar"):
                 self._once_more(place)
             if mark.plays(*_NUMERIC):
                 self._led_in(place)
+            if mark.plays("soft"):
+                self._asked_softly(place)
+            if mark.plays("one_of"):
+                self._listed_after(place)
             if mark.plays("further"):
                 self._goes_further(place)
         return [mark for mark in self.marks if mark.roles]
@@ -162,7 +168,7 @@ class FrameReader(Surroundings):
             return
         within = [at for at in behind if at >= numbers[0] - _NEAR]
         values = any(self.marks[at].plays("value") for at in within if at > numbers[0])
-        count = numbers[1] if len(numbers) > 1 and numbers[0] - numbers[1] <= _NEAR else numbers[0]
+        count = numbers[1] if len(numbers) > 1 and self._joins(numbers[1], numbers[0]) else numbers[0]
         counts = (values or count != numbers[0]) and self.marks[count].plays("count", "number", "one")
         at = count if counts else numbers[0]
         way, first, last = self._bound(at)
@@ -174,7 +180,7 @@ class FrameReader(Surroundings):
         else:
             attribute = self._range_of(at, within)
             made = self._ranged(at, meant, attribute) if attribute is not None else None
-        if made is None or (place == last + 1 and not counts and not verdict.plays("too_high", "too_low")):
+        if made is None:
             return
         kept = ("value", "noun", "article", "attribute", *_BOUNDS, *_NUMERIC, "and", "or", "from")
         self._merge(first, last, made)
@@ -182,6 +188,11 @@ class FrameReader(Surroundings):
         self._fill([index for index in range(max(0, first - 3), first) if self.marks[index].plays("conditional", "soft")])
         self._fill([place])
         self._fill_comment(place)
+
+    def _joins(self, first: int, last: int) -> bool:
+        """Whether no other condition begins between two numbers of one: "three from before 1990"."""
+        between = self.marks[first + 1 : last]
+        return last - first <= _NEAR and not any(mark.plays("sign", "and", "further", "contrast", "title") for mark in between)
 
     def _fill_comment(self, place: int) -> None:
         """A clause behind that only says it again names nothing: "..., it must be higher"."""
@@ -216,7 +227,8 @@ class FrameReader(Surroundings):
     def _bounded_behind(self, place: int) -> None:
         """A bound at the end of a clause holds for its number, not only for one right before: "two of them comedies, no more"."""
         mark, before = self.marks[place], self.marks[place - 1] if place else None
-        if place + 1 < len(self.marks) and not self.marks[place + 1].plays("sign", "and", "contrast"):
+        after = next((at for at in self.marks[place + 1 : place + 1 + _NEAR] if not at.plays("filler", "soft_after")), None)
+        if after is not None and not after.plays("sign", "and", "contrast", "further"):
             return
         if before is None or not before.plays("sign", "value", "noun", "of_them") or self.tokens[mark.first].key in ("on", "up", "+"):
             return
@@ -272,8 +284,7 @@ class FrameReader(Surroundings):
         attribute = self.marks[place].attribute
         if attribute not in self.quantities or not place or not self.marks[place - 1].plays("article", "from", "owner", "filler"):
             return
-        after = self.marks[place + 1 : place + 3]
-        if any(mark.plays(*_NUMERIC, *_BOUNDS, "exactly") for mark in after):
+        if any(self.marks[at].plays(*_NUMERIC, *_BOUNDS, "exactly") for at in list(self._ahead(place))[:2]):
             return
         for at in self._back(place):
             mark = self.marks[at]
@@ -297,7 +308,7 @@ class FrameReader(Surroundings):
             if mark.plays("negation"):
                 made = self._counted(at, "until" if self.marks[place].plays("after") else "since")
                 if values == 1 and made is not None:
-                    self._fill(range(before, before + 1))
+                    self.marks[before] = replace(mark, roles=("contrast",))  # a condition of its own
                     self._merge(place, at, made)
                 return
             values += mark.plays("value")
@@ -327,6 +338,19 @@ class FrameReader(Surroundings):
         for at in range(place + 1, end):
             if self.tokens[self.marks[at].first].key == "nor":
                 self.marks[at] = replace(self.marks[at], roles=("or",))
+
+    def _refused_case(self, place: int) -> None:
+        """A case that is refused is a condition of its own: "..., and if it's A, I don't want it"."""
+        named = False
+        for at in range(place + 1, min(place + 1 + _CLAUSE, len(self.marks))):
+            mark = self.marks[at]
+            if mark.plays("sign", "negation", "negation_after", "either_not", "contrast"):
+                if named and self._refusal_behind(at):
+                    self.marks[place] = replace(self.marks[place], roles=("contrast",))
+                return
+            named = named or mark.plays("value")
+            if not mark.plays(*_LISTED, "back", "aged"):
+                return
 
     def _denies(self, place: int) -> bool:
         """Whether it denies that something is so ("isn't"), rather than that the person likes it ("that I hate")."""
@@ -376,3 +400,26 @@ class FrameReader(Surroundings):
         """A word that goes on to the next condition; before a bare value it may also go on with a list: "no A, moreover B"."""
         after = self.marks[place + 1 : place + 2]
         self.marks[place] = replace(self.marks[place], roles=("and" if after and after[0].plays("value") else "contrast",))
+
+    def _listed_after(self, place: int) -> None:
+        """What is listed behind "one of these:" are alternatives, with or without an "or"."""
+        comma = None
+        for at in range(place + 1, min(place + _CLAUSE, len(self.marks) - 1)):
+            mark = self.marks[at]
+            listing = mark.plays("sign") and self.tokens[mark.first].key == "," and self.marks[at + 1].plays("value")
+            if listing and self.marks[at - 1].plays("value"):
+                comma = at
+            elif not mark.plays("value", "article", "filler"):
+                comma = None if mark.plays("or", "and") else comma
+                break
+        if comma is not None:
+            self.marks[comma] = replace(self.marks[comma], roles=("or",))
+
+    def _asked_softly(self, place: int) -> None:
+        """What the person then asks for stays a preference: "if I could choose, I'd take a comedy"."""
+        for at in range(place + 1, min(place + 3, len(self.marks))):
+            mark = self.marks[at]
+            if mark.plays("firm") and self.lexicon.is_subject(self.tokens[mark.first].key.removesuffix("d")):
+                self._fill([at])
+            if not mark.plays("sign") or self.tokens[mark.first].key != ",":
+                return

@@ -204,8 +204,8 @@ class ScopeReader(Backwards):
 
     def _end_scope(self, role: str) -> None:
         state = self.state
-        if role == "firm" and state.fresh and (state.polarity != "include" or state.soft):
-            return  # "I don't really want ...", "if I could choose, I'd take ..."
+        if role == "firm" and state.fresh and state.polarity != "include":
+            return  # "I don't really want ..."
         if role == "firm" and state.joint in ("comma", "and"):
             state.joint = "new"  # "sci-fi or western, just thrillers": a condition that must hold as well
         if state.polarity != "include" or state.soft or role == "contrast":
