@@ -1,0 +1,115 @@
+"""What conditions are made of that several words far apart say together: their clause, its numbers and what bounds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from instructrec.instructions.lexicon import Lexicon
+from instructrec.instructions.marks import Mark
+from instructrec.instructions.ranges import beyond
+from instructrec.instructions.surroundings import Surroundings
+from instructrec.instructions.tokens import Token
+from instructrec.instructions.vocabulary import Vocabulary
+
+LONGEST_CLAUSE = 16
+"""Marks that one such condition may have; keeps the reading linear."""
+NUMERIC = ("year", "number", "count", "decade")
+BOUNDS = ("since", "until", "before", "after")
+_EXTREMES = ("too_high", "too_low", "oldest", "newest")
+
+
+class Frames(Surroundings):
+    """The marks of a request, which can be made into ranges and amounts, or into words of no weight."""
+
+    def __init__(self, marks: Sequence[Mark], tokens: Sequence[Token], vocabulary: Vocabulary, lexicon: Lexicon) -> None:
+        super().__init__(marks, tokens, lexicon)
+        self.quantities = vocabulary.catalog.quantities
+        self.year = vocabulary.year
+        self.integral = vocabulary.is_integral
+
+    def _fill(self, places: Sequence[int] | range) -> None:
+        """Take the words at `places` for words of no weight; what says something, or is not known, must not get lost."""
+        for place in places:
+            mark = self.marks[place]
+            if not mark.plays("sign") and (not mark.is_content or mark.plays(*_EXTREMES)):
+                self.marks[place] = replace(self.marks[place], roles=("filler",), compare=None, attribute=None, low=None, high=None)
+
+    def _merge(self, first: int, last: int, mark: Mark) -> None:
+        """Make one mark of those from `first` to `last`."""
+        self.marks[last] = replace(mark, first=self.marks[first].first, last=self.marks[last].last)
+        for place in range(first, last):
+            self.marks[place] = replace(self.marks[place], roles=())
+
+    def _back(self, place: int, *, sentence: bool = False) -> Iterator[int]:
+        """Places before one, up to the sign that parts its clause, or its sentence, from what stands before."""
+        for at in range(place - 1, max(-1, place - 1 - LONGEST_CLAUSE), -1):
+            mark = self.marks[at]
+            if mark.plays("sign") and (not sentence or self.tokens[mark.first].ends_sentence):
+                return
+            if mark.roles:
+                yield at
+
+    def _ahead(self, place: int) -> Iterator[int]:
+        """Places behind one in its clause."""
+        for at in range(place + 1, min(place + 1 + LONGEST_CLAUSE, len(self.marks))):
+            if self.marks[at].plays("sign", "contrast"):
+                return
+            yield at
+
+    def _is_number(self, place: int) -> bool:
+        mark = self.marks[place]
+        return mark.low is not None and (mark.plays(*NUMERIC) or (mark.plays("one") and mark.plays("article")))
+
+    def _bound(self, place: int) -> tuple[str | None, int, int]:
+        """How the number at `place` is bounded by words right before or behind, and where all of it begins and ends."""
+        first = place
+        while first > 0 and self.marks[first - 1].plays("article", "attribute", "about") and place - first < 3:
+            first -= 1
+        if first > 0:
+            mark = self.marks[first - 1]
+            way = mark.compare[1] if mark.compare is not None else next((role for role in BOUNDS if role in mark.roles), None)
+            than = first > 1 and mark.plays("than") and self.marks[first - 2].compare is not None
+            if than:
+                way, first = self.marks[first - 2].compare[1], first - 1  # type: ignore[index]
+            if way is not None:
+                return way, first - 1, place
+        after = self.marks[place + 1] if place + 1 < len(self.marks) else None
+        if after is not None and after.plays("since_after", "until_after"):
+            return "since" if after.plays("since_after") else "until", place, place + 1
+        return None, place, place
+
+    def _range_of(self, place: int, within: Sequence[int]) -> str | None:
+        """What number of the items a figure speaks of: one that is named within the clause, or the year."""
+        named = [at for at in within if self.marks[at].plays("attribute") and self.marks[at].attribute in self.quantities]
+        if named:
+            attribute = self.marks[named[0]].attribute
+            self._fill(named)
+            return attribute
+        return self.year if self.marks[place].plays("year", "decade") else None
+
+    def _ranged(self, place: int, way: str, attribute: str) -> Mark:
+        low, high = self.marks[place].low, self.marks[place].high
+        whole = self.integral(attribute)
+        bounds = {
+            "since": (low, None),
+            "until": (None, high),
+            "before": (None, beyond(low, -1, whole=whole)),
+            "after": (beyond(high, 1, whole=whole), None),
+        }[way]
+        return Mark(("range",), 0, 0, attribute=attribute, low=bounds[0], high=bounds[1])
+
+    def _counted(self, place: int, way: str) -> Mark | None:
+        """An amount of the list, bounded as `way` says."""
+        number = self.marks[place].low
+        if number is None or not float(number).is_integer():
+            return None
+        low, high = {
+            "since": (number, None),
+            "until": (0.0, number),
+            "before": (0.0, number - 1),
+            "after": (number + 1, None),
+            "exactly": (number, number),
+        }[way]
+        kind = {"since": "at_least", "after": "at_least", "exactly": "exactly"}.get(way, "at_most")
+        return Mark(("amount", kind, "partitive"), 0, 0, low=low, high=high)

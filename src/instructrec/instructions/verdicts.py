@@ -1,0 +1,185 @@
+"""Numbers whose bound is said elsewhere in the clause: "1990 is the oldest year I'd take", "more than two would be too many"."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from instructrec.instructions.framing import BOUNDS, NUMERIC, Frames
+from instructrec.instructions.marks import Mark
+from instructrec.instructions.surroundings import NEAR
+
+_WAYS = {
+    "high": {None: "before", "since": "before", "after": "until"},
+    "low": {None: "after", "until": "after", "before": "since"},
+}
+"""What a number means that is too high, or too low, by the bound that was said of it: "more than three is too many"."""
+
+
+class NumberFrames(Frames):
+    """Finds the bound that belongs to a number, and makes a range or an amount of both."""
+
+    def _judged(self, place: int) -> None:
+        """A number that would be too much or too little: "if the rating is just 3, that's not enough"."""
+        verdict = self.marks[place]
+        judged = "high" if verdict.plays("too_high", "before_after") else "low"
+        behind = list(self._back(place, sentence=True))
+        numbers = [at for at in behind if self._is_number(at)]
+        if not numbers or any(self.marks[at].plays("range", "title", "too_high", "too_low") for at in behind if at > numbers[0]):
+            return
+        within = [at for at in behind if at >= numbers[0] - NEAR]
+        values = any(self.marks[at].plays("value") for at in within if at > numbers[0])
+        count = numbers[1] if len(numbers) > 1 and self._joins(numbers[1], numbers[0]) else numbers[0]
+        counts = (values or count != numbers[0]) and self.marks[count].plays("count", "number", "one")
+        at = count if counts else numbers[0]
+        way, first, last = self._bound(at)
+        if way not in _WAYS[judged]:
+            return
+        meant = _WAYS[judged][way]
+        if counts:
+            made = self._counted(at, meant)
+        else:
+            attribute = self._range_of(at, within)
+            made = self._ranged(at, meant, attribute) if attribute is not None else None
+        if made is None:
+            return
+        kept = ("value", "noun", "article", "attribute", *BOUNDS, *NUMERIC, "and", "or", "from")
+        self._merge(first, last, made)
+        self._fill([index for index in range(last + 1, place) if not self.marks[index].plays(*kept)])
+        self._fill([index for index in range(max(0, first - 3), first) if self.marks[index].plays("conditional", "soft")])
+        self._fill([place])
+        self._fill_comment(place)
+
+    def _joins(self, first: int, last: int) -> bool:
+        """Whether no other condition begins between two numbers of one: "three from before 1990"."""
+        between = self.marks[first + 1 : last]
+        return last - first <= NEAR and not any(mark.plays("sign", "and", "further", "contrast", "title") for mark in between)
+
+    def _fill_comment(self, place: int) -> None:
+        """A clause behind that only says it again names nothing: "..., it must be higher"."""
+        start = place + 1
+        if start < len(self.marks) and self.marks[start].plays("sign") and not self.tokens[self.marks[start].first].ends_sentence:
+            start += 1
+        ahead = list(self._ahead(start - 1))
+        said = [at for at in ahead if self.marks[at].plays("value", "title", "range", "familiar", "fresh", *NUMERIC, "and")]
+        ends = said[0] if said else (ahead[-1] + 1 if ahead else start)
+        comparing = any(self.marks[at].plays("more_of") for at in range(start, ends))
+        if comparing and not said and not any(self.marks[at].plays("attribute", "unknown") for at in ahead):
+            self._fill(range(start, ends))
+
+    def _extreme(self, place: int) -> None:
+        """An end of what is allowed, said before or behind it: "1990 is the oldest year I'd take"."""
+        behind, ahead = list(self._back(place)), list(self._ahead(place))
+        around = [*behind, *ahead]
+        numbers = [at for at in around if self._is_number(at)]
+        if len(numbers) != 1 or any(self.marks[at].plays("negation", "value", "title", *BOUNDS) for at in around):
+            return
+        at = numbers[0]
+        between = self.marks[min(at, place) + 1 : max(at, place)]
+        if not any(mark.plays("aged", "firm") for mark in between):
+            return
+        attribute = self._range_of(at, around)
+        if attribute is None:
+            return
+        made = self._ranged(at, "since" if self.marks[place].plays("oldest") else "until", attribute)
+        self._fill([place, *range(min(at, place) + 1, max(at, place))])
+        self._merge(at, at, made)
+
+    def _bounded_behind(self, place: int) -> None:
+        """A bound at the end of a clause holds for its number, not only for one right before: "two of them comedies, no more"."""
+        mark, before = self.marks[place], self.marks[place - 1] if place else None
+        after = next((at for at in self.marks[place + 1 : place + 1 + NEAR] if not at.plays("filler", "soft_after")), None)
+        if after is not None and not after.plays("sign", "and", "contrast", "further"):
+            return
+        if (
+            before is None
+            or not before.plays("sign", "value", "noun", "of_them")
+            or self.tokens[mark.first].key in ("on", "up", "+")
+        ):
+            return
+        named = False
+        for at in self._back(place, sentence=True):
+            if self._is_number(at):
+                way = "exactly" if mark.plays("exact_after") else "since" if mark.plays("since_after") else "until"
+                made = self._counted(at, way)
+                bound = self._bound(at)[0] is not None or self.marks[at].plays("year", "decade")
+                exact = at > 0 and self.marks[at - 1].plays("exactly", "attribute")
+                if named and made is not None and not bound and not exact:
+                    self._merge(at, at, made)
+                    self._fill([place])
+                return
+            named = named or self.marks[at].plays("value")
+            if self.marks[at].plays("negation", "title", "range", "attribute", "and", "familiar", "fresh", *BOUNDS):
+                return
+
+    def _number_of(self, place: int) -> None:
+        """How many of something the list has: "the number of comedies must be four"."""
+        ahead = list(self._ahead(place))
+        values = [at for at in ahead if self.marks[at].plays("value")]
+        numbers = [at for at in ahead if self._is_number(at) and not self.marks[at].plays("year")]
+        if not values or len(numbers) != 1 or numbers[0] < values[-1] or values[0] > place + NEAR:
+            return
+        at = numbers[0]
+        way, first, last = self._bound(at)
+        made = self._counted(at, way or "exactly")
+        if made is not None:
+            self._fill([place, *range(values[-1] + 1, first)])
+            self._merge(first, last, made)
+
+    def _chained(self, place: int) -> None:
+        """A number between two others: "3 <= rating < 4"."""
+        if place < 2 or place + 2 >= len(self.marks):
+            return
+        first, before, after, last = (self.marks[at] for at in (place - 2, place - 1, place + 1, place + 2))
+        if not (first.plays("number", "count", "year") and last.plays("number", "count", "year")):
+            return
+        ways = [next((role for role in BOUNDS if role in mark.roles), "") for mark in (before, after)]
+        attribute = self.marks[place].attribute
+        if attribute not in self.quantities or attribute is None:
+            return
+        turned = {"until": "since", "before": "after", "since": "until", "after": "before"}
+        if ways[0] in turned and ways[1] in turned:
+            ends = (self._ranged(place - 2, turned[ways[0]], attribute), self._ranged(place + 2, ways[1], attribute))
+            low, high = (next((v for v in (getattr(end, name) for end in ends) if v is not None), None) for name in ("low", "high"))
+            if low is not None and high is not None and low <= high:
+                self._merge(place - 2, place + 2, Mark(("range",), 0, 0, attribute=attribute, low=low, high=high))
+
+    def _named_behind(self, place: int) -> None:
+        """A number whose name stands far behind it: "a value of 3 or lower for the rating"."""
+        attribute = self.marks[place].attribute
+        if attribute not in self.quantities or not place or not self.marks[place - 1].plays("article", "from", "owner", "filler"):
+            return
+        if any(self.marks[at].plays(*NUMERIC, *BOUNDS, "exactly") for at in list(self._ahead(place))[:2]):
+            return
+        for at in self._back(place):
+            mark = self.marks[at]
+            if mark.plays("number", "count"):
+                led = any(self.marks[index].plays("attribute") for index in self._back(at))
+                if place - at > 1 and not led and mark.attribute is None:
+                    self.marks[at] = replace(mark, attribute=attribute)
+                    self._fill(range(at + 1 + self.marks[at + 1].plays("since_after", "until_after"), place + 1))
+                return
+            if not mark.plays("article", "from", "owner", "filler", "since_after", "until_after", "clause"):
+                return
+
+    def _refused_share(self, place: int) -> None:
+        """What is refused beyond a number is allowed up to it, wherever the thing is named: "don't give A more than two"."""
+        at = next((at for at in range(place + 1, min(place + 3, len(self.marks))) if self._is_number(at)), None)
+        if at is None or not self.marks[at].plays("count", "number", "one"):
+            return
+        values = 0
+        for before in self._back(place):
+            mark = self.marks[before]
+            if mark.plays("negation"):
+                made = self._counted(at, "until" if self.marks[place].plays("after") else "since")
+                if values == 1 and made is not None:
+                    self.marks[before] = replace(mark, roles=("contrast",))  # a condition of its own
+                    self._merge(place, at, made)
+                return
+            values += mark.plays("value")
+            if mark.plays("attribute", "range", "title", "and", "or", "contrast", *NUMERIC):
+                return
+
+    def _led_in(self, place: int) -> None:
+        """An unknown word that leads from one condition to the next counts nothing: "furthermore two comedies"."""
+        if place and self.marks[place - 1].roles == ("unknown",) and (place == 1 or self.marks[place - 2].plays("sign", "and")):
+            self.marks[place - 1] = replace(self.marks[place - 1], roles=("unknown", "leading"))
