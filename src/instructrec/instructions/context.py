@@ -44,6 +44,7 @@ class ContextReader:
             ("unknown", self._quality),
             ("range", self._negated),
             ("familiar", self._told),
+            ("further", self._further),
             ("either", self._either),
             ("or_after", self._or_behind),
         )
@@ -57,6 +58,11 @@ class ContextReader:
 
     def _is_sign(self, place: int) -> bool:
         return self.marks[place].plays("sign")
+
+    def _is_comma(self, place: int) -> bool:
+        """Whether a comma stands there that parts clauses."""
+        token = self.tokens[self.marks[place].first]
+        return self._is_sign(place) and token.key == "," and token.text != "、"
 
     def _soft_ahead(self, place: int) -> None:
         """At the head of a clause it acts on what follows: "and if possible a western"."""
@@ -152,7 +158,7 @@ class ContextReader:
                 named = True
             other = other or (named and mark.plays("any_other", "rest"))
             if named and (mark.plays("nothing_else") or (other and mark.plays("negation", "negation_after"))):
-                if self._leads_to_content(at):
+                if self._leads_to_content(at) or self._leads_to_seen(at):
                     return
                 self.marks[place] = replace(self.marks[place], roles=("firm",))
                 for passed in range(place + 1, at + 1):
@@ -194,6 +200,11 @@ class ContextReader:
             if not mark.plays("filler", "article"):
                 return False
         return place <= _NEAR
+
+    def _leads_to_seen(self, place: int) -> bool:
+        """Whether what is new or known follows."""
+        after = next((mark for mark in self.marks[place + 1 : place + 1 + _NEAR] if not mark.plays("filler")), None)
+        return after is not None and after.plays("fresh", "familiar")
 
     def _leads_to_content(self, place: int) -> bool:
         for mark in self.marks[place + 1 : place + 1 + _NEAR]:
@@ -248,8 +259,18 @@ class ContextReader:
 
     def _either(self, place: int) -> None:
         """The first "either" opens alternatives, each further one joins the next."""
-        self.marks[place] = replace(self.marks[place], roles=("or",) if self._alternating else ("filler",))
+        opens = ("further", "filler") if self._is_han else ("filler",)
+        self.marks[place] = replace(self.marks[place], roles=("or",) if self._alternating else opens)
         self._alternating = True
+
+    def _further(self, place: int) -> None:
+        """An "and" that begins a clause begins a further condition, unless it goes on counting; `bare`: with a name alone."""
+        mark, after = self.marks[place], self.marks[place + 1 : place + 1 + _NEAR]
+        first = next((at for at in after if not at.plays("filler", "article")), None)
+        if not place or not self._is_comma(place - 1) or first is None or first.plays("amount"):
+            self.marks[place] = replace(mark, roles=tuple(role for role in mark.roles if role != "further") or ("and",))
+        elif after[0].plays("value", "title"):
+            self.marks[place] = replace(mark, roles=(*mark.roles, "bare"))
 
     def _or_behind(self, place: int) -> None:
         """What stands side by side before it is an alternative, as far as it speaks of one attribute: "A, B, both are fine"."""

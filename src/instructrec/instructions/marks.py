@@ -189,7 +189,8 @@ class Scanner:
             return Mark(roles, place, end, compare=lexicon.compare[words])
         if strong:
             if self.lexicon.script == "han" and "article" in strong:
-                count = lexicon.counts.get(words[:1])  # "一部": an article, and one
+                measured = "measure" in lexicon.strong.get(words[1:], ())
+                count = lexicon.counts.get(words[:1]) if measured else None  # "一部": an article, and one
             return Mark(strong, place, end, low=count, high=count)
         if words in lexicon.shares:
             return Mark(("share",), place, end, low=lexicon.shares[words])

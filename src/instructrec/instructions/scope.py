@@ -10,10 +10,9 @@ from instructrec.instructions.reads import Joint, Polarity, Read
 from instructrec.instructions.tokens import Token
 
 _HANDLERS = (
-    "negation", "open", "unclear", "negation_after", "soft_after", "soft", "like", "firm", "contrast", "or", "and", "article",
+    "negation", "open", "unclear", "negation_after", "soft_after", "soft", "like", "firm", "contrast", "further", "or", "and",
+    "article",
 )  # fmt: skip
-
-
 _NEAR = 4
 _LONGEST_LIST = 40
 """Marks that one list may have; keeps the reading linear."""
@@ -133,10 +132,14 @@ class ScopeReader:
             self._behind(role, place)
         elif role in ("firm", "contrast"):
             self._end_scope(role)
+        elif role == "further":
+            self._further(mark)
         elif role in ("or", "and"):
             state.joint = "or" if role == "or" else "and" if state.joint != "or" else "or"
         elif role == "article":
             state.article = True
+        if mark.plays("fresh", "familiar"):
+            state.fresh = False
         if self._ends_description(place):
             self._reset("adjacent")
 
@@ -202,6 +205,14 @@ class ScopeReader:
             state.joint = "new"  # "sci-fi or western, just thrillers": a condition that must hold as well
         if state.polarity != "include" or state.soft or role == "contrast":
             self._reset("new" if role == "contrast" else state.joint)
+
+    def _further(self, mark: Mark) -> None:
+        """Words that begin a further condition ("，而且"), which nothing from before reaches; a bare name may go on with a list."""
+        state = self.state
+        if mark.plays("bare") and state.polarity != "include":
+            state.joint = "and"
+        elif state.polarity == "include" or not state.fresh:
+            self._reset("new")
 
     def _reset(self, joint: Joint) -> None:
         state = self.state
