@@ -45,6 +45,8 @@ class ContextReader:
             ("range", self._negated),
             ("familiar", self._told),
             ("further", self._further),
+            ("and", self._likening),
+            ("like", self._likened),
             ("either", self._either),
             ("or_after", self._or_behind),
         )
@@ -262,6 +264,19 @@ class ContextReader:
         opens = ("further", "filler") if self._is_han else ("filler",)
         self.marks[place] = replace(self.marks[place], roles=("or",) if self._alternating else opens)
         self._alternating = True
+
+    def _likening(self, place: int) -> None:
+        """A Chinese "and" that joins nothing but leads to a title compares with it: "和《X》类似的"."""
+        before = self.marks[place - 1] if place else None
+        joins = before is not None and (before.is_content or before.plays("fresh", "familiar"))
+        if self._is_han and not joins and any(mark.plays("title") for mark in self.marks[place + 1 : place + 2]):
+            self.marks[place] = replace(self.marks[place], roles=("like", "filler"))
+
+    def _likened(self, place: int) -> None:
+        """Behind the title that it compares with, it says nothing of what follows: "和《X》类似的喜剧"."""
+        before = next((at for at in reversed(self.marks[max(0, place - _NEAR) : place]) if not at.plays("filler")), None)
+        if self._is_han and before is not None and before.plays("title"):
+            self.marks[place] = replace(self.marks[place], roles=("filler",))
 
     def _further(self, place: int) -> None:
         """An "and" that begins a clause begins a further condition, unless it goes on counting; `bare`: with a name alone."""

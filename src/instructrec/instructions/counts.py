@@ -153,9 +153,12 @@ class CountReader:
         return mark.low if is_count and (0 if qualified else 1) <= mark.low <= MOST_ITEMS else None
 
     def _closes(self, place: int) -> bool:
-        """Whether it stands right behind a value at the end of a clause: "香水一瓶"."""
-        ends = place + 1 == len(self.marks) or self.marks[place + 1].plays("sign")
-        return self.lexicon.script == "han" and ends and place > 0 and self.marks[place - 1].plays("value", "exactly", "alone")
+        """Whether it ends a clause and stands behind a value or an order, or alone: "香水一瓶", "推荐一个就行"."""
+        if self.lexicon.script != "han":
+            return False
+        after = next((mark for mark in self.marks[place + 1 : place + 1 + _MOST_BETWEEN] if not mark.plays("filler")), None)
+        behind = place == 0 or self.marks[place - 1].plays("value", "exactly", "alone", "firm", "list", "sign", "further")
+        return behind and (after is None or after.plays("sign"))
 
     def _is_before_value(self, place: int) -> bool:
         return place + 1 < len(self.marks) and self.marks[place + 1].plays("value")

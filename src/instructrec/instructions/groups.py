@@ -173,6 +173,8 @@ def _goes_on(reads: Sequence[Read], at: int, index: int, found: Sequence[int]) -
     read = reads[index]
     if read.polarity != reads[at].polarity or read.soft or read.joint == "new":
         return False
+    if read.comma and not found:
+        return False  # "just three, comedies or dramas"
     if read.joint in ("adjacent", "or"):
         return True
     before = reads[found[-1]] if found else None

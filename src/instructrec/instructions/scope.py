@@ -209,7 +209,8 @@ class ScopeReader:
     def _further(self, mark: Mark) -> None:
         """Words that begin a further condition ("，而且"), which nothing from before reaches; a bare name may go on with a list."""
         state = self.state
-        if mark.plays("bare") and state.polarity != "include":
+        named = bool(state.content) and state.reads[state.content[-1]].trigger == state.trigger
+        if mark.plays("bare") and state.polarity != "include" and named:
             state.joint = "and"
         elif state.polarity == "include" or not state.fresh:
             self._reset("new")
@@ -306,6 +307,8 @@ class ScopeReader:
             return True
         if self._between_qualities(comma):
             return True
+        if state.polarity == "include" and self._ends_examples(comma):
+            return False
         if self._changes_kind(comma):
             return False
         if self.tokens[self.marks[comma].first].text == "、":
@@ -328,6 +331,12 @@ class ScopeReader:
             return False
         described = self.marks[comma - 1].plays("quality", "known")
         return described and self.marks[comma + 1].plays("quality", "known", "unknown", "value")
+
+    def _ends_examples(self, comma: int) -> bool:
+        """Whether an example stands before it and something else behind it: "like X, a comedy or a drama"."""
+        named = bool(self.state.content) and self.state.reads[self.state.content[-1]].mark.plays("title")
+        after = next((mark for mark in self.marks[comma + 1 : comma + 1 + _LONGEST_LIST] if mark.is_content), None)
+        return named and after is not None and not after.plays("title", "unknown")
 
     def _changes_kind(self, comma: int) -> bool:
         """Whether a range follows a list of other things without an "or": "no A or B, at least 4 stars"."""
