@@ -8,14 +8,15 @@ import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from html import unescape
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from instructrec.core import Instruction, Quota
-from instructrec.instructions.lexicon import lexicon
+from instructrec.instructions.lexicon import Phrase, lexicon
 from instructrec.instructions.phrasing import held_out_values
-from instructrec.instructions.tokens import HAN
+from instructrec.instructions.tokens import HAN, keys
 from instructrec.instructions.vocabulary import Ref, Vocabulary
 from instructrec.instructions.wording import read_wording
 from instructrec.tables import Catalog, Limit
@@ -26,7 +27,7 @@ Said: TypeAlias = Literal["all", "training", "held_out"]
 
 _DIGITS_OF_DECADES = range(30, 100, 10)
 """Decades that go by two digits, and by a word: those before and after could be of either century."""
-_NAMED = ("{value}", "{first}", "{attribute}")
+_NAMED = ("{value}", "{first}", "{attribute}", "《{title}》")
 """How a phrasing begins that begins with a name."""
 _MANY = 0.15
 """How often a value is written in the plural, and how often without its hyphens."""
@@ -72,12 +73,12 @@ class ClauseWriter:
         self.lexicon = words
         self.vocabulary = Vocabulary.of(catalog, words)
         self.year = self.vocabulary.year
-        named: dict[str, list[Ref]] = {}
+        named: dict[Phrase, list[Ref]] = {}
         for attribute, labels in catalog.labels.items():
             for value in labels.names:
-                named.setdefault(value.lower(), []).append(Ref(attribute, value))
+                named.setdefault(keys(unescape(value)), []).append(Ref(attribute, value))
         held = held_out_values(catalog)
-        # A value of two attributes can't be asked for by its name alone.
+        # What two values are called cannot be asked for by its name alone.
         once = [refs[0] for refs in named.values() if len(refs) == 1]
         self.values = [ref for ref in once if said == "all" or (ref.value.lower() in held) == (said == "held_out")]
         self.titles = _plain_titles(catalog)

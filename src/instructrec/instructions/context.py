@@ -281,8 +281,7 @@ class ContextReader:
     def _further(self, place: int) -> None:
         """An "and" that begins a clause begins a further condition, unless it goes on counting; `bare`: with a name alone."""
         mark, after = self.marks[place], self.marks[place + 1 : place + 1 + _NEAR]
-        first = next((at for at in after if not at.plays("filler", "article")), None)
-        if not place or not self._is_comma(place - 1) or first is None or first.plays("amount"):
+        if not place or not self._is_comma(place - 1) or not after:
             self.marks[place] = replace(mark, roles=tuple(role for role in mark.roles if role != "further") or ("and",))
         elif after[0].plays("value", "title"):
             self.marks[place] = replace(mark, roles=(*mark.roles, "bare"))

@@ -73,6 +73,7 @@ class ScopeReader:
         trigger = state.trigger if state.fresh and state.polarity == "exclude" else None
         if trigger is not None and self.marks[trigger].plays("negation_after"):
             self._backwards("negation_after", trigger)
+            self._reset("adjacent")
 
     def _current(self, mark: Mark) -> Read:
         state = self.state

@@ -95,9 +95,13 @@ class SentenceWriter(ClauseWriter):
 
     def _join(self, left: Clause, right: Clause, rng: np.random.Generator) -> str:
         noun, other = (right, left) if self.words["adjectives_first"] else (left, right)
-        if noun.kind in ("noun", "count_noun") and other.kind in _BESIDE:
+        if noun.kind in ("noun", "count_noun") and self._stands_beside(other):
             return self._pick("close", rng)
         return self._pick("joins_apart" if right.bare and left.kind in _REACHING else "joins", rng)
+
+    def _stands_beside(self, clause: Clause) -> bool:
+        """Whether it can stand beside a noun; an order cannot ("don't show me what I've seen")."""
+        return clause.kind in _BESIDE and not any(order in clause.text for order in self.words.get("orders", ()))
 
     def draw(self, rng: np.random.Generator, size: int) -> Sentence:
         """A sentence of `size` conditions that go together, of whatever kinds the catalog allows; fewer where it allows no more."""
@@ -206,7 +210,7 @@ class SentenceWriter(ClauseWriter):
         """In any order; but a noun takes what can stand beside it."""
         order = [clauses[int(place)] for place in rng.permutation(len(clauses))]
         noun = next((clause for clause in order if clause.kind == "noun"), None)
-        beside = next((clause for clause in order if clause.kind in _BESIDE), None)
+        beside = next((clause for clause in order if self._stands_beside(clause)), None)
         if noun is None:
             return order
         count = next((clause for clause in order if clause.kind == "count"), None)
