@@ -31,6 +31,7 @@ class ContextReader:
         rules: tuple[tuple[str, Callable[[int], None]], ...] = (
             ("soft_after", self._soft_ahead),
             ("soft", self._allowance),
+            ("soft_behind", self._soft_behind),
             ("negation_after", self._negation_ahead),
             ("except", self._only_this),
             ("particle", self._particle),
@@ -70,6 +71,15 @@ class ContextReader:
         """At the head of a clause it acts on what follows: "and if possible a western"."""
         if self._is_head(place) and self._leads_to_content(place):
             self.marks[place] = replace(self.marks[place], roles=("soft",))
+
+    def _soft_behind(self, place: int) -> None:
+        """A Chinese softener that ends its clause acts on what stands before it: "有喜剧最好"."""
+        after, before = self.marks[place + 1 : place + 2], self.marks[max(0, place - 1) : place]
+        ends = not after or after[0].plays("sign")
+        if self._is_han and ends and before and (before[0].is_content or before[0].plays("filler", "measure")):
+            named = [mark for mark in self.marks[max(0, place - _NEAR) : place] if mark.is_content or mark.plays("sign")]
+            if named and named[-1].is_content:
+                self.marks[place] = replace(self.marks[place], roles=("soft_after",))
 
     def _allowance(self, place: int) -> None:
         """What a counted number "may be" is no preference: "at most two may be horror"."""
@@ -155,7 +165,7 @@ class ContextReader:
             if mark.plays("sign") and (self.tokens[mark.first].key != "," or not named):
                 return
             if mark.plays(*_NAMED):
-                if other or at - place > 2 * _NEAR:
+                if other or at - place > 2 * _NEAR or (named and self._is_comma(at - 1)):
                     return
                 named = True
             other = other or (named and mark.plays("any_other", "rest"))

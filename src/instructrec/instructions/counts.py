@@ -156,7 +156,8 @@ class CountReader:
         """Whether it ends a clause and stands behind a value or an order, or alone: "香水一瓶", "推荐一个就行"."""
         if self.lexicon.script != "han":
             return False
-        after = next((mark for mark in self.marks[place + 1 : place + 1 + _MOST_BETWEEN] if not mark.plays("filler")), None)
+        further = self.marks[place + 1 : place + 1 + _MOST_BETWEEN]
+        after = next((mark for mark in further if not mark.plays("filler") or mark.plays("of_what")), None)
         behind = place == 0 or self.marks[place - 1].plays("value", "exactly", "alone", "firm", "list", "sign", "further")
         return behind and (after is None or after.plays("sign"))
 

@@ -137,7 +137,7 @@ class Scanner:
     def _cuts(self, start: int, end: int) -> bool:
         """Whether a phrase would begin or end in the middle of a longer word."""
         bound = self.lexicon.bound
-        if end - start > 1 and (self._joins_number(start, end) or self._corrects_into(start, end)):
+        if end - start > 1 and (self._joins_number(start, end) or self._corrects_into(start, end) or self._bounds_into(start, end)):
             return True
         return bool(bound) and (self.keys[end - 1 : end + 1] in bound or (start > 0 and self.keys[start - 1 : start + 1] in bound))
 
@@ -155,10 +155,23 @@ class Scanner:
             return False
         return self.tokens[end].is_word and self.keys[end] not in self.lexicon.words
 
+    def _bounds_into(self, start: int, end: int) -> bool:
+        """Whether a Chinese phrase ends in a bound of the number behind it ("评分最高3.6", "看看不得早于1990年")."""
+        roles = self.lexicon.strong.get(self.keys[start:end], ())
+        if self.lexicon.script != "han" or not {"quality", "negation_after"}.intersection(roles):
+            return False
+        bounds = {"since", "until", "before", "after"}
+        ends = (last for last in range(end, min(end + 3, len(self.keys))) if last > end or self.keys[end][:1].isdigit())
+        inside = (self.keys[first:last] for last in ends for first in range(start + 1, end))
+        return any(bounds.intersection(self.lexicon.strong.get(phrase, ())) for phrase in inside)
+
     def _mistyped(self, place: int) -> Mark | None:
         """A phrase with one wrong character that sounds the same, where no known one begins."""
         for length in range(min(_LONGEST_MISTYPED, len(self.tokens) - place), 1, -1):
-            meant = self.vocabulary.sound_speller.correct(self.keys[place : place + length])
+            written = self.keys[place : place + length]
+            meant = self.vocabulary.sound_speller.correct(written)
+            if meant is not None and any((key,) in self.lexicon.counts and key not in meant for key in written):
+                continue  # "凑七个" is no "凑齐"
             if meant is not None and (mark := self._known_phrase(meant, place)) is not None:
                 return mark
         return None

@@ -118,13 +118,14 @@ class RangeReader:
     def _goes_on(self, start: int, end: int) -> bool:
         """Whether only "and" or "but" stands between the range before and this one: "over 3, but not over 4"."""
         before = self._previous[1]
-        between = self.marks[before:start]
-        if not 0 < before < start <= before + 4 or not all(mark.plays("and", "contrast", "negation", "sign") for mark in between):
+        between, han = self.marks[before:start], self.lexicon.script == "han"
+        if not 0 < before < start + han <= before + 4 + han or not all(mark.plays("and", "contrast", "negation", "sign") for mark in between):
             return False
         if any(mark.plays("sign") and self.tokens[mark.first].key != "," for mark in between):
             return False
         counts = end < len(self.marks) and self.marks[end].plays("measure", "of_them", "noun", "people", *CONTENT)
         joined = any(mark.plays("and", "contrast", "negation") for mark in between)
+        joined = joined or (han and self.marks[start].plays("since", "until", "before", "after"))
         return (joined or self.lexicon.negates(self.tokens[self.marks[start].first].key)) and not counts
 
     def _attribute_of(self, start: int, end: int) -> tuple[str | None, int]:
@@ -214,6 +215,8 @@ class RangeReader:
                 return _Bounds(low, None, end + 2)
             if follow.plays("to") and (second := self._value(end + 1)) is not None and not follow.plays("and"):
                 return self._ordered(value, second)
+            if follow.plays("and") and (second := self._value(end + 1)) is not None and self._lies_between(second.end):
+                return self._ordered(value, second)
             if follow.plays("since_after", "to_now"):
                 return _Bounds(low, None, end + 1)
             if follow.plays("before_after"):
@@ -221,6 +224,10 @@ class RangeReader:
             if follow.plays("until_after"):
                 return _Bounds(None, high, end + 1)
         return self._joined(value)
+
+    def _lies_between(self, place: int) -> bool:
+        """Whether Chinese words behind two numbers say that what is meant lies between them: "1.5和3.7之间"."""
+        return place < len(self.marks) and self.marks[place].plays("between_after")
 
     def _joined(self, value: _Bounds) -> _Bounds:
         """Neighbouring years or decades joined by "and" or "or" are one range; others stay apart."""

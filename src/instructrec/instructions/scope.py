@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from instructrec.instructions.commas import CommaReader
 from instructrec.instructions.marks import Mark
 from instructrec.instructions.reads import Joint, Polarity, Read
 from instructrec.instructions.tokens import Token
@@ -48,6 +49,7 @@ class ScopeReader:
     def __init__(self, marks: Sequence[Mark], tokens: Sequence[Token]) -> None:
         self.marks = marks
         self.tokens = tokens
+        self.commas = CommaReader(marks, tokens)
         self.state = _State()
 
     def read(self) -> list[Read]:
@@ -132,7 +134,7 @@ class ScopeReader:
         elif role in ("negation_after", "soft_after"):
             self._behind(role, place)
         elif role in ("firm", "contrast"):
-            self._end_scope(role)
+            self._end_scope(role, mark)
         elif role == "further":
             self._further(mark)
         elif role in ("or", "and"):
@@ -198,10 +200,10 @@ class ScopeReader:
             self._reset("new")
         state.soft, state.fresh = True, True
 
-    def _end_scope(self, role: str) -> None:
+    def _end_scope(self, role: str, mark: Mark) -> None:
         state = self.state
-        if role == "firm" and state.fresh and state.polarity != "include":
-            return  # "I don't really want ..."
+        if role == "firm" and state.fresh and (state.polarity != "include" or (state.soft and not mark.plays("must"))):
+            return  # "I don't really want ...", "if possible give me ..."
         if role == "firm" and state.joint == "comma":
             state.joint = "new"  # "sci-fi or western, just thrillers": a condition that must hold as well
         if state.polarity != "include" or state.soft or role == "contrast":
@@ -286,7 +288,7 @@ class ScopeReader:
         return None
 
     def _sign(self, place: int) -> None:
-        token = self.tokens[self.marks[place].first]
+        token, state = self.tokens[self.marks[place].first], self.state
         if token.ends_sentence or token.key == ",":
             self._close()
         if token.ends_sentence:
@@ -295,57 +297,10 @@ class ScopeReader:
         elif token.key == ":" and place and self.marks[place - 1].plays("amount", "noun") and self.state.joint == "adjacent":
             self.state.joint = "comma"
         elif token.key == "," or token.text in "–—":
-            if not self._list_continues(place):
+            before = state.reads[state.content[-1]].mark if state.content else None
+            unwanted = state.polarity != "include"
+            if not self.commas.goes_on(place, before, unwanted=unwanted, soft=state.soft, article=state.head_article):
                 keep = self.state.joint
                 self._reset("comma" if keep != "new" else "new")
             elif self.state.joint == "adjacent":
                 self.state.joint = "comma"
-
-    def _list_continues(self, comma: int) -> bool:
-        """Whether the comma at `comma` is inside a list that a later "or", "nor" or "and" closes: "no A, B or C"."""
-        state = self.state
-        if state.polarity == "include" and not state.soft:
-            return True
-        if self._between_qualities(comma):
-            return True
-        if state.polarity == "include" and self._ends_examples(comma):
-            return False
-        if self._changes_kind(comma):
-            return False
-        if self.tokens[self.marks[comma].first].text == "、":
-            return True
-        article, seen = False, False
-        for mark in self.marks[comma + 1 : comma + 1 + _LONGEST_LIST]:
-            if mark.plays("or", "and") or (mark.plays("negation") and self.tokens[mark.first].key == "nor"):
-                return not (article and not state.head_article)
-            if mark.is_content:
-                seen = True
-            elif mark.plays("article"):
-                article = article or not seen
-            elif not (mark.plays("sign") and self.tokens[mark.first].key == ",") and not mark.plays("filler", "noun"):
-                return False
-        return False
-
-    def _between_qualities(self, comma: int) -> bool:
-        """Whether the comma only separates adjectives: "a funny, light comedy"."""
-        if not 0 < comma < len(self.marks) - 1:
-            return False
-        described = self.marks[comma - 1].plays("quality", "known")
-        return described and self.marks[comma + 1].plays("quality", "known", "unknown", "value")
-
-    def _ends_examples(self, comma: int) -> bool:
-        """Whether an example stands before it and something else behind it: "like X, a comedy or a drama"."""
-        named = bool(self.state.content) and self.state.reads[self.state.content[-1]].mark.plays("title")
-        after = next((mark for mark in self.marks[comma + 1 : comma + 1 + _LONGEST_LIST] if mark.is_content), None)
-        return named and after is not None and not after.plays("title", "unknown")
-
-    def _changes_kind(self, comma: int) -> bool:
-        """Whether a range follows a list of other things without an "or": "no A or B, at least 4 stars"."""
-        state = self.state
-        before = state.reads[state.content[-1]].mark if state.content else None
-        if before is None or before.plays("range", "amount"):
-            return False
-        for mark in self.marks[comma + 1 : comma + 1 + _LONGEST_LIST]:
-            if mark.is_content or mark.plays("or", "noun"):
-                return mark.plays("range", "amount")
-        return False
