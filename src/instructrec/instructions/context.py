@@ -279,8 +279,12 @@ class ContextReader:
         """A Chinese "and" that joins nothing but leads to a title compares with it: "和《X》类似的"."""
         before = self.marks[place - 1] if place else None
         joins = before is not None and (before.is_content or before.plays("fresh", "familiar"))
-        if self._is_han and not joins and any(mark.plays("title") for mark in self.marks[place + 1 : place + 2]):
+        if not self._is_han or joins or self.marks[place].plays("further"):
+            return
+        if any(mark.plays("title") for mark in self.marks[place + 1 : place + 2]):
             self.marks[place] = replace(self.marks[place], roles=("like", "filler"))
+        elif before is not None and before.plays("further", "firm", "soft") and self.marks[place].last - self.marks[place].first == 1:
+            self.marks[place] = replace(self.marks[place], roles=("filler",))  # "跟喜剧相关的"
 
     def _likened(self, place: int) -> None:
         """Behind the title that it compares with, it says nothing of what follows: "和《X》类似的喜剧"."""

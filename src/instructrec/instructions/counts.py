@@ -267,7 +267,8 @@ class CountReader:
 
     def _stands_alone(self, place: int, end: int) -> bool:
         """Whether the clause names nothing that the number could count ("周末片单六部，……")."""
-        if end < len(self.marks) and not self.marks[end].plays("sign"):
+        behind = (mark for mark in self.marks[end : end + _MOST_BETWEEN] if not mark.plays("filler") or mark.plays("of_what"))
+        if not next(behind, self.marks[-1]).plays("sign", "filler"):
             return False
         for mark in reversed(self.marks[max(0, place - 2 * _MOST_BETWEEN) : place]):
             if mark.plays("sign"):

@@ -85,7 +85,7 @@ class Scanner:
             examples.expect = "example"
         elif mark.plays("title"):
             pass
-        elif mark.is_content or mark.plays("of_what"):
+        elif mark.is_content or (self.lexicon.script == "han" and mark.plays("filler")):
             examples.expect = ""
         elif mark.plays("negation", "before", "after", "since", "until", "another", "familiar", "fresh"):
             examples.expect = examples.expect or "name"

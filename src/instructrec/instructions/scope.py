@@ -289,6 +289,8 @@ class ScopeReader:
 
     def _sign(self, place: int) -> None:
         token, state = self.tokens[self.marks[place].first], self.state
+        if token.key == "," and state.soft and state.fresh and place and self.marks[place - 1].plays("soft_open"):
+            return  # "if possible, a western"
         if token.ends_sentence or token.key == ",":
             self._close()
         if token.ends_sentence:

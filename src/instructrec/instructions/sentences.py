@@ -215,7 +215,8 @@ class SentenceWriter(ClauseWriter):
             return order
         count = next((clause for clause in order if clause.kind == "count"), None)
         rest = [clause for clause in order if clause not in (noun, beside)]
-        if count is not None and rng.random() < 0.7:
+        # "One comedy" only says that it is a comedy.
+        if count is not None and (count.means.n or 0) > 1 and rng.random() < 0.7:
             limit = noun.means.limits[0]
             noun = self.counted(Ref(limit.attribute, limit.values[0]), int(count.means.n or 1), rng)
             rest.remove(count)
