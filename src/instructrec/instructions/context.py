@@ -69,8 +69,9 @@ class ContextReader:
 
     def _soft_ahead(self, place: int) -> None:
         """At the head of a clause it acts on what follows: "and if possible a western"."""
-        if self._is_head(place) and self._leads_to_content(place):
-            self.marks[place] = replace(self.marks[place], roles=("soft",))
+        opens = self.marks[place].plays("soft_open") and place + 1 < len(self.marks) and self._is_comma(place + 1)
+        if self._is_head(place) and self._leads_to_content(place + opens):
+            self.marks[place] = replace(self.marks[place], roles=("soft", *(("soft_open",) if opens else ())))
 
     def _soft_behind(self, place: int) -> None:
         """A Chinese softener that ends its clause acts on what stands before it: "有喜剧最好"."""
@@ -207,7 +208,7 @@ class ContextReader:
     def _is_head(self, place: int) -> bool:
         """Whether the clause begins here: after a sign, "and" or "but", or at the very start."""
         for mark in reversed(self.marks[max(0, place - _NEAR) : place]):
-            if mark.plays("sign", "and", "contrast"):
+            if mark.plays("sign", "and", "contrast", "further"):
                 return True
             if not mark.plays("filler", "article"):
                 return False

@@ -161,7 +161,7 @@ class Scanner:
         if self.lexicon.script != "han" or not {"quality", "negation_after"}.intersection(roles):
             return False
         bounds = {"since", "until", "before", "after"}
-        ends = (last for last in range(end, min(end + 3, len(self.keys))) if last > end or self.keys[end][:1].isdigit())
+        ends = (last for last in range(end, min(end + 5, len(self.keys))) if last > end or self.keys[end][:1].isdigit())
         inside = (self.keys[first:last] for last in ends for first in range(start + 1, end))
         return any(bounds.intersection(self.lexicon.strong.get(phrase, ())) for phrase in inside)
 

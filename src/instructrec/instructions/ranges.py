@@ -144,6 +144,9 @@ class RangeReader:
             and not self.marks[end].plays("named")
         ):
             return self.marks[end].attribute, end + 1
+        if end + 1 < len(self.marks) and self.marks[end].plays("of_what") and self.marks[end + 1].roles == ("attribute",):
+            if self.marks[end + 1].attribute in self.vocabulary.catalog.quantities:
+                return self.marks[end + 1].attribute, end + 2
         dated = any(mark.plays("year", "decade", "count") for mark in self.marks[start:end])
         if self._goes_on(start, end) and not dated and not self.marks[start].plays("number"):
             return self._previous[0], end
