@@ -47,6 +47,7 @@ class ContextReader:
             ("familiar", self._told),
             ("further", self._further),
             ("and", self._likening),
+            ("or", self._or_opens),
             ("like", self._likened),
             ("either", self._either),
             ("or_after", self._or_behind),
@@ -275,6 +276,15 @@ class ContextReader:
         opens = ("further", "filler") if self._is_han else ("filler",)
         self.marks[place] = replace(self.marks[place], roles=("or",) if self._alternating else opens)
         self._alternating = True
+
+    def _or_opens(self, place: int) -> None:
+        """A Chinese "or" that begins a clause, with the same word to follow, opens alternatives: "，或者喜剧，或者剧情片"."""
+        words = [self.tokens[at].key for at in range(self.marks[place].first, self.marks[place].last)]
+        again = (mark for mark in self.marks[place + 2 : place + 2 + 2 * _NEAR] if mark.plays("or"))
+        same = any([self.tokens[at].key for at in range(mark.first, mark.last)] == words for mark in again)
+        if self._is_han and same and (place == 0 or not self.marks[place - 1].is_content) and not self._alternating:
+            self.marks[place] = replace(self.marks[place], roles=("further", "filler"))
+            self._alternating = True
 
     def _likening(self, place: int) -> None:
         """A Chinese "and" that joins nothing but leads to a title compares with it: "和《X》类似的"."""

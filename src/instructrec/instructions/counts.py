@@ -144,6 +144,7 @@ class CountReader:
                 qualified
                 or partitive
                 or self._closes(place)
+                or (self.lexicon.script == "han" and any(at.plays("since_after") for at in self.marks[place + 1 : place + 2]))
                 or (not mark.plays("one") and self._ones > 1 and self._is_before_value(place))
             )
             return mark.low if counts or (mark.plays("one") and self._is_numeral(place)) else None
@@ -308,6 +309,6 @@ class CountReader:
             and not self.marks[at].plays("list")
         ):
             at -= 1
-        if at < 0 or self.marks[at].plays("firm", "list", "contrast", "exactly"):
+        if at < 0 or self.marks[at].plays("firm", "list", "contrast", "exactly", "further"):
             return True
         return self.marks[at].plays("sign", "and") and not (before is not None and before.plays("noun"))

@@ -213,7 +213,7 @@ class ScopeReader:
         """Words that begin a further condition ("，而且"), which nothing from before reaches; a bare name may go on with a list."""
         state = self.state
         named = bool(state.content) and state.reads[state.content[-1]].trigger == state.trigger
-        if mark.plays("bare") and state.polarity != "include" and named:
+        if mark.plays("bare") and state.polarity == "exclude" and named:
             state.joint = "and"
         elif state.polarity == "include" or not state.fresh:
             self._reset("new")
