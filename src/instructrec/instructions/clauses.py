@@ -180,7 +180,9 @@ class ClauseWriter:
 
     def example(self, item: int, *, wanted: bool, rng: np.random.Generator) -> Clause:
         """An item named as an example of what is wanted, or of what is not."""
-        same = tuple(self.catalog.item_ids[code] for code in range(len(self.catalog)) if self.titles.get(code) == self.titles[item])
+        # All items that go by the name, "The Thing" and "Thing, The".
+        named = self.vocabulary.titles.get(keys(self.titles[item]), ())
+        same = tuple(self.catalog.item_ids[code] for code in dict.fromkeys((item, *named)))
         means = Instruction(text="", like=same) if wanted else Instruction(text="", unlike=same)
         return self.say("like" if wanted else "unlike", means, rng, title=self.titles[item])
 

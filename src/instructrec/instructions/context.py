@@ -329,6 +329,8 @@ class ContextReader:
                 for joint in joints:
                     self.marks[joint] = replace(self.marks[joint], roles=("or",))
                 last, joints = mark, []
+            elif mark.plays("further"):
+                return
             elif mark.plays("and") or (mark.plays("sign") and self.tokens[mark.first].key == ","):
                 joints += [at] if last is not None else []
             elif not self._is_within_list(mark, near=last is None and place - at <= 2 * _NEAR):

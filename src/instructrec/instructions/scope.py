@@ -209,6 +209,12 @@ class ScopeReader:
         if state.polarity != "include" or state.soft or role == "contrast":
             self._reset("new" if role == "contrast" else state.joint)
 
+    def _says_nothing(self) -> bool:
+        """Whether what is in force reaches no content: a softener alone, or a negation of what is new or known."""
+        state = self.state
+        named = bool(state.content) and state.reads[state.content[-1]].trigger == state.trigger
+        return (state.soft and state.fresh) or (state.polarity == "exclude" and not state.fresh and not named)
+
     def _further(self, mark: Mark) -> None:
         """Words that begin a further condition ("，而且"), which nothing from before reaches; a bare name may go on with a list."""
         state = self.state
@@ -291,6 +297,9 @@ class ScopeReader:
         token, state = self.tokens[self.marks[place].first], self.state
         if token.key == "," and state.soft and state.fresh and place and self.marks[place - 1].plays("soft_open"):
             return  # "if possible, a western"
+        if token.key == "," and self._says_nothing():
+            self._reset("comma" if state.joint != "new" else "new")
+            return
         if token.ends_sentence or token.key == ",":
             self._close()
         if token.ends_sentence:
