@@ -49,6 +49,7 @@ class ContextReader:
             ("and", self._likening),
             ("or", self._or_opens),
             ("like", self._likened),
+            ("differs", self._likened),
             ("either", self._either),
             ("or_after", self._or_behind),
         )
@@ -298,10 +299,16 @@ class ContextReader:
             self.marks[place] = replace(self.marks[place], roles=("filler",))  # "跟喜剧相关的"
 
     def _likened(self, place: int) -> None:
-        """Behind the title that it compares with, it says nothing of what follows: "和《X》类似的喜剧"."""
-        before = next((at for at in reversed(self.marks[max(0, place - _NEAR) : place]) if not at.plays("filler")), None)
-        if self._is_han and before is not None and before.plays("title"):
-            self.marks[place] = replace(self.marks[place], roles=("filler",))
+        """Behind the title that it compares with, it says nothing of what follows ("和《X》有点像的喜剧"); or it says that it differs."""
+        at = place - 1
+        while at >= max(0, place - _NEAR) and self.marks[at].plays("filler", "soft", "graded"):
+            at -= 1
+        if not self._is_han or at < 0 or not self.marks[at].plays("title"):
+            return
+        for passed in range(at + 1, place):
+            self.marks[passed] = replace(self.marks[passed], roles=("filler",))
+        differs = self.marks[place].plays("differs", "negation")
+        self.marks[place] = replace(self.marks[place], roles=("negation_after",) if differs else ("filler",))
 
     def _further(self, place: int) -> None:
         """An "and" that begins a clause begins a further condition, unless it goes on counting; `bare`: with a name alone."""

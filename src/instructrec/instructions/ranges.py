@@ -125,8 +125,14 @@ class RangeReader:
             return False
         counts = end < len(self.marks) and self.marks[end].plays("measure", "of_them", "noun", "people", *CONTENT)
         joined = any(mark.plays("and", "contrast", "negation") for mark in between)
-        joined = joined or (han and self.marks[start].plays("since", "until", "before", "after"))
+        bounds = ("since", "until", "before", "after", "since_after", "until_after")
+        joined = joined or (han and (self.marks[start].plays(*bounds) or self.marks[end - 1].plays(*bounds)))
         return (joined or self.lexicon.negates(self.tokens[self.marks[start].first].key)) and not counts
+
+    def _may_go_on(self, start: int, end: int) -> bool:
+        """Whether a bare number can belong to what the range before spoke of: only with a bound behind it, as Chinese has it."""
+        bounded = self.marks[end - 1].plays("since_after", "until_after")
+        return not self.marks[start].plays("number") or (self.lexicon.script == "han" and bounded)
 
     def _attribute_of(self, start: int, end: int) -> tuple[str | None, int]:
         named = [mark.attribute for mark in self.marks[start:end] if mark.attribute in self.vocabulary.catalog.quantities]
@@ -148,7 +154,7 @@ class RangeReader:
             if self.marks[end + 1].attribute in self.vocabulary.catalog.quantities:
                 return self.marks[end + 1].attribute, end + 2
         dated = any(mark.plays("year", "decade", "count") for mark in self.marks[start:end])
-        if self._goes_on(start, end) and not dated and not self.marks[start].plays("number"):
+        if self._goes_on(start, end) and not dated and self._may_go_on(start, end):
             return self._previous[0], end
         years = all(not mark.plays("number", "count") or self._is_short_year(mark) for mark in self.marks[start:end])
         return (self.vocabulary.year if years else None), end
