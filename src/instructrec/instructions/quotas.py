@@ -107,7 +107,12 @@ def _choose(groups: Sequence[Group], reads: Sequence[Read], length: int | None) 
         if "alone" in group.roles and not _has_content(reads, 0, group.at):
             group.roles = ("amount", "plain", *group.roles[2:])  # "just one comedy" asks for one, "..., just one comedy" allows one
         said = not group.is_plain
-        if said or "partitive" in group.roles or ("with" in group.roles and (group.at > 0)) or (length is not None and group.roles[1] != "few"):
+        if (
+            said
+            or "partitive" in group.roles
+            or ("with" in group.roles and (group.at > 0))
+            or (length is not None and group.roles[1] != "few")
+        ):
             group.is_quota = True
         elif follows and before is not None:
             group.is_quota = True

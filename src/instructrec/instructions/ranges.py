@@ -119,7 +119,9 @@ class RangeReader:
         """Whether only "and" or "but" stands between the range before and this one: "over 3, but not over 4"."""
         before = self._previous[1]
         between, han = self.marks[before:start], self.lexicon.script == "han"
-        if not 0 < before < start + han <= before + 4 + han or not all(mark.plays("and", "contrast", "negation", "sign") for mark in between):
+        if not 0 < before < start + han <= before + 4 + han or not all(
+            mark.plays("and", "contrast", "negation", "sign") for mark in between
+        ):
             return False
         if any(mark.plays("sign") and self.tokens[mark.first].key != "," for mark in between):
             return False
@@ -150,9 +152,9 @@ class RangeReader:
             and not self.marks[end].plays("named")
         ):
             return self.marks[end].attribute, end + 1
-        if end + 1 < len(self.marks) and self.marks[end].plays("of_what") and self.marks[end + 1].roles == ("attribute",):
-            if self.marks[end + 1].attribute in self.vocabulary.catalog.quantities:
-                return self.marks[end + 1].attribute, end + 2
+        behind = self.marks[end + 1] if end + 1 < len(self.marks) and self.marks[end].plays("of_what") else None
+        if behind and behind.roles == ("attribute",) and behind.attribute in self.vocabulary.catalog.quantities:
+            return behind.attribute, end + 2  # "至少4的评分"
         dated = any(mark.plays("year", "decade", "count") for mark in self.marks[start:end])
         if self._goes_on(start, end) and not dated and self._may_go_on(start, end):
             return self._previous[0], end

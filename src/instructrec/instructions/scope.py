@@ -133,7 +133,17 @@ class ScopeReader:
             self._soften()
         elif role in ("negation_after", "soft_after"):
             self._behind(role, place)
-        elif role in ("firm", "contrast"):
+        else:
+            self._joining(role, mark)
+        if mark.plays("fresh", "familiar"):
+            state.fresh = False
+        if self._ends_description(place):
+            self._reset("adjacent")
+
+    def _joining(self, role: str | None, mark: Mark) -> None:
+        """Words that begin, join or lead to something rather than judge it."""
+        state = self.state
+        if role in ("firm", "contrast"):
             self._end_scope(role, mark)
         elif role == "further":
             self._further(mark)
@@ -141,10 +151,6 @@ class ScopeReader:
             state.joint = "or" if role == "or" else "and" if state.joint != "or" else "or"
         elif role == "article":
             state.article = True
-        if mark.plays("fresh", "familiar"):
-            state.fresh = False
-        if self._ends_description(place):
-            self._reset("adjacent")
 
     def _ends_description(self, place: int) -> bool:
         """Whether a "not" within a description ends, because what is described follows ("不刺激的洁面乳")."""
