@@ -160,6 +160,8 @@ class ContextReader(Alternatives):
             mark = self.marks[at]
             if mark.plays("sign") and (self.tokens[mark.first].key != "," or not named):
                 return
+            if mark.plays("or_after", "fresh", "familiar", "further"):
+                return  # "apart from A anything will do, nothing that I know"
             if mark.plays(*_NAMED):
                 if other or at - place > 2 * _NEAR or (named and self._is_comma(at - 1)):
                     return
