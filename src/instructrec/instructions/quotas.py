@@ -119,7 +119,7 @@ def _choose(groups: Sequence[Group], reads: Sequence[Read], length: int | None) 
             if before.roles[1] == "at_most":
                 group.roles, group.low, group.high = before.roles, 0, group.high
         elif group.roles[1] == "few" or "vague" in group.roles:
-            group.is_quota = _counts_more(groups, group) or group.joint == "and" and _has_more(reads, group)
+            group.is_quota = _counts_more(groups, group) or (group.joint == "and" and not group.comma and _has_more(reads, group))
         before = group
     if "article" in (groups[0].roles if groups else ()) and groups[0].is_quota and length is None:
         groups[0].is_quota = False
