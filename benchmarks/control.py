@@ -3,21 +3,24 @@
     python -m benchmarks.control --data ml-1m --json
 
 Full catalog, leave-one-out, lists of 10, seen items hidden. Sentences are written about the held-out item of a test user from the
-catalog's attributes (`instructions/sentences.py`), so that their limits hold for it and for 1-5 % of the items; for relevance half
-of them also hold a soft wish ("ideally ..."). All figures but `csr_seen` use openings, phrasings and endings that tuning never
-sees. A list obeys when every item meets every limit that the sentence was written from (tolerance 0) and it is as long as it can
-be. `renamed`: the same on a catalog whose attribute words were replaced by invented ones.
+catalog's attributes (`instructions/sentences.py`), so that their limits hold for it and for 1-5 % of the items. For relevance they
+also hold a soft wish ("ideally ..."), a further value of the item, or (`limits_only`) none. All but `csr_seen` is said in openings,
+phrasings and endings that tuning never sees. A list obeys when every item meets every limit that the sentence was written from
+(tolerance 0) and it is as long as it can be. `renamed`: the same on a catalog whose attribute words were replaced by invented ones.
 
 Relevance is NDCG@10 of the held-out item, paired over users: the fusion under the instruction, the same fusion's first 100 items
-filtered afterwards, and the same fusion under the limits alone (strength 0: the words order nothing).
-Fusion weights, with and without words, are fitted on validation. Fitted models are kept in --work.
+filtered afterwards, and the same fusion under the limits alone (strength 0: the words order nothing). `ndcg_loss_uninstructed`:
+how much worse lists without any instruction are than those of the same fusion whose language model was tuned without questions
+(left out with --skip-uninstructed, for it tunes a second model a seed).
+Fusion weights, with and without words, are fitted on validation. Fitted models are kept in --work. `wish_vs_best`: the worst of the
+three ratios of `benchmarks.wishes` on the same data, where its items have texts. `list_p95_ms`: one list at a time.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -28,6 +31,7 @@ import numpy as np
 from benchmarks.accuracy import single_targets
 from benchmarks.calibration import add_json_option, finish
 from benchmarks.cells import Lines
+from benchmarks.wishes import wishes
 from instructrec.config import RunConfig, build_model, preset, with_settings
 from instructrec.core import FitContext, Instruction, Query, Recommendation
 from instructrec.data import load
@@ -47,8 +51,8 @@ SHARE = (0.01, 0.05)
 K = 10
 DRAWN = 1000
 """Sentences of every kind of condition, understood but not answered."""
-SOFT = 0.5
-"""Share of the sentences that also hold a wish, where the item has another value."""
+TIMED = 100
+"""Lists whose time is taken one by one."""
 FIRST = 100
 """Items of the list that is filtered afterwards."""
 
@@ -69,7 +73,7 @@ ORDER = ("include", "either", "years", "number", "exclude")
 def about(writer: SentenceWriter, target: int, size: int, rng: np.random.Generator, *, soft: bool) -> list[Clause]:
     """Up to `size` conditions of different kinds that a catalog item meets; either two values or one, for nobody says both.
 
-    With `soft` a further value of the item would be nice in half of the sentences: a wish, which limits nothing.
+    With `soft` a further value of the item would be nice: a wish, which limits nothing. None where it has no further value.
     """
     dropped = "include" if rng.random() < 0.2 else "either"
     kinds = [str(kind) for kind in rng.permutation([kind for kind in ORDER if kind != dropped])]
@@ -81,10 +85,10 @@ def about(writer: SentenceWriter, target: int, size: int, rng: np.random.Generat
     said = {value for kind in kept for limit in made[kind].means.limits for value in limit.values}
     own = [ref for ref in writer.values if ref.value in writer.catalog.labels[ref.attribute].of(target) and ref.value not in said]
     clauses = [made[kind] for kind in kept]
-    if soft and own and clauses and rng.random() < SOFT:
+    if soft and clauses:
         place = len(clauses) - (kept[-1] == "exclude")
-        clauses.insert(place, writer.soft(own[int(rng.integers(len(own)))], rng))
-    return clauses
+        clauses[place:place] = [writer.soft(own[int(rng.integers(len(own)))], rng)] if own else []
+    return clauses if own or not soft else []
 
 
 def condition(writer: SentenceWriter, kind: str, target: int, rng: np.random.Generator) -> Clause | None:
@@ -118,17 +122,21 @@ def written(
     count: int,
     held_out: bool,
     catalog: Catalog,
+    language: str,
     soft: bool = False,
 ) -> Suite:
     """Sentences about the targets of `count` test users, of one of `sizes` conditions each, met by 1-5 % of the items."""
-    writer = SentenceWriter(catalog, held_out=held_out)
+    writer = SentenceWriter(catalog, language=language, held_out=held_out)
     queries, targets = single_targets(parts.test)
     found: list[tuple[Query, int, Sentence]] = []
     for row in rng.permutation(len(queries)):
         if len(found) == count:
             break
         for _ in range(12):
-            sentence = writer.write(about(writer, targets[row], int(rng.choice(sizes)), rng, soft=soft), rng)
+            clauses = about(writer, targets[row], int(rng.choice(sizes)), rng, soft=soft)
+            if not clauses:
+                continue
+            sentence = writer.write(clauses, rng)
             share = catalog.matching(sentence.truth.limits).mean()
             if SHARE[0] <= share <= SHARE[1] and catalog.matching(sentence.truth.limits)[targets[row]]:
                 found.append((queries[row], targets[row], sentence))
@@ -148,15 +156,15 @@ def lists(model: Recommender, queries: Sequence[Query]) -> list[Recommendation]:
     return [answer for start in range(0, len(queries), 64) for answer in model.recommend(queries[start : start + 64])]
 
 
-def understood(suite: Suite, catalog: Catalog) -> list[Instruction]:
+def understood(suite: Suite, catalog: Catalog, language: str) -> list[Instruction]:
     """What is understood of each sentence."""
-    return [parse(sentence.text, catalog) for sentence in suite.sentences]
+    return [parse(sentence.text, catalog, language=language) for sentence in suite.sentences]
 
 
-def obedience(model: Recommender, suite: Suite) -> dict[str, float]:
+def obedience(model: Recommender, suite: Suite, language: str) -> dict[str, float]:
     """Shares of lists that obey, and of sentences understood exactly."""
     catalog = model.catalog
-    words = understood(suite, catalog)
+    words = understood(suite, catalog, language)
     answers = lists(model, [replace(query, instruction=text, n=K) for query, text in zip(suite.queries, words, strict=True)])
     held = [
         obeys(answer, sentence.truth, query, catalog)
@@ -166,24 +174,24 @@ def obedience(model: Recommender, suite: Suite) -> dict[str, float]:
     return {"csr": float(np.mean(held)), "exact": float(np.mean(exact))}
 
 
-def drawn_exact(catalog: Catalog, rng: np.random.Generator, count: int, *, held_out: bool) -> float:
+def drawn_exact(catalog: Catalog, rng: np.random.Generator, language: str, *, held_out: bool) -> float:
     """Share of sentences of one to four conditions of every kind whose hard part is understood exactly."""
-    writer = SentenceWriter(catalog, held_out=held_out)
-    drawn = [writer.draw(rng, int(rng.integers(1, 5))) for _ in range(count)]
-    return float(np.mean([hard_part(parse(one.text, catalog)) == hard_part(one.truth) for one in drawn]))
+    writer = SentenceWriter(catalog, language=language, held_out=held_out)
+    drawn = [writer.draw(rng, int(rng.integers(1, 5))) for _ in range(DRAWN)]
+    return float(np.mean([hard_part(parse(one.text, catalog, language=language)) == hard_part(one.truth) for one in drawn]))
 
 
-def negation_pairs(model: Recommender, parts: Split, rng: np.random.Generator, count: int) -> float:
+def negation_pairs(model: Recommender, parts: Split, rng: np.random.Generator, count: int, language: str) -> float:
     """Share of values for which "with it" shows only items that have it and "without it" only items that lack it."""
     catalog = model.catalog
-    writer = SentenceWriter(catalog, held_out=True)
+    writer = SentenceWriter(catalog, language=language, held_out=True)
     queries, _ = single_targets(parts.test)
     right = []
     for _ in range(count):
         ref = writer.values[int(rng.integers(len(writer.values)))]
         query = queries[int(rng.integers(len(queries)))]
         pair = [writer.write([clause], rng) for clause in (writer.include(ref, rng), writer.exclude([ref], rng))]
-        asked = [replace(query, instruction=parse(one.text, catalog), n=K) for one in pair]
+        asked = [replace(query, instruction=parse(one.text, catalog, language=language), n=K) for one in pair]
         answers = model.recommend(asked)
         right.append(all(obeys(answer, one.truth, query, catalog) for answer, one in zip(answers, pair, strict=True)))
     return float(np.mean(right))
@@ -213,10 +221,10 @@ def ndcg(answers: Sequence[Recommendation], targets: Sequence[int], catalog: Cat
     return out
 
 
-def relevance(model: Recommender, suite: Suite) -> dict[str, Any]:
+def relevance(model: Recommender, suite: Suite, language: str) -> dict[str, Any]:
     """NDCG@10 by user: with the words, with their limits alone, filtered afterwards, and without an instruction."""
     catalog = model.catalog
-    words = understood(suite, catalog)
+    words = understood(suite, catalog, language)
     asked = [replace(query, instruction=text, n=K) for query, text in zip(suite.queries, words, strict=True)]
     plain = lists(model, [replace(query, n=FIRST) for query in suite.queries])
     kept = []
@@ -232,7 +240,32 @@ def relevance(model: Recommender, suite: Suite) -> dict[str, Any]:
     }
 
 
-def fitted(name: str, parts: Split, config: RunConfig, *, seed: int, work: Path, parts_of: dict[str, Recommender]) -> Recommender:
+def list_p95_ms(model: Recommender, suite: Suite, language: str) -> float:
+    """Time (ms) within which 95 of 100 lists from an understood instruction are there, one at a time."""
+    words = understood(suite, model.catalog, language)
+    asked = [replace(query, instruction=text, n=K) for query, text in zip(suite.queries, words, strict=True)][:TIMED]
+    model.recommend(asked[:1])
+    took = []
+    for query in asked:
+        began = time.perf_counter()
+        model.recommend([query])
+        took.append((time.perf_counter() - began) * 1000)
+    return float(np.quantile(took, 0.95))
+
+
+def uninstructed(model: Fusion, parts: Split, config: RunConfig, *, seed: int, work: Path) -> dict[str, Any]:
+    """NDCG@10 by test user without any instruction: of the fusion, and of one whose language model never read a question."""
+    silent = with_settings(config, ["lm.questions=0"])
+    tuned = fitted("lm", parts, silent, seed=seed, work=work / "without-questions")
+    context = FitContext(validation=single_targets(parts.valid), seed=seed)
+    other = Fusion(model.config, parts=model.parts | {"lm": tuned}).fit(parts.train, context)
+    queries, targets = single_targets(parts.test)
+    asked = [replace(query, n=K) for query in queries]
+    score = partial(ndcg, targets=targets, catalog=model.catalog)
+    return {"uninstructed": score(lists(model, asked)), "silent": score(lists(other, asked))}
+
+
+def fitted(name: str, parts: Split, config: RunConfig, *, seed: int, work: Path) -> Recommender:
     """A model, read from `work` where an earlier run left it."""
     place = work / f"{name}-{seed}"
     catalog = parts.train.catalog
@@ -243,7 +276,7 @@ def fitted(name: str, parts: Split, config: RunConfig, *, seed: int, work: Path,
     context = FitContext(
         validation=single_targets(parts.valid), seed=seed, progress=Lines(f"{name} seed {seed}"), folder=unfinished
     )
-    model = build_model(name, config, parts=parts_of).fit(parts.train, context)
+    model = build_model(name, config).fit(parts.train, context)
     with atomic_folder(place) as folder:
         model.save(folder)
     return model
@@ -252,71 +285,86 @@ def fitted(name: str, parts: Split, config: RunConfig, *, seed: int, work: Path,
 def fusion_of(parts: Split, config: RunConfig, *, seed: int, work: Path) -> Fusion:
     """The fusion of one seed; its weights are fitted anew each time."""
     names = PARTS
-    found = {name: fitted(name, parts, config, seed=seed if name == "lm" else 0, work=work, parts_of={}) for name in names}
+    found = {name: fitted(name, parts, config, seed=seed if name == "lm" else 0, work=work) for name in names}
     context = FitContext(validation=single_targets(parts.valid), seed=seed)
     return Fusion(FusionConfig(parts=names), parts=found).fit(parts.train, context)
 
 
-def measure(parts: Split, config: RunConfig, *, seed: int, work: Path, users: int) -> dict[str, Any]:
+def measure(parts: Split, config: RunConfig, given: argparse.Namespace, *, seed: int) -> dict[str, Any]:
     """All figures of one seed; arrays are by user."""
+    work, users, language = given.work / given.data, given.users, given.language
     model = fusion_of(parts, config, seed=seed, work=work)
     rng, catalog = np.random.default_rng([seed, 21]), model.catalog
     print(f"seed {seed}: weights {model.weights}; with words {model.worded}")
+    make = partial(written, parts, rng, count=users, language=language)
     suites = {
-        "seen": written(parts, rng, sizes=(1, 2), count=users, held_out=False, catalog=catalog),
-        "unseen": written(parts, rng, sizes=(1, 2), count=users, held_out=True, catalog=catalog),
-        "composite": written(parts, rng, sizes=(2, 3, 4), count=users, held_out=True, catalog=catalog),
+        "seen": make(sizes=(1, 2), held_out=False, catalog=catalog),
+        "unseen": make(sizes=(1, 2), held_out=True, catalog=catalog),
+        "composite": make(sizes=(2, 3, 4), held_out=True, catalog=catalog),
     }
     out: dict[str, Any] = {}
     for name, suite in suites.items():
-        out |= {f"{key}_{name}": value for key, value in obedience(model, suite).items()}
-    out["negation_pairs"] = negation_pairs(model, parts, rng, users)
-    out["exact_drawn_seen"] = drawn_exact(catalog, rng, DRAWN, held_out=False)
-    out["exact_drawn"] = drawn_exact(catalog, rng, DRAWN, held_out=True)
+        out |= {f"{key}_{name}": value for key, value in obedience(model, suite, language).items()}
+    out["negation_pairs"] = negation_pairs(model, parts, rng, users, language)
+    out["exact_drawn_seen"] = drawn_exact(catalog, rng, language, held_out=False)
+    out["exact_drawn"] = drawn_exact(catalog, rng, language, held_out=True)
     ridge = model.parts["ridge"]
     ridge.catalog = renamed(catalog, rng)
-    again = written(parts, rng, sizes=(1, 2, 3), count=users, held_out=True, catalog=ridge.catalog)
-    out |= {f"{key}_renamed": value for key, value in obedience(ridge, again).items()}
+    again = make(sizes=(1, 2, 3), held_out=True, catalog=ridge.catalog)
+    out |= {f"{key}_renamed": value for key, value in obedience(ridge, again, language).items()}
     ridge.catalog = catalog
-    both = written(parts, rng, sizes=(1, 2, 3, 4), count=users, held_out=True, catalog=catalog, soft=True)
+    for name, soft in (("", True), ("limits_only.", False)):
+        suite = make(sizes=(1, 2, 3, 4), held_out=True, catalog=catalog, soft=soft)
+        out |= {f"by_user.{name}{key}": value for key, value in relevance(model, suite, language).items()}
     began = time.perf_counter()
-    understood(both, catalog)
-    out["parse_ms"] = (time.perf_counter() - began) * 1000 / len(both.sentences)
-    soft = [len(text.wish) > 0 for text in understood(both, catalog)]
-    out |= {f"by_user.{name}": value for name, value in relevance(model, both).items()}
-    return out | {"by_user.soft": np.array(soft)}
+    understood(suite, catalog, language)
+    out["parse_ms"] = (time.perf_counter() - began) * 1000 / len(suite.sentences)
+    out["list_p95_ms"] = list_p95_ms(model, suite, language)
+    if not given.skip_uninstructed:
+        out |= {f"by_user.{key}": value for key, value in uninstructed(model, parts, config, seed=seed, work=work).items()}
+    return out
+
+
+def gains(users: Mapping[str, Any]) -> dict[str, float]:
+    """What the words gain, from NDCG@10 by user of all seeds."""
+    mean = {key: float(values.mean()) for key, values in users.items()}
+    out = {f"ndcg@10.{key}": value for key, value in mean.items()}
+    for name in ("", "limits_only."):
+        out[f"{name}ndcg_gain_over_postfilter"] = mean[f"{name}words"] / mean[f"{name}filtered"] - 1
+    out["ndcg_gain_over_mask_only"] = mean["words"] / mean["mask"] - 1
+    out["p_words_vs_mask"] = paired_test(users["words"], users["mask"]).p
+    if "silent" in users:
+        out["ndcg_loss_uninstructed"] = 1 - mean["uninstructed"] / mean["silent"]
+        out["p_uninstructed"] = paired_test(users["uninstructed"], users["silent"]).p
+    return out
 
 
 def main() -> None:
     """Print the table and one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="ml-1m")
+    parser.add_argument("--language", default="en", choices=("en", "zh"), help="of the sentences")
     parser.add_argument("--preset", default="default", choices=("quick", "default", "full"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--users", type=int, default=500, help="sentences of each kind")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting, such as lm.epochs=1")
+    parser.add_argument("--skip-uninstructed", action="store_true", help="tune no model without questions to compare with")
     parser.add_argument("--work", type=Path, default=Path("runs/control-work"), help="where fitted models are kept")
     add_json_option(parser)
     given = parser.parse_args()
     config = with_settings(preset(given.preset), given.set)
     parts = split(load(given.data).dataset)
-    work = given.work / given.data
-    found = [measure(parts, config, seed=seed, work=work, users=given.users) for seed in range(given.seeds)]
-    numbers: dict[str, Any] = {"data": given.data, "preset": given.preset, "seeds": given.seeds, "users": given.users}
+    found = [measure(parts, config, given, seed=seed) for seed in range(given.seeds)]
+    numbers: dict[str, Any] = {key: getattr(given, key) for key in ("data", "language", "preset", "seeds", "users")}
     numbers |= {key: float(np.mean([one[key] for one in found])) for key in found[0] if not key.startswith("by_user.")}
-    users = {key: np.concatenate([one[key] for one in found]) for key in found[0] if key.startswith("by_user.")}
-    soft = users.pop("by_user.soft").astype(bool)
-    means = {key.removeprefix("by_user."): float(values.mean()) for key, values in users.items()}
-    numbers |= {f"ndcg@10.{name}": value for name, value in means.items()}
     numbers["parse_exact"] = (numbers["exact_unseen"] + numbers["exact_composite"]) / 2
-    numbers["ndcg_gain_over_postfilter"] = means["words"] / means["filtered"] - 1
-    numbers["ndcg_gain_over_mask_only"] = means["words"] / means["mask"] - 1
-    for name, rows in (("with_wish", soft), ("limits_only", ~soft)):
-        words, mask = (float(users[f"by_user.{kind}"][rows].mean()) for kind in ("words", "mask"))
-        numbers[f"ndcg_gain_over_mask_only.{name}"] = words / mask - 1
-    numbers["p_words_vs_mask"] = paired_test(users["by_user.words"], users["by_user.mask"]).p
+    names = [key for key in found[0] if key.startswith("by_user.")]
+    numbers |= gains({key.removeprefix("by_user."): np.concatenate([one[key] for one in found]) for key in names})
+    if any(parts.train.catalog.texts):
+        wished = wishes(parts, given.users)
+        numbers["wish_vs_best"] = min(value for key, value in wished.items() if key.startswith("wish_vs_best."))
     for key, value in numbers.items():
-        print(f"{key:<28}{value if isinstance(value, str) else format(value, '.4f')}")
+        print(f"{key:<36}{value if isinstance(value, str) else format(value, '.4f')}")
     finish(numbers, given.json)
 
 

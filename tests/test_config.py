@@ -103,6 +103,15 @@ def test_presets_differ_only_in_training():
     assert quick.settings["lm"].epochs < full.settings["lm"].epochs
 
 
+def test_settings_of_understanding_are_there_only_where_a_model_reads():
+    assert "understanding" not in config.dump(config.from_toml("", LIGHT))
+    found = config.from_toml("", [*LIGHT, "reader=both", "understanding.sentences=50"])
+    assert found.settings["understanding"].sentences == 50
+    assert config.from_toml(config.dump(found)) == found
+    with pytest.raises(ConfigError, match="Did you mean 'sentences'"):
+        config.from_toml("", [*LIGHT, "understanding.sentence=50"])
+
+
 def test_unknown_preset_and_missing_file_say_what_there_is(tmp_path):
     with pytest.raises(ConfigError, match="Did you mean 'quick'"):
         config.load("quik")

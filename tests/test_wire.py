@@ -84,6 +84,9 @@ def test_an_instruction_shows_quotas_examples_and_notes_in_the_language():
         "contradiction:X",
         "impossible_quota:x",
         "disagreement:X",
+        "read_by_rules:genres: X",
+        "read_by_rules:nothing",
+        "read_by_model:genres: not X",
     ],
 )
 def test_every_note_has_a_sentence_in_every_language(language, code):

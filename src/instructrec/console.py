@@ -140,7 +140,7 @@ def show_answer(out: Console, answer: Values) -> None:
         out.print(f"  Note: {note}", markup=False, style="yellow")
     parts = understood(answer["instruction"])
     if parts:
-        out.print(f"  Understood: {'; '.join(_short(part) for part in parts)}", markup=False, style="dim")
+        out.print(f"  Understood: {'; '.join(_short(part.rstrip('.')) for part in parts)}", markup=False, style="dim")
     for entry in answer["items"]:
         out.print(f"  {entry['rank']:>2}. {entry['title']}  ({entry['source']})", markup=False)
         if entry["explanation"]:

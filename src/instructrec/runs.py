@@ -14,13 +14,14 @@ import numpy as np
 
 from instructrec import config as settings
 from instructrec import parquet
-from instructrec.config import RunConfig
+from instructrec.config import UNDERSTANDING, RunConfig
 from instructrec.errors import ModelError, RunError, nearest
 from instructrec.files import atomic_folder, sha256_of, write_atomic
 from instructrec.tables import BoolArray, Catalog, Dataset, Interactions
 
 if TYPE_CHECKING:
     from instructrec.recommender import Recommender
+    from instructrec.tuning.understanding import Understander
 
 FORMAT = 1
 """Raised whenever an older reader could misread a folder."""
@@ -30,7 +31,9 @@ BASE = "base.json"
 
 @dataclass(frozen=True, kw_only=True)
 class RunContent:
-    """Everything that is saved: the cleaned data with the part of every row, fitted models by name, and what was measured."""
+    """Everything that is saved: the cleaned data with the part of every row, fitted models by name, what was measured, and the
+    model that reads requests, if there is one.
+    """
 
     config: RunConfig
     dataset: Dataset
@@ -39,6 +42,7 @@ class RunContent:
     report: Mapping[str, Any]
     html: str
     card: str
+    understander: Understander | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +116,21 @@ class Run:
         if wanted not in self._models:
             self._models[wanted] = self._read_model(wanted)
         return self._models[wanted]
+
+    @cached_property
+    def understander(self) -> Understander:
+        """The model that reads requests beside the rules, tuned on this catalog: `parse(text, run.catalog, lm=run.understander)`.
+
+        Raises RunError where the run was trained to read by rules alone.
+        """
+        from instructrec.tuning.understanding import Understander
+
+        if self.config.reader == "rules":
+            raise RunError(
+                f"Run '{self.path}' has no model that reads requests, only rules. Ask with --reader rules, or train a run that has "
+                "one: instructrec train --reader both --out RUN"
+            )
+        return Understander.load(self.path / UNDERSTANDING, self.catalog)
 
     def _read_model(self, name: str) -> Recommender:
         from instructrec.models import resolve
@@ -189,6 +208,8 @@ def _write_content(folder: Path, content: RunContent) -> None:
         part = folder / "parts" / name
         part.mkdir(parents=True)
         model.save(part)
+    if content.understander is not None:
+        content.understander.save(folder / UNDERSTANDING)
     write_atomic(folder / "report.json", _json(content.report))
     write_atomic(folder / "report.html", content.html)
     write_atomic(folder / "card.md", content.card)

@@ -115,6 +115,16 @@ def test_latest_may_be_gzipped_and_films_without_genre_have_none(tmp_path):
     assert loaded.dataset.interactions.ratings.tolist() == [2.5, 3.0]
 
 
+def test_the_tags_of_a_film_are_its_text(tmp_path):
+    movies = "movieId,title,genres\n1,A (1995),Comedy\n2,B (1996),Drama\n"
+    ratings = "userId,movieId,rating,timestamp\n1,1,2.5,1260759144\n2,2,3.0,1260759179\n"
+    tags = "userId,movieId,tag,timestamp\n1,1,slow,1\n1,1,Twist Ending,2\n2,1,twist ending,3\n2,9,gone,4\n"
+    files = {"movies__csv": movies, "ratings__csv": ratings}
+    assert load(put(tmp_path, **files, tags__csv=tags)).dataset.catalog.texts == ("twist ending, slow", "")
+    with pytest.raises(DataError, match="tags.csv has no column 'movieId'"):
+        load(put(tmp_path, **files, tags__csv="a,b\n1,2\n"))
+
+
 def test_a_broken_rating_line_is_refused_or_skipped(tmp_path):
     folder = put(
         tmp_path,

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -75,6 +76,38 @@ def test_rules_that_understood_every_word_hold_but_for_exclusions_of_what_they_d
 def test_where_both_agree_nothing_is_noted():
     reading = parse(TEXT, FILMS)
     assert agree(reading, replace(reading, wish=""), FILMS).notes == reading.notes
+
+
+@pytest.mark.parametrize(
+    ("rules", "model", "language", "read"),
+    [
+        ((wanted("Comedy"),), (unwanted("Comedy"),), "en", ("genres: Comedy", "genres: not Comedy")),
+        ((), (unwanted("War"),), "en", ("nothing", "genres: not War")),
+        ((between(1990, 1990),), (between(1990, None),), "en", ("year: 1990", "year: at least 1990")),
+        ((wanted("Comedy"),), (unwanted("Comedy"),), "zh", ("genres：Comedy", "genres：不要Comedy")),
+    ],
+)
+def test_notes_say_what_each_of_them_read(rules, model, language, read):
+    notes = agree(said(TEXT, *rules), said(TEXT, *model), FILMS, language=language).notes
+    assert notes[-2:] == (f"read_by_rules:{read[0]}", f"read_by_model:{read[1]}")
+
+
+def test_examples_and_what_was_seen_are_told_too():
+    found = agree(said(TEXT, not_understood=("x",), seen="new"), said(TEXT, like=(FILMS.item_ids[0],), seen="known"), FILMS)
+    title = FILMS.titles[0]
+    assert any(title in note and note.startswith("read_by_model:") for note in found.notes)
+    assert found.seen == "new"
+
+
+def test_in_a_language_without_words_the_rules_hold():
+    rules = said(TEXT, wanted("Comedy"))
+    assert agree(rules, said(TEXT, unwanted("War")), FILMS, language="xx") == rules
+
+
+def test_numbers_from_the_log_are_known():
+    measured = replace(FILMS, measures={"popularity": np.linspace(0, 1, len(FILMS))})
+    rules = said("popularity below 0.5", Limit(attribute="popularity", operator="range", high=0.4))
+    assert agree(rules, said(rules.text, unwanted("War")), measured).limits == (*rules.limits, unwanted("War"))
 
 
 def test_a_model_that_is_not_sure_changes_nothing():

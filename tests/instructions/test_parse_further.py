@@ -37,7 +37,7 @@ WISHES = [
     ("something funnier than Last Radio", "funnier than Last Radio"),
     ("ideally two comedies", "two comedies"),
     ("five funny films", "funny"),
-    ("something popular with a rating above 4", "popular with a rating above 4"),
+    ("something popular with a rating above 4", "popular"),
 ]
 
 

@@ -6,11 +6,12 @@ import numpy as np
 from tests.contracts import WORLD, RecommenderContract, leave_last_out
 from tests.models.test_lm import TINY
 
-from instructrec.core import FitContext
+from instructrec.core import FitContext, Instruction, Query
 from instructrec.models.fusion import Fusion, FusionConfig, comparable, fit_weights
 from instructrec.models.lm import LanguageModelRecommender
 from instructrec.models.popular import Popular
 from instructrec.models.ridge import Ridge
+from instructrec.models.search import Bm25
 
 
 class TestFusion(RecommenderContract):
@@ -60,5 +61,18 @@ def test_a_saved_fusion_keeps_weights_and_parts(tmp_path: Path) -> None:
     fusion.save(tmp_path)
     assert {path.name for path in (tmp_path / "parts").iterdir()} == {"ridge", "popular"}
     copied = Fusion.load(tmp_path, WORLD.catalog)
-    assert copied.weights == fusion.weights
+    assert (copied.weights, copied.stated, copied.worded) == (fusion.weights, fusion.stated, fusion.worded)
     np.testing.assert_array_equal(copied.score(queries), fusion.score(queries))
+
+
+def test_taste_in_words_and_wishes_have_weights_of_their_own() -> None:
+    words = Bm25().fit(WORLD)
+    fusion = Fusion(FusionConfig(parts=("bm25",)), parts={"bm25": words}).fit(WORLD)
+    fusion.weights, fusion.stated, fusion.worded = {"bm25": 1.0}, {"bm25": 2.0}, {"bm25": 3.0}
+    value = WORLD.catalog.label_rows(next(iter(WORLD.catalog.labels)))[0][0]
+    wish = Instruction(text=value, wish=value)
+    asked = [Query(profile=value), Query(instruction=wish), Query(profile=value, instruction=wish, strength=0.0)]
+    stated, wished, without = (fusion.score([query])[0] for query in asked)
+    assert stated.max() > 0
+    np.testing.assert_allclose(wished * 2, stated * 3, rtol=1e-5)
+    np.testing.assert_array_equal(without, stated)

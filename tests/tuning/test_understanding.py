@@ -57,6 +57,14 @@ def test_it_is_saved_and_loaded(tuned, tmp_path):
         Understander.load(tmp_path, FILMS)
 
 
+def test_another_catalog_and_a_catalog_that_nothing_is_said_about_are_refused(tuned, tmp_path):
+    tuned.save(tmp_path / "reader")
+    with pytest.raises(RunError, match="another catalog"):
+        Understander.load(tmp_path / "reader", SHELVES["shop"]())
+    with pytest.raises(ModelError, match="nothing to tune"):
+        Understander(replace(TINY, sentences=0)).fit(FILMS)
+
+
 def test_it_reads_for_another_catalog(tuned):
     shop = SHELVES["shop"]()
     found = tuned.about(shop).read("a mascara, no lipstick").whole
@@ -84,9 +92,9 @@ def test_equal_seeds_tune_equally_and_interrupted_work_goes_on(tmp_path, tuned):
 
 
 def test_tuning_learns():
-    config = replace(TINY, sentences=600, pretended=0.0, learning_rate=5e-3)
+    config = replace(TINY, sentences=1000, pretended=0.0, learning_rate=5e-3)
     curve = [point["loss"] for point in Understander(config).fit(FILMS).curve]
-    assert np.mean(curve[-5:]) < 0.8 * np.mean(curve[:5])
+    assert np.mean(curve[-10:]) < 0.85 * np.mean(curve[:10])
 
 
 def test_values_can_be_held_out(monkeypatch):

@@ -41,6 +41,7 @@ def recommend(
         str | None, typer.Option("--users", metavar="all", help="Lists for many users: all, or ids separated by commas.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="F.parquet", help="Where the lists of --users go.")] = None,
+    reader: options.Reader = None,
     language: options.Language = None,
     json: options.Json = None,
 ) -> None:
@@ -60,6 +61,7 @@ def recommend(
         parameters=_parameters(parameters),
         strength=strength,
         profile=_text(profile),
+        reader=reader,
     )
     if dialogue is not None and (users is not None or parameters is not None):
         raise QueryError("--dialogue goes without --users and --parameters: its file holds what was asked. Edit that instead.")
@@ -80,6 +82,7 @@ def explain(
     history: options.History = None,
     instruction: options.Words = "",
     model: options.Model = None,
+    reader: options.Reader = None,
     language: options.Language = None,
     json: options.Json = None,
 ) -> None:
@@ -90,7 +93,7 @@ def explain(
 
     output = Output(json)
     past = None if history is None else _ids(history)
-    request = Request(user=user, history=past, instruction=instruction, model=model, language=language)
+    request = Request(user=user, history=past, instruction=instruction, model=model, language=language, reader=reader)
     report = explain_item(Run.load(run), request, item)
     show_answer(output.words, report)
     output.finish(report)

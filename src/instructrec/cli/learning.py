@@ -60,6 +60,7 @@ def train(
     model: options.Model = None,
     base: options.Base = None,
     codes: options.Codes = None,
+    reader: options.TunedReader = None,
     config: options.ConfigFile = None,
     sets: options.Sets = None,
     seed: options.Seed = None,
@@ -73,7 +74,7 @@ def train(
     output = Output(json)
     # The two options of the language model go to the one that is trained: `lm`, alone or in a fusion, or `tiger`.
     name = model if model == "tiger" else "lm"
-    flags = {"data.source": data, "model": model, f"{name}.base": base, f"{name}.codes": codes, "seed": seed}
+    flags = {"data.source": data, "model": model, f"{name}.base": base, f"{name}.codes": codes, "reader": reader, "seed": seed}
     chosen = configured(config, sets, flags=flags)
     with LiveProgress() as progress:
         prepared = prepare(chosen, progress=progress)

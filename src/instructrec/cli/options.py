@@ -102,6 +102,24 @@ Json = Annotated[
         show_default=False,
     ),
 ]
+TunedReader = Annotated[
+    str | None,
+    typer.Option(
+        "--reader",
+        metavar="R",
+        help="Who will read words: rules, or both: rules and a model that is tuned on the catalog now (minutes more).",
+        show_default="that of the configuration",
+    ),
+]
+Reader = Annotated[
+    str | None,
+    typer.Option(
+        "--reader",
+        metavar="R",
+        help="Who reads words: rules, or both: rules and a model tuned on the catalog, of which the safer reading holds.",
+        show_default="that of the run",
+    ),
+]
 Language = Annotated[
     str | None,
     typer.Option("--language", metavar="L", help="Language of notes and explanations: en or zh.", show_default="that of the run"),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from instructrec.config.toml_text import dump as dump_toml
 from instructrec.config.typed import from_table, parse_value, to_table, unknown_key
@@ -21,8 +21,10 @@ from instructrec.recommender import Recommender
 __all__ = [
     "DEMO_ASSETS",
     "PRESETS",
+    "UNDERSTANDING",
     "DataConfig",
     "EvaluationConfig",
+    "ReadBy",
     "RunConfig",
     "build_model",
     "dump",
@@ -38,6 +40,11 @@ PRESETS = ("quick", "default", "full")
 """Complete configurations that come with the package, by how long they train."""
 DEMO_ASSETS = ("ml-100k", "smollm2", "minilm")
 """What those configurations need from the network, once."""
+UNDERSTANDING = "understanding"
+"""The table with the settings of the model that reads requests, beside those of the recommenders."""
+ReadBy: TypeAlias = Literal["rules", "both"]
+"""Who reads requests: the rules alone, or also that model."""
+_TABLES = (*MODELS, UNDERSTANDING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +74,18 @@ class EvaluationConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
-    """Everything that decides what a run becomes. `settings` holds the typed settings of each model by name."""
+    """Everything that decides what a run becomes. `settings` holds the typed settings of each model by name, also of
+    the one that reads requests.
+    """
 
     model: str = field(default="fusion", metadata={"help": "The model that serves."})
     beside: tuple[str, ...] = field(default=(), metadata={"help": "Models fitted and measured beside it, for the leaderboard."})
     seed: int = field(default=0, metadata={"help": "Where all randomness comes from."})
     language: Literal["en", "zh"] = field(default="en", metadata={"help": "Language of answers and explanations."})
+    reader: ReadBy = field(
+        default="rules",
+        metadata={"help": "Who reads requests: rules, or both rules and a model that is tuned on the catalog (minutes more)."},
+    )
     data: DataConfig = DataConfig()
     cleaning: CleaningConfig = CleaningConfig()
     split: SplitConfig = SplitConfig()
@@ -140,6 +153,11 @@ def build_model(name: str, config: RunConfig, *, parts: Mapping[str, Recommender
 
 def settings_type(name: str) -> type[Any] | None:
     """The dataclass of a model's settings; none for a model that has nothing to set."""
+    if name == UNDERSTANDING:
+        # With torch behind it, so only where somebody asks for that model.
+        from instructrec.tuning.understanding import UnderstandingConfig
+
+        return UnderstandingConfig
     found: type[Any] | None = getattr(resolve(name), "config_type", None)
     return found
 
@@ -147,17 +165,18 @@ def settings_type(name: str) -> type[Any] | None:
 def _build(table: Mapping[str, Any]) -> RunConfig:
     own = [entry.name for entry in fields(RunConfig) if entry.name != "settings"]
     for key in table:
-        if key not in own and key not in MODELS:
-            raise ConfigError(unknown_key(key, [*own, *MODELS]))
+        if key not in own and key not in _TABLES:
+            raise ConfigError(unknown_key(key, [*own, *_TABLES]))
     config = from_table(RunConfig, {key: value for key, value in table.items() if key in own})
     settings: dict[str, Any] = {}
-    waiting = [*config.models, *(name for name in MODELS if name in table)]
+    waiting = [*config.models, *(name for name in _TABLES if name in table)]
+    waiting += [UNDERSTANDING] if config.reader == "both" else []
     for name in waiting:
         if name not in settings:
             settings[name] = _settings(name, table.get(name, {}))
             waiting += parts_of(settings[name])
     # In the order of the model table, so that equal configurations are written equal.
-    return replace(config, settings={name: settings[name] for name in MODELS if settings.get(name) is not None})
+    return replace(config, settings={name: settings[name] for name in _TABLES if settings.get(name) is not None})
 
 
 def parts_of(settings: Any) -> tuple[str, ...]:

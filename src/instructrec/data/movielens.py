@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -89,14 +90,29 @@ def is_latest(folder: Path) -> bool:
 
 
 def read_latest(folder: Path, options: LoadOptions) -> Raw:
-    """MovieLens latest-small, latest, 10M or later in CSV."""
+    """MovieLens latest-small, latest, 10M or later in CSV; the tags that people gave a film, where they are there, are its text."""
     table = read_table(beside(folder, "movies.csv"), options)
     try:
         ids, titles, genres = (table.columns[name].tolist() for name in ("movieId", "title", "genres"))
     except KeyError as error:
         raise DataError(f"{table.name} has no column {error}. Columns found: {', '.join(table.columns)}.") from error
     items, notes = _films(table, ids, titles, [row.split("|") for row in genres])
+    if has(folder, "tags.csv"):
+        tags = read_table(beside(folder, "tags.csv"), options)
+        items, notes = replace(items, texts=_tagged(tags, items.item_ids)), (*notes, *tags.notes)
     return _raw(folder.resolve().name, read_table(beside(folder, "ratings.csv"), options), items, options, (*table.notes, *notes))
+
+
+def _tagged(tags: Table, ids: Sequence[str]) -> tuple[str, ...]:
+    """What people wrote about each film in a word or two: its different tags, the commonest first."""
+    try:
+        films, words = (tags.columns[name].tolist() for name in ("movieId", "tag"))
+    except KeyError as error:
+        raise DataError(f"{tags.name} has no column {error}. Columns found: {', '.join(tags.columns)}.") from error
+    written: dict[str, Counter[str]] = {}
+    for film, tag in zip(films, words, strict=True):
+        written.setdefault(as_id(film), Counter())[str(tag).strip().lower()] += 1
+    return tuple(", ".join(tag for tag, _ in written.get(item, Counter[str]()).most_common()) for item in ids)
 
 
 def _raw(name: str, ratings: Table, items: Items, options: LoadOptions, notes: tuple[Note, ...]) -> Raw:

@@ -1,5 +1,6 @@
 """Words to Instruction and back: understanding requests, spelling them out, their JSON form, prompts and tuning tasks."""
 
+from instructrec.instructions.agreement import Reader
 from instructrec.instructions.describing import describe
 from instructrec.instructions.dialogue import Dialogue, refine
 from instructrec.instructions.limits import instruction_from_json, instruction_to_json, limits_from_json, limits_to_json
@@ -10,6 +11,7 @@ __all__ = [
     "MAX_CHARACTERS",
     "Dialogue",
     "Profile",
+    "Reader",
     "describe",
     "instruction_from_json",
     "instruction_to_json",

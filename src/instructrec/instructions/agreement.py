@@ -18,14 +18,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 from instructrec.core import Instruction, Quota
 from instructrec.instructions.canonical import statements
-from instructrec.instructions.describing import strict_bound
+from instructrec.instructions.describing import describe, strict_bound
 from instructrec.instructions.evidence import Evidence
 from instructrec.instructions.grammar import Grammar, filled
 from instructrec.instructions.vocabulary import Ref
+from instructrec.instructions.wording import LANGUAGES
 from instructrec.tables import Catalog, Limit
 
 UNSURE = "unsure"
@@ -34,19 +35,48 @@ and the reading does not hold it.
 """
 
 
+class Reader(Protocol):
+    """A model that reads requests about one catalog beside the rules, in one language."""
+
+    language: str
+
+    def understand(self, text: str) -> Instruction:
+        """What it is sure that a text means; the note UNSURE says that it is not."""
+
+
 def agree(by_rules: Instruction, by_model: Instruction, catalog: Catalog, *, language: str = "en") -> Instruction:
-    """What holds of two readings of the same text. Never raises; notes ("disagreement:Comedy") say what they differed in."""
+    """What holds of two readings of the same text. Never raises.
+
+    Notes say what they differed in ("disagreement:Comedy"), and in words of `language` what each of them read there
+    ("read_by_rules:genres: Comedy", "read_by_model:genres: not Comedy"). In a language without words the rules hold.
+    """
     rules, model = _known(by_rules, catalog), _known(by_model, catalog)
-    if UNSURE in model.notes:
+    if UNSURE in model.notes or language not in LANGUAGES:
         return by_rules
     evidence = Evidence.of(by_rules.text, catalog, language)
     ours, others = _Claims.of(rules), _Claims.of(model)
     open_ = bool(by_rules.not_understood) and _can_say(rules, catalog, evidence)
     more = [claim for claim in others.all if _joins(claim, ours, evidence, only_excluded=not open_)]
     differing = [claim for claim in others.all if claim in more or (_touching(claim, ours) and not _is_in(claim, ours))]
-    notes = (*rules.notes, *(f"disagreement:{claim.name}" for claim in differing))
+    notes = (*rules.notes, *_told(differing, ours, catalog, language))
     kept = _without_excluded([*ours.all, *more])
     return _put_together(rules, kept, wish=rules.wish or (model.wish if open_ else ""), notes=notes)
+
+
+def _told(differing: Sequence[_Claim], ours: _Claims, catalog: Catalog, language: str) -> list[str]:
+    """The notes on conditions of the model that the rules read otherwise, or not at all."""
+    if not differing:
+        return []
+    touched = [claim for claim in ours.all if _touching(claim, _Claims(tuple(differing)))]
+    read = (("rules", touched), ("model", differing))
+    said = [f"read_by_{who}:{_in_words(claims, catalog, language) or 'nothing'}" for who, claims in read]
+    return [*(f"disagreement:{claim.name}" for claim in differing), *said]
+
+
+def _in_words(claims: Sequence[_Claim], catalog: Catalog, language: str) -> str:
+    seen = [claim.is_ for claim in claims if claim.kind == "seen"]
+    nothing = Instruction(text="", seen="new" if "new" in seen else "known" if seen else "")
+    return describe(_put_together(nothing, claims, wish="", notes=()), language, catalog=catalog)
 
 
 def _is_in(claim: _Claim, claims: _Claims) -> bool:
@@ -79,7 +109,7 @@ def _known(instruction: Instruction, catalog: Catalog) -> Instruction:
 
 def _is_known(limit: Limit, catalog: Catalog) -> bool:
     if limit.operator == "range":
-        return limit.attribute in catalog.numbers
+        return limit.attribute in catalog.quantities
     labels = catalog.labels.get(limit.attribute)
     return bool(limit.values) and labels is not None and all(value in labels.index for value in limit.values)
 

@@ -140,7 +140,8 @@ def _expressions(reads: Sequence[Read]) -> list[list[int]]:
         if not read.mark.plays("value") or read.polarity != "include" or read.soft:
             continue
         apart = read.comma and read.joint == "and" and not (found and _attributes(reads, index) & _attributes(reads, found[-1][-1]))
-        if read.joint == "new" or not found or apart or _broken(reads, found[-1][-1], index):
+        own = read.comma and read.article and bool(found) and not any(reads[other].article for other in found[-1])
+        if read.joint == "new" or not found or apart or own or _broken(reads, found[-1][-1], index):
             found.append([])
         found[-1].append(index)
     return found
@@ -152,8 +153,11 @@ def _attributes(reads: Sequence[Read], index: int) -> set[str]:
 
 def _broken(reads: Sequence[Read], first: int, second: int) -> bool:
     """Whether something with another polarity, or a new clause, stands between two values."""
+    if reads[second].comma and any(read.mark.plays("fresh", "familiar") for read in reads[first + 1 : second]):
+        return True  # "A that I know, B or C"
     between = [read for read in reads[first + 1 : second] if read.mark.is_content]
-    return any(read.polarity != "include" or read.soft or read.joint == "new" for read in between)
+    other = (reads[second].joint == "and" or reads[second].comma) and any(read.mark.plays("range", "title") for read in between)
+    return other or any(read.polarity != "include" or read.soft or read.joint == "new" for read in between)
 
 
 def _crossing(reads: Sequence[Read], expression: Sequence[int]) -> list[int]:

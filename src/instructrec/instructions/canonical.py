@@ -234,7 +234,7 @@ def is_whole(catalog: Catalog, attribute: str) -> bool:
     """Whether all known numbers of an attribute are whole."""
     kept: dict[str, bool] = vars(catalog).setdefault("_whole", {})
     if attribute not in kept:
-        kept[attribute] = all(math.isnan(value) or float(value).is_integer() for value in catalog.numbers[attribute].tolist())
+        kept[attribute] = all(math.isnan(value) or float(value).is_integer() for value in catalog.quantities[attribute].tolist())
     return kept[attribute]
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from instructrec.core import Instruction, Quota
-from instructrec.instructions.lexicon import Phrase, lexicon
+from instructrec.instructions.lexicon import lexicon
 from instructrec.instructions.phrasing import held_out_values
 from instructrec.instructions.tokens import HAN, keys
 from instructrec.instructions.vocabulary import Ref, Vocabulary
@@ -37,7 +37,8 @@ _MANY = 0.15
 class Clause:
     """One condition in words, its kind, and what it means; a wish means no condition.
 
-    `bare`: the words begin with a value, so that what stands before could take it in: "no war and | comedy, please".
+    `bare`: the words begin with a value or another word of that kind, so that what stands before could take it in: "no war and |
+    comedy, please".
     """
 
     kind: str
@@ -73,13 +74,10 @@ class ClauseWriter:
         self.lexicon = words
         self.vocabulary = Vocabulary.of(catalog, words)
         self.year = self.vocabulary.year
-        named: dict[Phrase, list[Ref]] = {}
-        for attribute, labels in catalog.labels.items():
-            for value in labels.names:
-                named.setdefault(keys(unescape(value)), []).append(Ref(attribute, value))
         held = held_out_values(catalog)
-        # What two values are called cannot be asked for by its name alone.
-        once = [refs[0] for refs in named.values() if len(refs) == 1]
+        every = (Ref(attribute, value) for attribute, labels in catalog.labels.items() for value in labels.names)
+        # A value of two attributes, or one that reads like another, can't be asked for by its name alone.
+        once = [ref for ref in every if self.vocabulary.find(keys(unescape(ref.value))) == (ref,)]
         self.values = [ref for ref in once if said == "all" or (ref.value.lower() in held) == (said == "held_out")]
         self.titles = _plain_titles(catalog)
 
@@ -87,7 +85,7 @@ class ClauseWriter:
         """One clause of a kind; `fill` takes the places of the phrasing, which has no others."""
         forms = [form for form in self.forms[kind] if _places(form) <= fill.keys()] or list(self.forms[kind])
         form = forms[int(rng.integers(len(forms)))]
-        return Clause(kind=kind, text=form.format(**fill), means=means, bare=form.startswith(_NAMED))
+        return Clause(kind=kind, text=form.format(**fill), means=means, bare=form.startswith((*_NAMED, *self.words["taken_in"])))
 
     def include(self, ref: Ref, rng: np.random.Generator, *, kind: str = "include") -> Clause:
         """A value that must be there; as `noun` in words that others can stand beside."""
@@ -180,9 +178,9 @@ class ClauseWriter:
 
     def example(self, item: int, *, wanted: bool, rng: np.random.Generator) -> Clause:
         """An item named as an example of what is wanted, or of what is not."""
-        # All items that go by the name, "The Thing" and "Thing, The".
-        named = self.vocabulary.titles.get(keys(self.titles[item]), ())
-        same = tuple(self.catalog.item_ids[code] for code in dict.fromkeys((item, *named)))
+        # All items that go by the name: "The Thing", "Thing, The" and "the thing!".
+        named = {item, *self.vocabulary.titles.get(keys(self.titles[item]), ())}
+        same = tuple(self.catalog.item_ids[code] for code in sorted(named))
         means = Instruction(text="", like=same) if wanted else Instruction(text="", unlike=same)
         return self.say("like" if wanted else "unlike", means, rng, title=self.titles[item])
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from instructrec.instructions.backwards import LONGEST_LIST
 from instructrec.instructions.marks import Mark
 from instructrec.instructions.tokens import Token
-
-_LONGEST_LIST = 40
-"""Marks that one list may have; keeps the reading linear."""
 
 
 class CommaReader:
@@ -37,8 +35,10 @@ class CommaReader:
 
     def _is_closed(self, comma: int, *, article: bool) -> bool:
         """Whether only names stand between the comma and the word that closes a list."""
+        if any(mark.plays("some") and mark.plays("noun") for mark in self.marks[comma + 1 : comma + 2]):
+            return False  # "no A, something calm, B or C"
         other, seen = False, False
-        for mark in self.marks[comma + 1 : comma + 1 + _LONGEST_LIST]:
+        for mark in self.marks[comma + 1 : comma + 1 + LONGEST_LIST]:
             if mark.plays("or", "and") or (mark.plays("negation") and self.tokens[mark.first].key == "nor"):
                 return not (other and not article)
             if mark.is_content:
@@ -58,14 +58,17 @@ class CommaReader:
 
     def _leads_elsewhere(self, comma: int) -> bool:
         """Whether no further title follows."""
-        after = next((mark for mark in self.marks[comma + 1 : comma + 1 + _LONGEST_LIST] if mark.is_content), None)
+        after = next((mark for mark in self.marks[comma + 1 : comma + 1 + LONGEST_LIST] if mark.is_content), None)
         return after is not None and not after.plays("title", "unknown")
 
     def _changes_kind(self, comma: int, before: Mark | None) -> bool:
         """Whether a range follows a list of other things without an "or": "no A or B, at least 4 stars"."""
-        if before is None or before.plays("range", "amount"):
+        if before is None or before.plays("amount"):
             return False
-        for mark in self.marks[comma + 1 : comma + 1 + _LONGEST_LIST]:
+        if before.plays("range"):
+            after = next((mark for mark in self.marks[comma + 1 : comma + 1 + LONGEST_LIST] if mark.is_content), None)
+            return after is not None and after.plays("range") and after.attribute != before.attribute
+        for mark in self.marks[comma + 1 : comma + 1 + LONGEST_LIST]:
             if mark.is_content or mark.plays("or", "noun"):
                 return mark.plays("range", "amount")
         return False

@@ -107,7 +107,10 @@ class ComparisonReader:
         if target is not None and target.plays(*_NUMERIC):
             given = None if kind == "year" else attribute
             end = place + 2 if self.marks[place + 1].plays("than") else place + 1
-            roles = (way,) if given or kind == "year" else ("unknown",)
+            behind = self.marks[at + 1] if at is not None and at + 1 < len(self.marks) else None
+            named = behind is not None and behind.plays("attribute") and behind.attribute in self.vocabulary.catalog.quantities
+            sure = given or named or kind == "year" or target.plays("year", "decade")  # "look for less than 4 in rating"
+            roles = (way,) if sure else ("unknown",)
             return [replace(mark, roles=roles, last=self.marks[end - 1].last, attribute=given, compare=None)], end
         return [self._bare(place, attribute)], place + 1
 

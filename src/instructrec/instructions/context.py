@@ -8,12 +8,8 @@ from dataclasses import replace
 from instructrec.instructions.alternatives import Alternatives
 from instructrec.instructions.lexicon import Lexicon
 from instructrec.instructions.marks import Mark
+from instructrec.instructions.surroundings import NAMED, NEAR
 from instructrec.instructions.tokens import Token
-
-_NEAR = 4
-"""Marks that may stand between words that act on each other; keeps the reading linear."""
-_ASKING = ("?", ":", "=", "–", "—", "-")
-_NAMED = ("value", "title", "range")
 
 
 class ContextReader(Alternatives):
@@ -23,9 +19,12 @@ class ContextReader(Alternatives):
         """The marks with the roles that they have where they stand."""
         rules: tuple[tuple[str, Callable[[int], None]], ...] = (
             ("soft_after", self._soft_ahead),
+            ("desire", self._desired),
             ("soft", self._allowance),
-            ("soft_behind", self._soft_behind),
+            ("soft", self._soft_behind),
             ("negation_after", self._negation_ahead),
+            ("negation_head", self._negation_head),
+            ("negation_after", self._refused_before),
             ("except", self._only_this),
             ("particle", self._particle),
             ("back_only", self._back_only),
@@ -37,6 +36,7 @@ class ContextReader(Alternatives):
             ("either_then", self._either_then),
             ("unknown", self._quality),
             ("range", self._negated),
+            ("familiar", self._apart),
             ("familiar", self._told),
             ("further", self._further),
             ("and", self._likening),
@@ -45,6 +45,8 @@ class ContextReader(Alternatives):
             ("differs", self._likened),
             ("either", self._either),
             ("or_after", self._or_behind),
+            ("one_of", self._one_of),
+            ("between", self._one_of),
         )
         for place in range(len(self.marks)):
             if self._is_sign(place) and self.tokens[self.marks[place].first].ends_sentence:
@@ -54,28 +56,25 @@ class ContextReader(Alternatives):
                     rule(place)
         return self.marks
 
-    def _is_sign(self, place: int) -> bool:
-        return self.marks[place].plays("sign")
-
-    def _is_comma(self, place: int) -> bool:
-        """Whether a comma stands there that parts clauses."""
-        token = self.tokens[self.marks[place].first]
-        return self._is_sign(place) and token.key == "," and token.text != "、"
-
     def _soft_ahead(self, place: int) -> None:
         """At the head of a clause it acts on what follows: "and if possible a western"."""
-        opens = self.marks[place].plays("soft_open") and place + 1 < len(self.marks) and self._is_comma(place + 1)
-        if self._is_head(place) and self._leads_to_content(place + opens):
-            self.marks[place] = replace(self.marks[place], roles=("soft", *(("soft_open",) if opens else ())))
+        goes_on = any(mark.plays("soft") for mark in self.marks[place + 1 : place + 2])  # "it would be great if it were ..."
+        opens = goes_on or self._leads_to_named(place) or self._opens_sentence(place)
+        if self._is_head(place) and opens:
+            self.marks[place] = replace(self.marks[place], roles=("soft",))
 
     def _soft_behind(self, place: int) -> None:
-        """A Chinese softener that ends its clause acts on what stands before it: "有喜剧最好"."""
-        after, before = self.marks[place + 1 : place + 2], self.marks[max(0, place - 1) : place]
-        ends = not after or after[0].plays("sign")
-        if self._is_han and ends and before and (before[0].is_content or before[0].plays("filler", "measure")):
-            named = [mark for mark in self.marks[max(0, place - _NEAR) : place] if mark.is_content or mark.plays("sign")]
-            if named and named[-1].is_content:
-                self.marks[place] = replace(self.marks[place], roles=("soft_after",))
+        """At the end of a clause it acts on what stands right before: "a comedy preferably", "有喜剧最好"."""
+        if self._ends_behind(place):
+            self.marks[place] = replace(self.marks[place], roles=("soft_after",))
+
+    def _desired(self, place: int) -> None:
+        """A thing of its own is asked for politely, a kind of things only liked: "I'd love a comedy" and "I'd love comedies"."""
+        after = self.marks[place + 1] if place + 1 < len(self.marks) else None
+        if after is not None and (
+            after.plays("article", "noun", "quality", "known", "amount", "range", "attribute", "from", "like", "fresh", "familiar")
+        ):
+            self.marks[place] = replace(self.marks[place], roles=("firm",))
 
     def _allowance(self, place: int) -> None:
         """What a counted number "may be" is no preference: "at most two may be horror"."""
@@ -88,32 +87,44 @@ class ContextReader(Alternatives):
         if not mark.plays("negation") and self._is_head(place) and self._leads_to_content(place):
             self.marks[place] = replace(mark, roles=("negation",))
 
+    def _refused_before(self, place: int) -> None:
+        """Of words that refuse either way ("is not allowed") those act on what stands before that nothing follows."""
+        before, after = (self.marks[at] if 0 <= at < len(self.marks) else None for at in (place - 1, place + 1))
+        ends = after is None or after.plays("sign", "and", "contrast")
+        if self.marks[place].plays("negation") and before is not None and before.plays(*NAMED) and ends:
+            self.marks[place] = replace(self.marks[place], roles=("negation_after",))
+
+    def _negation_head(self, place: int) -> None:
+        """A word that refuses only at the head of a clause, right before what it refuses: "cut the horror"."""
+        named = next((at for at in self.marks[place + 1 : place + 1 + NEAR] if not at.plays("article", "filler", "from")), None)
+        if self._is_head(place) and named is not None and named.plays("value", "title", "familiar"):
+            self.marks[place] = replace(self.marks[place], roles=("negation",))
+
     def _negation_behind(self, place: int) -> None:
-        """A Chinese negation of several characters that ends its clause acts on what stands before it."""
+        """A negation that ends its clause acts on what stands before it, a Chinese one if it has several characters."""
         mark = self.marks[place]
+        if not self._is_han and not mark.plays("negation_after", "like") and self._ends_behind(place):
+            self.marks[place] = replace(mark, roles=("negation_after",))  # "horror I can do without"
+            return
         if not self._is_han or mark.last - mark.first < 2 or mark.plays("prefix", "negation_after", "either_not"):
             return
-        after = next((at for at in self.marks[place + 1 : place + 1 + _NEAR] if not at.plays("filler")), None)
-        before = next((at for at in reversed(self.marks[max(0, place - _NEAR) : place]) if at.is_content or at.plays("sign")), None)
+        after = next((at for at in self.marks[place + 1 : place + 1 + NEAR] if not at.plays("filler")), None)
+        before = next((at for at in reversed(self.marks[max(0, place - NEAR) : place]) if at.is_content or at.plays("sign")), None)
         if (after is None or after.plays("sign")) and before is not None and before.is_content:
             self.marks[place] = replace(mark, roles=(*mark.roles, "negation_after"))
 
     def _back_only(self, place: int) -> None:
         """An order what to leave out acts on what its clause named before, unless it names something itself."""
         before = next(
-            (
-                at
-                for at in reversed(self.marks[max(0, place - 2 * _NEAR) : place])
-                if at.plays(*_NAMED, "fresh", "familiar", "sign")
-            ),
+            (at for at in reversed(self.marks[max(0, place - 2 * NEAR) : place]) if at.plays(*NAMED, "fresh", "familiar", "sign")),
             None,
         )
         if before is None or before.plays("sign"):
             return
-        for mark in self.marks[place + 1 : place + 1 + 2 * _NEAR]:
+        for mark in self.marks[place + 1 : place + 1 + 2 * NEAR]:
             if mark.plays("sign"):
                 break
-            if mark.plays(*_NAMED, "quality", "amount"):
+            if mark.plays(*NAMED, "quality", "amount"):
                 return
         self.marks[place] = replace(self.marks[place], roles=("negation_after",))
 
@@ -123,52 +134,47 @@ class ContextReader(Alternatives):
             self.marks[place] = replace(self.marks[place], roles=("negation_after",))
             return
         back = False
-        for mark in self.marks[place + 1 : place + 1 + _NEAR]:
+        for mark in self.marks[place + 1 : place + 1 + NEAR]:
             if mark.plays("sign", "contrast"):
                 break
             if not mark.plays("back", "filler"):
                 return
             back = back or mark.plays("back")
-        if back and any(mark.plays(*_NAMED) for mark in self.marks[max(0, place - 2 * _NEAR) : place]):
+        if back and any(mark.plays(*NAMED) for mark in self.marks[max(0, place - 2 * NEAR) : place]):
             self.marks[place] = replace(self.marks[place], roles=("negation_after", "all"))
 
     def _particle(self, place: int) -> None:
         """The end of a verb in two parts acts on what stands between them: "keep horror out"."""
-        after = next((mark for mark in self.marks[place + 1 : place + 1 + _NEAR] if mark.first and not mark.plays("filler")), None)
-        if after is not None and not after.plays("sign", "contrast", "and"):
+        after = next((mark for mark in self.marks[place + 1 : place + 1 + NEAR] if mark.first and not mark.plays("filler")), None)
+        if after is not None and after.plays(*NAMED, "quality", "amount", "negation"):
             return
         named = False
-        for mark in reversed(self.marks[max(0, place - 3 * _NEAR) : place]):
+        for at in range(place - 1, max(-1, place - 3 * NEAR), -1):
+            mark = self.marks[at]
             if mark.plays("sign", "contrast") or (mark.plays("part_verb") and not named):
                 return
             if mark.plays("part_verb"):
                 self.marks[place] = replace(self.marks[place], roles=("negation_after",))
+                self.marks[at] = replace(mark, roles=("contrast",))  # a clause begins with the verb
                 return
-            named = named or mark.plays(*_NAMED)
-
-    def _answers(self, place: int) -> bool:
-        """Whether it answers what was named before: "horror? never.", "horror: no"."""
-        if place < 2 or not self.marks[place - 2].plays(*_NAMED) or not self._is_sign(place - 1):
-            return False
-        asked = self.tokens[self.marks[place - 1].first].key in _ASKING
-        return asked and (place + 1 == len(self.marks) or self._is_sign(place + 1))
+            named = named or mark.plays(*NAMED)
 
     def _only_this(self, place: int) -> None:
         """Nothing but what "except" names, where the sentence then refuses all else: "apart from A I watch nothing"."""
         named, other = False, False
-        for at in range(place + 1, min(place + 1 + 3 * _NEAR, len(self.marks))):
+        for at in range(place + 1, min(place + 1 + 3 * NEAR, len(self.marks))):
             mark = self.marks[at]
             if mark.plays("sign") and (self.tokens[mark.first].key != "," or not named):
                 return
             if mark.plays("or_after", "fresh", "familiar", "further"):
                 return  # "apart from A anything will do, nothing that I know"
-            if mark.plays(*_NAMED):
-                if other or at - place > 2 * _NEAR or (named and self._is_comma(at - 1)):
+            if mark.plays(*NAMED):
+                if other or at - place > 2 * NEAR or (named and self._is_comma(at - 1)):
                     return
                 named = True
             other = other or (named and mark.plays("any_other", "rest"))
             if named and (mark.plays("nothing_else") or (other and mark.plays("negation", "negation_after"))):
-                if self._leads_to_content(at) or self._leads_to_seen(at):
+                if not self._closes(at):
                     return
                 self.marks[place] = replace(self.marks[place], roles=("firm",))
                 for passed in range(place + 1, at + 1):
@@ -193,28 +199,6 @@ class ContextReader(Alternatives):
         if len(before) == 2 and before[0].plays("any") and before[1].plays("attribute", "noun", *(("value",) if follows else ())):
             self.marks[place] = replace(self.marks[place], roles=("negation",))
 
-    def _is_head(self, place: int) -> bool:
-        """Whether the clause begins here: after a sign, "and" or "but", or at the very start."""
-        for mark in reversed(self.marks[max(0, place - _NEAR) : place]):
-            if mark.plays("sign", "and", "contrast", "further"):
-                return True
-            if not mark.plays("filler", "article"):
-                return False
-        return place <= _NEAR
-
-    def _leads_to_seen(self, place: int) -> bool:
-        """Whether what is new or known follows."""
-        after = next((mark for mark in self.marks[place + 1 : place + 1 + _NEAR] if not mark.plays("filler")), None)
-        return after is not None and after.plays("fresh", "familiar")
-
-    def _leads_to_content(self, place: int) -> bool:
-        for mark in self.marks[place + 1 : place + 1 + _NEAR]:
-            if mark.is_content:
-                return True
-            if not mark.plays("filler", "article", "including", "from", "noun", "firm"):
-                return False
-        return False
-
     def _quality(self, place: int) -> None:
         """An unknown word that says how something is ("very gloomy", "something soothing") is wished for, not asked for by name."""
         mark, before = self.marks[place], self.marks[place - 1] if place else None
@@ -230,16 +214,6 @@ class ContextReader(Alternatives):
         if self.lexicon.negates(self.tokens[mark.first].key):
             self.marks[place] = replace(mark, roles=(*mark.roles, "negated"))
 
-    def _was_quality(self, place: int) -> bool:
-        """Whether the character before, of the same word, was taken for a quality."""
-        return self.marks[place - 1].plays("described")
-
-    def _is_described(self, place: int) -> bool:
-        """Whether the word has the form of an adjective and stands where one does."""
-        if not self.tokens[self.marks[place].first].key.endswith(self.lexicon.qualities or ("\0",)):
-            return False
-        return place > 0 and self.marks[place - 1].plays("noun", "soft")
-
     def _told(self, place: int) -> None:
         """Only "(films that) I have seen" asks for what is known; "I have seen a lot of horror" tells something."""
         mark = self.marks[place]
@@ -248,7 +222,7 @@ class ContextReader(Alternatives):
             return
         if before is not None and not before.plays("sign", "and", "contrast"):
             return
-        for after in self.marks[place + 1 : place + 1 + _NEAR]:
+        for after in self.marks[place + 1 : place + 1 + NEAR]:
             if after.plays("article", "noun", "quality", "known", "unknown", "value", "amount"):
                 self.marks[place] = replace(mark, roles=("open",))
             if not after.plays("filler") or after.plays("of_what"):
@@ -270,7 +244,7 @@ class ContextReader(Alternatives):
     def _likened(self, place: int) -> None:
         """Behind the title that it compares with, it says nothing of what follows ("和《X》有点像的喜剧"), or that it differs."""
         at = place - 1
-        while at >= max(0, place - _NEAR) and self.marks[at].plays("filler", "soft", "graded"):
+        while at >= max(0, place - NEAR) and self.marks[at].plays("filler", "soft", "graded"):
             at -= 1
         if not self._is_han or at < 0 or not self.marks[at].plays("title"):
             return
@@ -281,11 +255,25 @@ class ContextReader(Alternatives):
 
     def _further(self, place: int) -> None:
         """An "and" that begins a clause begins a further condition, unless it goes on counting; `bare`: with a name alone."""
-        mark, after = self.marks[place], self.marks[place + 1 : place + 1 + _NEAR]
+        mark, after = self.marks[place], self.marks[place + 1 : place + 1 + NEAR]
         if not place or not self._is_comma(place - 1) or not after:
             self.marks[place] = replace(mark, roles=tuple(role for role in mark.roles if role != "further") or ("and",))
         elif after[0].plays("value", "title"):
             self.marks[place] = replace(mark, roles=(*mark.roles, "bare"))
+
+    def _apart(self, place: int) -> None:
+        """What is known begins a condition of its own behind an "and", but not with an "any": "without A and that I know"."""
+        words = tuple(token.key for token in self.tokens[self.marks[place].first : self.marks[place].last])
+        begins = {role for length in (1, 2) for role in self.lexicon.strong.get(words[:length], ())}
+        relative = bool({"clause", "from"}.intersection(begins))  # "and that I know", "and from my history"
+        for mark in reversed(self.marks[max(0, place - NEAR) : place]):
+            if mark.plays("and"):
+                if relative or mark is self.marks[place - 1]:
+                    self.marks[place] = replace(self.marks[place], roles=(*self.marks[place].roles, "apart"))
+                return
+            if mark.plays("any", "any_other") or not mark.plays("filler", "noun", "firm", "from", "exactly", "one"):
+                return
+            relative = relative or mark.plays("noun", "firm", "from", "exactly", "one")
 
 
 def in_context(marks: Sequence[Mark], tokens: Sequence[Token], lexicon: Lexicon) -> list[Mark]:

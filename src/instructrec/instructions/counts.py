@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from instructrec.instructions.lengths import MOST_BETWEEN, LengthReader
 from instructrec.instructions.lexicon import Lexicon
 from instructrec.instructions.marks import Mark
 from instructrec.instructions.tokens import Token
@@ -16,11 +17,9 @@ _QUANTIFIERS = {
     "since": "at_least", "until": "at_most", "after": "more", "before": "fewer", "exactly": "exactly", "list": "list",
     "between": "between",
 }  # fmt: skip
-_MOST_BETWEEN = 4
-"""Marks that may stand between a number and the words that qualify it."""
 
 
-class CountReader:
+class CountReader(LengthReader):
     """Reads amounts from left to right.
 
     An amount is one mark of the roles "amount", a kind ("plain", "at_least", "at_most", "exactly", "list", "share", "few",
@@ -29,12 +28,10 @@ class CountReader:
     """
 
     def __init__(self, marks: Sequence[Mark], tokens: Sequence[Token], lexicon: Lexicon) -> None:
-        self.marks = marks
-        self.tokens = tokens
+        super().__init__(marks, tokens, lexicon)
         follows = zip(marks, marks[1:], strict=False)
         self._ones = sum(mark.plays("article") and mark.low is not None and after.plays("value") for mark, after in follows)
         """How many things stand with an article that also means one ("一部喜剧，一部剧情片"): several are counted."""
-        self.lexicon = lexicon
 
     def read(self) -> list[Mark]:
         """The marks, with each amount as one mark."""
@@ -65,7 +62,7 @@ class CountReader:
 
     def _quantified(self, place: int, kind: str) -> tuple[Mark, int] | None:
         at = place + 1
-        while at < len(self.marks) and at - place < _MOST_BETWEEN and self._may_stand_between(at):
+        while at < len(self.marks) and at - place < MOST_BETWEEN and self._may_stand_between(at):
             at += 1
         if at >= len(self.marks):
             return None
@@ -119,13 +116,29 @@ class CountReader:
                 return self._made(("span", "count"), place, to + 2, low=number, high=second)
         if self._counts_other(place):
             return None
+        if self._is_capped(place):
+            return self._made(("at_most", "count"), place, place + 1, low=0.0, high=number)
         after = self._behind(place + 1)
-        if after is not None and self.marks[after].plays("since_after", "until_after"):
+        if after is not None and self.marks[after].plays("exact_after"):
+            return self._made(("exactly", "count"), place, after + 1, low=number, high=number)  # "four exactly should be ..."
+        if after == place + 1 and self.marks[after].plays("enough") and self.marks[after].plays("soft_after"):
+            return self._made(("plain", "count", "asked"), place, after + 1, low=number, high=number)  # "twelve would suit me"
+        bound = after is not None and self.marks[after].plays("since_after", "until_after")
+        if after is not None and bound and not (after == place + 1 and self.marks[after].plays("enough")):
             at_least = self.marks[after].plays("since_after")  # "three or more"
             bounds = (number, None) if at_least else (0.0, number)
             return self._made(("at_least" if at_least else "at_most", "count"), place, after + 1, low=bounds[0], high=bounds[1])
         vague = ("vague",) if mark.plays("vague") else ()
         return self._made(("plain", "count", *vague), place, place + 1, low=number, high=number)
+
+    def _is_capped(self, place: int) -> bool:
+        """Whether the words before only let so many of something in: "limit comedies to two"."""
+        if place < 3 or not self.marks[place - 1].plays("to", "cap_at", "filler") or not self.marks[place - 2].plays("value"):
+            return False
+        at = place - 3
+        while at > 0 and self.marks[at].plays("article", "value"):
+            at -= 1
+        return self.marks[at].plays("cap")
 
     def _behind(self, place: int) -> int | None:
         """The mark behind a number and its measure word."""
@@ -144,7 +157,7 @@ class CountReader:
                 qualified
                 or partitive
                 or self._closes(place)
-                or (self.lexicon.script == "han" and any(at.plays("since_after") for at in self.marks[place + 1 : place + 2]))
+                or ((mark.plays("one") or self.lexicon.script == "han") and self._is_bounded_behind(place))
                 or (not mark.plays("one") and self._ones > 1 and self._is_before_value(place))
             )
             return mark.low if counts or (mark.plays("one") and self._is_numeral(place)) else None
@@ -153,11 +166,16 @@ class CountReader:
         is_count = mark.low.is_integer() if isinstance(mark.low, float) else True
         return mark.low if is_count and (0 if qualified else 1) <= mark.low <= MOST_ITEMS else None
 
+    def _is_bounded_behind(self, place: int) -> bool:
+        """Whether words right behind make a bound of it: "one or more"."""
+        after = self.marks[place + 1 : place + 2]
+        return bool(after) and after[0].plays("since_after", "until_after", "enough")
+
     def _closes(self, place: int) -> bool:
         """Whether it ends a clause and stands behind a value or an order, or alone: "香水一瓶", "推荐一个就行"."""
         if self.lexicon.script != "han":
             return False
-        further = self.marks[place + 1 : place + 1 + _MOST_BETWEEN]
+        further = self.marks[place + 1 : place + 1 + MOST_BETWEEN]
         after = next((mark for mark in further if not mark.plays("filler") or mark.plays("of_what")), None)
         behind = place == 0 or self.marks[place - 1].plays("value", "exactly", "alone", "firm", "list", "sign", "further")
         return behind and (after is None or after.plays("sign"))
@@ -183,6 +201,10 @@ class CountReader:
         before = self.marks[place - 1]
         other = before.plays("owner", "noun", "unit", "value", "unknown", "count", "number") and self.lexicon.script != "han"
         after = self.marks[place + 1] if place + 1 < len(self.marks) else None
+        if before.plays("owner") and after is not None and after.plays("list") and self._ends(place + 2):
+            return False  # "your 12 best"
+        if after is not None and (after.plays("enough") or (before.plays("from", "owner") and self._is_noun(place + 1))):
+            return False  # "time for 12 things", "my four options", "twelve will do"
         if before.plays("value") and after is not None and after.plays("value"):
             other = False  # "3 comedies 2 dramas"
         if self.lexicon.script == "han":
@@ -246,69 +268,3 @@ class CountReader:
             flags.append("each")
         flags += self._asked_flags(place, end, flags)
         return Mark(("amount", *flags), self.marks[place].first, self.marks[end - 1].last, low=low, high=high), end
-
-    def _asked_flags(self, place: int, end: int, flags: Sequence[str]) -> list[str]:
-        """Whether it can be the length of the list ("asked"), or stands behind what it counts ("listed")."""
-        if self._is_listed(place, end):
-            return ["measured", "listed"]
-        measured = self.lexicon.script == "han" and flags[0] == "plain" and "measured" in flags
-        bare = flags[0] in ("plain", "exactly", "list", "span") or self._is_bound(place, end)
-        stands = measured and self._stands_alone(place, end)
-        return ["asked"] if stands or self._is_asked(place, end, self._before(place), bare=bare) else []
-
-    def _is_listed(self, place: int, end: int) -> bool:
-        """Whether the number stands behind what it counts: "comedies: 3, dramas: 2"."""
-        if (
-            place < 2
-            or not self.marks[place - 1].plays("sign")
-            or self.tokens[self.marks[place - 1].first].key not in (":", "x", "×")
-        ):
-            return False
-        return self.marks[place - 2].plays("value") and (end >= len(self.marks) or self.marks[end].plays("sign", "and"))
-
-    def _stands_alone(self, place: int, end: int) -> bool:
-        """Whether the clause names nothing that the number could count ("周末片单六部，……")."""
-        behind = (mark for mark in self.marks[end : end + _MOST_BETWEEN] if not mark.plays("filler") or mark.plays("of_what"))
-        if not next(behind, self.marks[-1]).plays("sign", "filler"):
-            return False
-        for mark in reversed(self.marks[max(0, place - 2 * _MOST_BETWEEN) : place]):
-            if mark.plays("sign"):
-                return True
-            if mark.plays("value", "range", "title", "amount", "of_them"):
-                return False
-        return place < 2 * _MOST_BETWEEN
-
-    def _is_bound(self, place: int, end: int) -> bool:
-        """Whether the whole clause is a length with a bound: "max 5", "5 max"."""
-        upper = self.marks[place].plays("until") or self.marks[end - 1].plays("until_after")
-        return upper and (end >= len(self.marks) or self.marks[end].plays("sign"))
-
-    def _before(self, place: int) -> Mark | None:
-        return self.marks[place - 1] if place else None
-
-    def _is_noun(self, end: int) -> bool:
-        return end < len(self.marks) and self.marks[end].plays("noun")
-
-    def _is_asked(self, place: int, end: int, before: Mark | None, *, bare: bool) -> bool:
-        """Whether it can be the length of the list: a general noun follows, or nothing does and an order stands before."""
-        for mark in self.marks[end : end + _MOST_BETWEEN]:
-            if mark.plays("noun", "like", "fresh", "familiar"):
-                return True
-            if not mark.plays("quality", "known", "unknown", "article", "filler", "from"):
-                break
-        ends = end >= len(self.marks) or self.marks[end].plays("sign")
-        if bare and ends and before is not None and before.plays("whole_of"):
-            return True  # "a marathon of twelve: ..."
-        if not bare or (end < len(self.marks) and self.marks[end].plays("unknown", "known", "number", "year")):
-            return False
-        at = place - 1
-        while (
-            at >= 0
-            and place - at < _MOST_BETWEEN
-            and self.marks[at].plays("filler", "article")
-            and not self.marks[at].plays("list")
-        ):
-            at -= 1
-        if at < 0 or self.marks[at].plays("firm", "list", "contrast", "exactly", "further"):
-            return True
-        return self.marks[at].plays("sign", "and") and not (before is not None and before.plays("noun"))

@@ -91,7 +91,7 @@ def strict_bound(bound: float, direction: int) -> float | None:
 def _number(value: float | None) -> str:
     if value is None:
         return ""
-    return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
+    return str(int(value)) if float(value).is_integer() else format(Decimal(repr(value)), "f")
 
 
 def _quoted(value: str, words: Lexicon) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from instructrec.core import Instruction
 from instructrec.errors import QueryError
+from instructrec.instructions.agreement import Reader
 from instructrec.instructions.lexicon import lexicon, lexicon_for
 from instructrec.instructions.limits import instruction_from_json, instruction_to_json
 from instructrec.instructions.parse import parse
@@ -32,8 +33,17 @@ class Dialogue:
         """What holds now; none where nothing was asked yet."""
         return self.turns[-1] if self.turns else None
 
-    def say(self, text: str, catalog: Catalog, *, language: str = "en", shown: Sequence[ItemId] = (), n: int = 10) -> Dialogue:
-        """Go on by one sentence; `shown` are the items of the last list, best first, which it may point at.
+    def say(
+        self,
+        text: str,
+        catalog: Catalog,
+        *,
+        language: str = "en",
+        shown: Sequence[ItemId] = (),
+        n: int = 10,
+        lm: Reader | None = None,
+    ) -> Dialogue:
+        """Go on by one sentence; `shown` are the items of the last list, best first, which it may point at; `lm` as for `parse`.
 
         "undo" takes the last sentence back, "start over" all of them. Never raises.
         """
@@ -44,7 +54,7 @@ class Dialogue:
         if spoken in words.reset:
             return Dialogue()
         pointed = _pointed(text, words, catalog, self.standing, shown)
-        found = replace(parse(pointed, catalog, language=language, n=n), text=text)
+        found = replace(parse(pointed, catalog, language=language, n=n, lm=lm), text=text)
         found = compared(found, pointed, catalog, shown, language=_language(text, language))
         return Dialogue((*self.turns, refine(self.standing, found, catalog, instead=_has(text, words.instead))))
 

@@ -66,7 +66,7 @@ class ExampleFinder:
 
     def _in_quotes(self, words: tuple[str, ...], place: int, end: int) -> Name | None:
         refs, codes = self.vocabulary.find(words), self.vocabulary.titles.get(words, ())
-        example = self.expect == "example" or self.keys[place] in _TITLE_QUOTES
+        example = self.expect in ("example", "quoted") or self.keys[place] in _TITLE_QUOTES
         if refs and not (codes and example):
             return Name("value", end, refs)
         if not codes:
@@ -89,6 +89,8 @@ class ExampleFinder:
     def _may_be_title(self, words: tuple[str, ...], place: int) -> bool:
         written = self._is_capital(place, place + len(words)) or (self.lexicon.script == "han" and len(words) >= _SURE)
         plain = all(self._is_plain(word) for word in words)
+        if self.vocabulary.find(words) and len(words) == 1:
+            return False
         if self.expect == "example":
             alone = self._is_alone(words, place)
             return written or len(words) > 1 or (not plain and alone)
@@ -156,7 +158,7 @@ class ExampleFinder:
         for at in range(place, stop):
             if not self.tokens[at].text[:1].isupper() and not (at > place and number(self.keys[at]) is not None):
                 break
-            if at > place and self.vocabulary.find((self.keys[at],)):
+            if self.vocabulary.begins(self.keys[at : at + _LONGEST_NAME]):
                 break
             end = at + 1
         only_article = end == place + 1 and self._is_plain(self.keys[place])

@@ -189,7 +189,7 @@ class _State:
         ]
 
     def _attributes(self, *, counted: bool) -> list[Piece]:
-        return [Piece("word", name) for name in self.catalog.numbers if name not in self.used[counted]]
+        return [Piece("word", name) for name in self.catalog.quantities if name not in self.used[counted]]
 
     def _partners(self, values: Sequence[Piece], *, counted: bool) -> list[Piece]:
         """Values behind some that can be joined to them by "or": of the same attribute."""

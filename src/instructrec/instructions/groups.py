@@ -10,6 +10,7 @@ from instructrec.instructions.reads import Read
 
 _MOST_BEHIND = 20
 """A greater number behind a value rather counts something else ("lamps under 50")."""
+_BOUNDS = ("since_after", "until_after", "exact_after")
 _NEAR = 6
 _LONGEST_BODY = 40
 """Marks that one condition may have; keeps the reading linear."""
@@ -117,7 +118,14 @@ def _listed_before(reads: Sequence[Read], at: int) -> list[int]:
 def _limited(group: Group, reads: Sequence[Read]) -> None:
     """Words behind the condition that make a plain number a bound: "two thrillers at most"."""
     after = _bound_after(reads, group.last + 1) if group.body else None
-    if after is None or "plain" not in group.roles or not after.plays("since_after", "until_after"):
+    if (
+        after is None
+        or not {"plain", "exactly"}.intersection(group.roles)
+        or not after.plays("since_after", "until_after", "exact_after")
+    ):
+        return
+    if after.plays("exact_after"):
+        group.roles = ("amount", "exactly", *group.roles[2:])
         return
     at_least = after.plays("since_after")
     group.roles = ("amount", "at_least" if at_least else "at_most", *group.roles[2:])
@@ -128,14 +136,14 @@ def _bound_after(reads: Sequence[Read], start: int) -> Mark | None:
     """The bound that ends the clause which begins at `start`, if nothing else is said in it."""
     for index in range(start, min(start + _NEAR, len(reads))):
         mark = reads[index].mark
-        if mark.plays("since_after", "until_after"):
+        if mark.plays(*_BOUNDS):
             return mark
         if mark.is_content or mark.plays("negation", "contrast", "and", "or") or (mark.plays("sign") and index > start):
             return None
         if mark.plays("sign"):
-            ends = index + 2 >= len(reads) or reads[index + 2].mark.plays("sign")
+            ends = index + 2 >= len(reads) or reads[index + 2].mark.plays("sign", "and", "contrast")
             after = reads[index + 1].mark if index + 1 < len(reads) else None
-            return after if ends and after is not None and after.plays("since_after", "until_after") else None
+            return after if ends and after is not None and after.plays(*_BOUNDS) else None
     return None
 
 
@@ -145,10 +153,11 @@ def _body(reads: Sequence[Read], at: int) -> list[int]:
     named = False
     for index in range(at + 1, min(at + _LONGEST_BODY, len(reads))):
         read = reads[index]
-        if read.sentence != reads[at].sentence or read.mark.plays("amount"):
+        if read.sentence != reads[at].sentence or read.mark.plays("amount") or (found and _ends_body(reads, index, named=named)):
             break
-        if read.mark.plays("named"):
-            named = True  # "at least 2 with genre: Comedy and year: 1990": a condition for each name
+        if read.mark.plays("named") and not named:
+            # "at least 2 with genre: Comedy and year: 1990": a condition for each name
+            named = not any(between.mark.plays("and", "sign") for between in reads[at + 1 : index])
         if not read.mark.is_content:
             continue
         if not named and (not _goes_on(reads, at, index, found) or _has_own_amount(reads, index)):
@@ -158,6 +167,13 @@ def _body(reads: Sequence[Read], at: int) -> list[int]:
         elif read.mark.plays("title"):
             break
     return found
+
+
+def _ends_body(reads: Sequence[Read], index: int, *, named: bool) -> bool:
+    """Whether a condition of the whole list begins: "at least two comedies, and it must be ...", "..., with ..."."""
+    mark = reads[index].mark
+    apart = mark.plays("including", "clause") and reads[index - 1].mark.plays("sign")
+    return apart or mark.plays("firm", "contrast", "list") or (mark.plays("named") and not named)
 
 
 def _has_own_amount(reads: Sequence[Read], index: int) -> bool:
@@ -171,7 +187,9 @@ def _has_own_amount(reads: Sequence[Read], index: int) -> bool:
 def _goes_on(reads: Sequence[Read], at: int, index: int, found: Sequence[int]) -> bool:
     """Whether the content at `index` still belongs to the condition that began behind `at`."""
     read = reads[index]
-    if read.polarity != reads[at].polarity or read.soft or read.joint == "new":
+    if read.polarity != reads[at].polarity or read.soft or read.joint == "new" or (read.comma and (read.article or not found)):
+        return False
+    if read.polarity == "exclude" and read.trigger != reads[at].trigger:
         return False
     if read.comma and not found:
         return False  # "just three, comedies or dramas"
@@ -213,6 +231,8 @@ def _with_articles(groups: Sequence[Group], reads: Sequence[Read]) -> list[Group
             read = reads[index]
             if not (read.mark.plays("value") and read.article and read.joint == "and" and read.polarity == "include") or read.soft:
                 break
+            if any(between.mark.plays("some", "including") for between in reads[group.last + 1 : index]):
+                break  # "at least two comedies among them, and some dramas": how many goes without saying
             body = [index, *_body(reads, index)]
             out.append(Group(index, ("amount", "plain", "article"), 1, 1, body, "and"))
             start = body[-1] + 1
@@ -226,6 +246,8 @@ def _article_before(groups: Sequence[Group], reads: Sequence[Read]) -> list[Grou
         return []
     before = [index for index in range(first.at) if reads[index].mark.is_content]
     alone = all(reads[i].mark.plays("value") and reads[i].polarity == "include" and not reads[i].soft for i in before)
+    if any(read.mark.plays("some") for read in reads[: first.at]):
+        return []
     if not before or not alone or not reads[before[0]].article or any(reads[i].joint != "adjacent" for i in before[1:]):
         return []
     return [Group(before[0], ("amount", "plain", "article"), 1, 1, before, "new")]

@@ -24,7 +24,7 @@ def read_scopes(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[Read]:
         read = reads[index]
         after = reads[content[position + 1]] if position + 1 < len(content) else None
         if after is None or (after.polarity, after.soft) != (read.polarity, read.soft) or after.joint == "new":
-            closing = _default(reads, index)
+            closing = _default(reads, index, content[position - 1] if position else None)
         if read.joint == "comma" and closing == "or" and _is_other(_named_before(reads, content[:position]), read):
             closing = "and"  # "a lipstick, red or pink"
         if read.joint == "comma" and closing == "and" and position and _ends_list(reads[content[position - 1]], read):
@@ -60,6 +60,7 @@ def _attributes(read: Read) -> set[str]:
     return {mark.attribute} if mark.plays("range") and mark.attribute else {ref.attribute for ref in mark.refs}
 
 
-def _default(reads: Sequence[Read], index: int) -> Joint:
+def _default(reads: Sequence[Read], index: int, before: int | None) -> Joint:
     """Without a closing word a comma means "and", except between plurals ("comedies, dramas")."""
-    return "or" if reads[index].mark.plural else "and"
+    plurals = before is None or reads[before].mark.plural or not reads[before].mark.plays("value")
+    return "or" if reads[index].mark.plural and plurals else "and"

@@ -17,6 +17,7 @@ Comparison: TypeAlias = tuple[str, str]
 """What is compared ("price") and how: "after" (strictly above), "before" (strictly below), "since" or "until" (not beyond)."""
 
 _MIN_STEM = 4
+_PLAIN = re.compile(r"[a-z]+(?:'[a-z]+)?(?: [a-z]+(?:'[a-z]+)?)*")
 _SET = re.compile(r"<(\w+)>")
 
 
@@ -32,7 +33,8 @@ class Lexicon:
     `kind_words`: phrases that speak of one.
     `compare`: phrase -> comparison; those of `compare_than` compare only behind a "than". `qualities`: endings of adjectives;
     `bound`: words that no phrase may cut; `syllables`: see SoundSpeller; `subjects`: words for the person who asks;
-    `links`: what a comparison ends in before what it compares with.
+    `links`: what a comparison ends in before what it compares with; `reach`: first two words, stemmed, of phrases of three and
+    more -> words of the longest one.
     """
 
     language: str
@@ -62,14 +64,11 @@ class Lexicon:
     words: frozenset[str]
     strong_words: frozenset[str]
     links: frozenset[str]
+    reach: Mapping[Phrase, int]
 
     def stem(self, word: str) -> str:
         """A word without its plural ending, only for comparing."""
-        if len(word) >= _MIN_STEM:
-            for ending, single in self.plural:
-                if word.endswith(ending):
-                    return word[: len(word) - len(ending)] + single
-        return word
+        return _stem(word, self.plural)
 
     def is_subject(self, word: str) -> bool:
         """Whether a word speaks of the person who asks."""
@@ -102,6 +101,7 @@ def _read(table: Mapping[str, Any]) -> Lexicon:
     shares = {keys(phrase): float(share) for phrase, share in table["shares"].items()}
     compare, compare_than = _comparisons(table["compare"]), _comparisons(table["compare_than"])
     sure = (strong, decades, parts, shares, compare)
+    plural = tuple((ending, single) for ending, single in table["endings"]["plural"])
     return Lexicon(
         links=frozenset(words[-1] for words, roles in strong.items() if "than" in roles) | {"as"},
         language=table["language"],
@@ -118,7 +118,7 @@ def _read(table: Mapping[str, Any]) -> Lexicon:
         compare=compare,
         compare_than=compare_than,
         suffixes=tuple(table["endings"]["suffixes"]),
-        plural=tuple((ending, single) for ending, single in table["endings"]["plural"]),
+        plural=plural,
         adjective=tuple((ending, noun) for ending, noun in table["endings"]["adjective"]),
         decade_ending=keys(table["endings"]["decade"]),
         qualities=tuple(table["endings"]["quality"]),
@@ -130,7 +130,25 @@ def _read(table: Mapping[str, Any]) -> Lexicon:
         describe=table["describe"],
         words=_words((*sure, weak, counts, vague, compare_than)),
         strong_words=_words((*sure, counts, vague)),
+        reach=_reach((*sure, weak, counts, vague, compare_than), plural),
     )
+
+
+def _stem(word: str, plural: Iterable[tuple[str, str]]) -> str:
+    if len(word) >= _MIN_STEM:
+        for ending, single in plural:
+            if word.endswith(ending):
+                return word[: len(word) - len(ending)] + single
+    return word
+
+
+def _reach(tables: Iterable[Iterable[Phrase]], plural: tuple[tuple[str, str], ...]) -> dict[Phrase, int]:
+    reach: dict[Phrase, int] = {}
+    for phrase in (phrase for table in tables for phrase in table if len(phrase) > 2):
+        # "1990" is not the singular of "1990s".
+        start = tuple(word if word[:1].isdigit() else _stem(word, plural) for word in phrase[:2])
+        reach[start] = max(reach.get(start, 2), len(phrase))
+    return reach
 
 
 def _words(tables: Iterable[Iterable[Phrase]]) -> frozenset[str]:
@@ -162,16 +180,21 @@ def _roles(table: Mapping[str, Any], sets: Mapping[str, Any]) -> dict[Phrase, tu
     for role, phrases in table.items():
         for phrase in phrases:
             for spelled in _expanded(phrase, sets):
-                words = keys(spelled)
+                words = _keys(spelled)
                 roles[words] = tuple(dict.fromkeys((*roles.get(words, ()), role)))
     return roles
+
+
+def _keys(phrase: str) -> Phrase:
+    """As `keys`, and quicker for the many phrases of plain words."""
+    return tuple(phrase.replace("'", "").split()) if _PLAIN.fullmatch(phrase) else keys(phrase)
 
 
 def _expanded(phrase: str, sets: Mapping[str, Any]) -> Iterator[str]:
     """A phrase with every word of the sets it names: "I <have> seen" for each way to say <have>."""
     found = _SET.search(phrase)
     if found is None:
-        yield phrase
+        yield phrase.replace(" '", "'")
         return
     for word in sets[found.group(1)]:
         yield from _expanded(phrase[: found.start()] + word + phrase[found.end() :], sets)

@@ -11,7 +11,7 @@ from instructrec.instructions.figures import FigureReader
 from instructrec.instructions.lexicon import Comparison, Lexicon
 from instructrec.instructions.render import FIRST_YEAR, LAST_YEAR
 from instructrec.instructions.tokens import Token, number
-from instructrec.instructions.vocabulary import Ref, Vocabulary
+from instructrec.instructions.vocabulary import LONGEST_PHRASE, Ref, Vocabulary
 
 CONTENT = frozenset(
     {"value", "range", "title", "quality", "known", "unknown", "number", "year", "decade", "count", "unit", "amount"}
@@ -20,6 +20,9 @@ CONTENT = frozenset(
 
 _LONGEST_MISTYPED = 8
 _JOINED = re.compile(r"([a-z]+)(\d{1,3})")
+_DASHES = ("-", "–", "—")
+_BOUNDS = {"since", "until", "exactly"}
+_LIMITS = {"since", "until", "before", "after", "negation", "exactly"}
 _TIMES = re.compile(r"([1-9]\d?)x|x([1-9]\d?)")
 _DECADE = re.compile(r"(\d{2}|\d{4})s")
 
@@ -70,7 +73,7 @@ class Scanner:
         marks: list[Mark] = []
         place = 0
         while place < len(self.tokens):
-            mark = self._example(place) or self._figures(place) or self._phrase(place) or self._single(place)
+            mark = self._dash(place) or self._example(place) or self._figures(place) or self._phrase(place) or self._single(place)
             marks.append(mark)
             place = mark.last
             self._expect(mark)
@@ -84,7 +87,8 @@ class Scanner:
         elif mark.plays("like", "than") or (mark.compare is not None and self.tokens[mark.last - 1].key in self.lexicon.links):
             examples.expect = "example"
         elif mark.plays("title"):
-            pass
+            quoted = not self.tokens[mark.first].is_word
+            examples.expect = "quoted" if quoted and examples.expect == "example" else examples.expect
         elif mark.is_content or (self.lexicon.script == "han" and mark.plays("filler")):
             examples.expect = ""
         elif mark.plays("negation", "before", "after", "since", "until", "another", "familiar", "fresh"):
@@ -114,6 +118,22 @@ class Scanner:
         found = self.examples.find(place)
         return None if found is None else Mark((found.role,), place, found.end, found.refs, items=found.items)
 
+    def _dash(self, place: int) -> Mark | None:
+        """A dash between spaces that parts two thoughts, and not two numbers."""
+        token = self.tokens[place]
+        if token.text not in _DASHES or self.lexicon.script == "han" or not 0 < place < len(self.tokens) - 1:
+            return None
+        before, after = self.tokens[place - 1], self.tokens[place + 1]
+        spaced = before.end < token.start and token.end < after.start
+        low, high = number(before.key.removesuffix("s")), number(after.key.removesuffix("s"))
+        bounded = any(
+            _BOUNDS & set(self.lexicon.strong.get(self.keys[at : place - 1], ())) for at in range(max(0, place - 4), place)
+        )
+        if low is not None and high is not None and (bounded or low < FIRST_YEAR <= high):
+            return Mark(("sign",), place, place + 1) if spaced else None  # "at most 0.9 - 1990 and later"
+        ascends = low is not None and high is not None and (high > low or high > low % 100 > 0 or len(before.key) == len(after.key))
+        return Mark(("sign",), place, place + 1) if spaced and not ascends else None
+
     def _figures(self, place: int) -> Mark | None:
         """A number at `place` that is written in a way of its own."""
         found = self.figures.find(place)
@@ -137,7 +157,8 @@ class Scanner:
     def _cuts(self, start: int, end: int) -> bool:
         """Whether a phrase would begin or end in the middle of a longer word."""
         bound = self.lexicon.bound
-        if end - start > 1 and (self._joins_number(start, end) or self._corrects_into(start, end) or self._bounds_into(start, end)):
+        cutting = (self._joins_number, self._corrects_into, self._runs_on, self._bounds_into)
+        if end - start > 1 and any(cuts(start, end) for cuts in cutting):
             return True
         return bool(bound) and (self.keys[end - 1 : end + 1] in bound or (start > 0 and self.keys[start - 1 : start + 1] in bound))
 
@@ -146,14 +167,48 @@ class Scanner:
         joins = {"or", "and"}.intersection(self.lexicon.strong.get(self.keys[start : start + 1], ()))
         if not joins or end >= len(self.keys) or joins.intersection(self.lexicon.strong.get(self.keys[start:end], ())):
             return False
+        if _LIMITS.intersection(self.lexicon.strong.get(self.keys[end - 1 : end], ())) and self.tokens[end].is_word:
+            lead = [number(key) is not None for key in self.keys[end : end + 3]]  # "and before the year 1990"
+            return any(lead) and all(key in self.lexicon.words for key in self.keys[end : end + lead.index(True)])
         return self.keys[end][:1].isdigit() or "than" in self.lexicon.strong.get(self.keys[end : end + 1], ())
 
     def _corrects_into(self, start: int, end: int) -> bool:
-        """Whether the "no" that ends a correction belongs to what follows ("actually no horror")."""
+        """Whether the "no" that ends a phrase belongs to what follows ("actually no horror", "and no more horror")."""
         roles = self.lexicon.strong.get(self.keys[start:end], ())
-        if "correction" not in roles or not self.lexicon.negates(self.keys[end - 1]) or end >= len(self.keys):
+        if end >= len(self.keys) or not self.tokens[end].is_word:
             return False
-        return self.tokens[end].is_word and self.keys[end] not in self.lexicon.words
+        if "nothing_else" in roles and self.lexicon.negates(self.keys[end - 1]):
+            return "nothing_else" not in self.lexicon.strong.get(self.keys[end - 1 : end + 1], ())
+        if "until_after" in roles and "negation" not in roles and any(self.lexicon.negates(word) for word in self.keys[start:end]):
+            noun = "noun" in self.lexicon.weak.get(self.keys[end : end + 1], ())
+            return noun or self.vocabulary.begins(self.keys[end : end + LONGEST_PHRASE])
+        return "correction" in roles and self.lexicon.negates(self.keys[end - 1]) and self.keys[end] not in self.lexicon.words
+
+    def _runs_on(self, start: int, end: int) -> bool:
+        """Whether its last word begins another phrase: a "one of" that speaks of the list ("one of them"), "up to" behind "and"."""
+        if self._joins_phrase(start, end) or any(
+            self.vocabulary.find(self.keys[end - 1 : last]) for last in range(end + 1, min(end + 4, len(self.keys) + 1))
+        ):
+            return True
+        roles = self.lexicon.strong.get(self.keys[start:end], ())
+        further = (self.keys[end - 1 : last] for last in range(end + 1, min(end + 3, len(self.keys)) + 1))
+        beyond = {role for words in further for role in self.lexicon.strong.get(words, ())}
+        if "or_after" in roles and any(
+            _BOUNDS & set(self.lexicon.strong.get(self.keys[at:start], ())) for at in range(max(0, start - 3), start)
+        ):
+            return True  # "not more than one of those comedies"
+        if self.lexicon.negates(self.keys[end - 1]) and {"since", "until"} & beyond and not {"since", "until"}.intersection(roles):
+            return True  # "please no more than two"
+        if end - start > 2 and "one_of" in beyond and "one_of" not in roles:
+            return True  # "is there any of A and B"
+        return ("one_of" in roles and bool({"of_them", "each"} & beyond)) or ("since_after" in roles and "until" in beyond)
+
+    def _joins_phrase(self, start: int, end: int) -> bool:
+        """Whether a longer phrase begins behind its "and": "and not more | recent than"."""
+        joins = {"or", "and", "contrast"}.intersection(self.lexicon.strong.get(self.keys[start : start + 1], ()))
+        further = (self.keys[start + 1 : last] for last in range(end + 1, min(end + 4, len(self.keys)) + 1))
+        strong = self.lexicon.strong
+        return bool(joins) and any(words in self.lexicon.compare or _LIMITS & set(strong.get(words, ())) for words in further)
 
     def _bounds_into(self, start: int, end: int) -> bool:
         """Whether a Chinese phrase ends in a bound of the number behind it ("评分最高3.6", "看看不得早于1990年")."""

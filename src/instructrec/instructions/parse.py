@@ -1,4 +1,4 @@
-"""Free text to Instruction, by rules only: what must hold, what is wished, what was not understood. Nothing in a text is obeyed."""
+"""Free text to Instruction, by rules: what must hold, what is wished, what was not understood. Nothing in a text is obeyed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from instructrec.core import Instruction
+from instructrec.instructions.agreement import Reader, agree
 from instructrec.instructions.assembly import Sorted, sort_reads
 from instructrec.instructions.comparisons import ComparisonReader
 from instructrec.instructions.context import in_context
@@ -71,15 +72,18 @@ def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon) -> Reading:
     return Reading(cleaned, tuple(tokens), tuple(without_stories(corrected(reads), lexicon)))
 
 
-def parse(text: str, catalog: Catalog, *, language: str = "en", n: int = 10) -> Instruction:
+def parse(text: str, catalog: Catalog, *, language: str = "en", n: int = 10, lm: Reader | None = None) -> Instruction:
     """Understand an instruction with the words of this catalog; `n` is the length of the list where the text says none.
 
     Demands on attribute values and numbers become limits, on how many items of the list meet them quotas; titles named as
     examples become `like` and `unlike`; what the user knows already or not becomes `seen`, and a number of items `n`.
-    Preferences ("ideally", "in the mood for"), examples, moods and other words the catalog knows become the wish, which is then
-    the whole affirmative text without filler. Handed back as not understood: unknown words and names, unwanted things that no
-    limit can express ("no violence"), and what stands beyond `MAX_CHARACTERS`.
+    Preferences ("ideally", "in the mood for"), examples, moods and other words the catalog knows become the wish. Handed back as
+    not understood: unknown words and names, unwanted things that no limit can express ("no violence"), and what stands beyond
+    `MAX_CHARACTERS`.
     A text in a language without wording is not understood as a whole. Never raises.
+
+    `lm` is a model that reads beside the rules, such as `Run.understander`: asked about texts that the rules can read and that are
+    in its language. Where both differ the safer reading holds, and notes say what each of them read.
     """
     head, rest = _cut(text)
     lexicon = lexicon_for(head, language, han=han_share(head))
@@ -91,7 +95,10 @@ def parse(text: str, catalog: Catalog, *, language: str = "en", n: int = 10) -> 
     reading = read(head, Vocabulary.of(catalog, lexicon), lexicon)
     if _is_foreign(reading, lexicon):
         return Instruction(text=text, not_understood=(head.strip(), *left_over))
-    return _assembled(reading, text, left_over, Vocabulary.of(catalog, lexicon), n)
+    found = _assembled(reading, text, left_over, Vocabulary.of(catalog, lexicon), n)
+    if lm is None or lm.language != lexicon.language:
+        return found
+    return agree(found, lm.understand(text), catalog, language=language)
 
 
 def _assembled(reading: Reading, text: str, left_over: tuple[str, ...], vocabulary: Vocabulary, n: int) -> Instruction:
@@ -114,7 +121,7 @@ def _assembled(reading: Reading, text: str, left_over: tuple[str, ...], vocabula
         unlike=settled.unlike,
         seen=_seen(reading),
         n=counted.n,
-        wish=_affirmed(reading, found) if found.wishes else "",
+        wish=_wished(reading, found) if found.wishes else "",
         not_understood=tuple(dict.fromkeys((*_not_understood(reading, found), *settled.dropped, *left_over))),
         notes=tuple(dict.fromkeys((*found.notes, *settled.notes))),
     )
@@ -139,9 +146,28 @@ def _seen(reading: Reading) -> Literal["", "new", "known"]:
             continue  # "I have seen X" speaks of one item only
         if index and reads[index - 1].mark.plays("title") and reads[index].mark.plays("familiar"):
             continue
+        if reads[index].mark.plays("familiar") and (_repeats(reads, index) or _refused_again(reads, index)):
+            continue  # "no repeats of what I have seen", "no horror again"
         if read.mark.plays("fresh", "familiar") and read.polarity in ("include", "exclude"):
             return "new" if read.mark.plays("fresh") == (read.polarity == "include") else "known"
     return ""
+
+
+def _repeats(reads: Sequence[Read], index: int) -> bool:
+    """Whether what is known only says of what there should be nothing more."""
+    for read in reversed(reads[max(0, index - 4) : index]):
+        if read.mark.plays("fresh"):
+            return True
+        if not read.mark.plays("filler", "from"):
+            return False
+    return False
+
+
+def _refused_again(reads: Sequence[Read], index: int) -> bool:
+    """Whether a single word for what is known only follows something unwanted."""
+    before = reads[index - 1] if index else None
+    single = reads[index].mark.last - reads[index].mark.first == 1
+    return single and before is not None and before.mark.plays("value") and before.polarity == "exclude"
 
 
 def _cut(text: str) -> tuple[str, str]:
@@ -164,11 +190,15 @@ def _is_foreign(reading: Reading, lexicon: Lexicon) -> bool:
     return foreign > own and (foreign > 1 or negated)
 
 
-def _affirmed(reading: Reading, found: Sorted) -> str:
-    """The affirmative text from the first to the last content of each clause."""
-    clauses: dict[int, list[int]] = {}
+def _wished(reading: Reading, found: Sorted) -> str:
+    """The words that wish, from the first to the last of each clause.
+
+    Demands are left out, for the list holds nothing else anyway, but where they stand at a wish: "a dark comedy".
+    """
+    wishes, clauses = found.wishes, dict[int, list[int]]()
     for index, item in enumerate(reading.reads):
-        if item.polarity == "include" and index not in found.unused:
+        kept = not item.mark.is_content or {index - 1, index, index + 1} & wishes
+        if item.polarity == "include" and index not in found.unused and kept:
             clauses.setdefault(item.segment, []).append(index)
     parts = [_clause(reading, indices) for indices in clauses.values()]
     return ", ".join(part for part in parts if part)

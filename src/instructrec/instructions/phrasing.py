@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
+from instructrec.instructions.lexicon import lexicon
 from instructrec.instructions.render import ItemWords, Wording, attribute_phrase, wording, year_attribute
 from instructrec.tables import Catalog
 
@@ -48,6 +49,8 @@ class Phrasing:
         self.vocabulary = tuple(sorted(self.counts))
         self._attribute_words = {word for row in every.values for value in row for word in _WORD.findall(value)}
         # Chinese has no spaces: a value may stand inside what was taken for a word.
+        spoken = lexicon(language)
+        self._spoken_words = spoken.words if spoken else frozenset()
         self._inside = tuple(word for word in self._attribute_words if "\u4e00" <= word[0] <= "\u9fff")
 
     def pick(self, task: str, rng: np.random.Generator, *, held_out: bool = False) -> str:
@@ -122,7 +125,9 @@ class Phrasing:
 
     @cached_property
     def about_words(self) -> list[tuple[str, ...]]:
-        """Words of each item's title and description that are part of no attribute value and that few items share."""
+        """Words of each item's title and description that few items share, and that are no part of an attribute value and no words
+        that an instruction is made of ("free", "under").
+        """
         texts = self.catalog.texts or ("",) * len(self.catalog)
         rows = []
         for title, text in zip(self.catalog.titles, texts, strict=True):
@@ -133,7 +138,11 @@ class Phrasing:
         return [tuple(word for word in row if spread[word] <= most) for row in rows]
 
     def _is_no_value(self, word: str) -> bool:
-        return word not in self._attribute_words and not any(value in word for value in self._inside)
+        return (
+            word not in self._attribute_words
+            and word not in self._spoken_words
+            and not any(value in word for value in self._inside)
+        )
 
 
 def one_of(values: Sequence[str], rng: np.random.Generator) -> str:

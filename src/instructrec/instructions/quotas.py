@@ -82,7 +82,8 @@ def _length(groups: Sequence[Group], reads: Sequence[Read]) -> tuple[int | None,
         states = not group.body and "asked" in group.roles and group.roles[1] != "few"
         listed = "list" in group.roles
         if (states or listed) and group.low is not None and "share" not in group.roles and "rest" not in group.roles:
-            if ("partitive" in group.roles and group is not groups[0]) or reads[group.at].polarity == "exclude":
+            among = "partitive" in group.roles and any(other.is_plain for other in groups[: groups.index(group)])
+            if among or reads[group.at].polarity == "exclude":
                 continue
             if length is not None and not listed and not (group.is_plain and "noun" in group.roles):
                 continue
@@ -104,7 +105,7 @@ def _choose(groups: Sequence[Group], reads: Sequence[Read], length: int | None) 
         follows = (
             before is not None and before.is_quota and before.roles[1] in ("at_least", "at_most") and group.joint in ("and", "or")
         )
-        if "alone" in group.roles and not _has_content(reads, 0, group.at):
+        if "alone" in group.roles and "partitive" not in group.roles and not _has_content(reads, 0, group.at):
             group.roles = ("amount", "plain", *group.roles[2:])  # "just one comedy" asks for one, "..., just one comedy" allows one
         said = not group.is_plain
         if (

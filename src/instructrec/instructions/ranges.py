@@ -40,6 +40,8 @@ class RangeReader:
         self._used: set[int] = set()
         self._previous: tuple[str, int] = ("", 0)
         """Attribute of the last range, and the mark behind it."""
+        self._open: tuple[str, ...] = ()
+        """Roles of the bound that the last range lacks."""
 
     def read(self) -> list[Mark]:
         """The marks, with each range as one mark of role "range"."""
@@ -99,6 +101,7 @@ class RangeReader:
         bounds = self._blurred(bounds, attribute) if about else bounds
         bounds, self.attribute = self._shifted(bounds, attribute), None
         self._previous = (attribute, end)
+        self._open = ("until", "before") if bounds.high is None else ("since", "after") if bounds.low is None else ()
         last = self.marks[end - 1].last
         return Mark(("range",), self.marks[start].first, last, attribute=attribute, low=bounds.low, high=bounds.high), end
 
@@ -125,16 +128,20 @@ class RangeReader:
             return False
         if any(mark.plays("sign") and self.tokens[mark.first].key != "," for mark in between):
             return False
-        counts = end < len(self.marks) and self.marks[end].plays("measure", "of_them", "noun", "people", *CONTENT)
-        joined = any(mark.plays("and", "contrast", "negation") for mark in between)
-        bounds = ("since", "until", "before", "after", "since_after", "until_after")
-        joined = joined or (han and (self.marks[start].plays(*bounds) or self.marks[end - 1].plays(*bounds)))
+        counts = end < len(self.marks) and self.marks[end].plays("measure", "of_them", "noun", "people", "firm", *CONTENT)
+        joined = any(mark.plays("and", "contrast", "negation") for mark in between) or self._closes_open(start, end)
         return (joined or self.lexicon.negates(self.tokens[self.marks[start].first].key)) and not counts
 
     def _may_go_on(self, start: int, end: int) -> bool:
         """Whether a bare number can belong to what the range before spoke of: only with a bound behind it, as Chinese has it."""
         bounded = self.marks[end - 1].plays("since_after", "until_after")
         return not self.marks[start].plays("number") or (self.lexicon.script == "han" and bounded)
+
+    def _closes_open(self, start: int, end: int) -> bool:
+        """Whether the range before was open where this one ends: "at least 3, at most 4"."""
+        if self._open and self.marks[start].plays(*self._open):
+            return True
+        return self.lexicon.script == "han" and self.marks[end - 1].plays(*(f"{role}_after" for role in self._open))
 
     def _attribute_of(self, start: int, end: int) -> tuple[str | None, int]:
         named = [mark.attribute for mark in self.marks[start:end] if mark.attribute in self.vocabulary.catalog.quantities]
@@ -152,13 +159,16 @@ class RangeReader:
             and not self.marks[end].plays("named")
         ):
             return self.marks[end].attribute, end + 1
-        behind = self.marks[end + 1] if end + 1 < len(self.marks) and self.marks[end].plays("of_what") else None
-        if behind and behind.roles == ("attribute",) and behind.attribute in self.vocabulary.catalog.quantities:
-            return behind.attribute, end + 2  # "至少4的评分"
+        joins = end + 1 < len(self.marks) and self.marks[end].plays("from", "owner", "of_what")
+        if joins and self.marks[end + 1].roles == ("attribute",):
+            named_behind = self.marks[end + 1].attribute
+            if named_behind in self.vocabulary.catalog.quantities:
+                return named_behind, end + 2  # "at least 3 in rating", "至少4的评分"
         dated = any(mark.plays("year", "decade", "count") for mark in self.marks[start:end])
         if self._goes_on(start, end) and not dated and self._may_go_on(start, end):
             return self._previous[0], end
-        years = all(not mark.plays("number", "count") or self._is_short_year(mark) for mark in self.marks[start:end])
+        numbers = [mark for mark in self.marks[start:end] if mark.plays("number", "count")]
+        years = all(mark is not self.marks[start] and self._is_short_year(mark) for mark in numbers)
         return (self.vocabulary.year if years else None), end
 
     def _is_short_year(self, mark: Mark) -> bool:
@@ -166,7 +176,12 @@ class RangeReader:
 
     def _follows_dash(self, mark: Mark) -> bool:
         year = number(self.tokens[mark.first - 2].key) if mark.first > 1 else None
-        return year is not None and year >= FIRST_YEAR and self.tokens[mark.first - 1].text in "-–—~"
+        return (
+            year is not None
+            and year >= FIRST_YEAR
+            and self.tokens[mark.first].key[:1].isdigit()
+            and self.tokens[mark.first - 1].text in "-–—~"
+        )
 
     def _shifted(self, bounds: _Bounds, attribute: str) -> _Bounds:
         """Strict bounds came as infinitesimals (see `beyond`); make them the next whole number where all numbers are whole."""
@@ -217,28 +232,34 @@ class RangeReader:
     def _plain(self, value: _Bounds) -> _Bounds:
         """A value without a word before it: "1990 or later", "4 stars and up", "1990-1995", "the 80s and 90s", "1994"."""
         low, high, end = value
-        behind = ("since_after", "before_after", "until_after")
+        behind = ("since_after", "before_after", "after_after", "until_after")
         if end + 1 < len(self.marks) and self.marks[end].plays("attribute") and self.marks[end + 1].plays(*behind, "to"):
             end += 1
         if end < len(self.marks):
             follow = self.marks[end]
             if follow.plays("to") and end + 1 < len(self.marks) and self.marks[end + 1].plays("now"):
                 return _Bounds(low, None, end + 2)
-            if follow.plays("to") and (second := self._value(end + 1)) is not None and not follow.plays("and"):
-                return self._ordered(value, second)
-            if follow.plays("and") and (second := self._value(end + 1)) is not None and self._lies_between(second.end):
+            if (second := self._second(end)) is not None:
                 return self._ordered(value, second)
             if follow.plays("since_after", "to_now"):
                 return _Bounds(low, None, end + 1)
             if follow.plays("before_after"):
                 return _Bounds(None, beyond(low, -1), end + 1)
+            if follow.plays("after_after"):
+                return _Bounds(beyond(high, 1), None, end + 1)
             if follow.plays("until_after"):
                 return _Bounds(None, high, end + 1)
         return self._joined(value)
 
-    def _lies_between(self, place: int) -> bool:
-        """Whether Chinese words behind two numbers say that what is meant lies between them: "1.5和3.7之间"."""
-        return place < len(self.marks) and self.marks[place].plays("between_after")
+    def _second(self, place: int) -> _Bounds | None:
+        """The other end behind a "to", or behind an "and" that joins two ends ("1.5和3.7之间", "from 1990 and up to 1995")."""
+        if not self.marks[place].plays("and"):
+            return self._value(place + 1) if self.marks[place].plays("to") else None
+        second = self._value(place + 1)
+        if second is not None and second.end < len(self.marks) and self.marks[second.end].plays("between_after"):
+            return second
+        until = place + 2 < len(self.marks) and self.marks[place + 1].plays("until") and self.marks[place + 2].plays("year")
+        return self._value(place + 2) if until else None
 
     def _joined(self, value: _Bounds) -> _Bounds:
         """Neighbouring years or decades joined by "and" or "or" are one range; others stay apart."""
@@ -266,8 +287,8 @@ class RangeReader:
         if value is None:
             return None
         low, high, end = value
-        if "between" in roles:
-            return self._between(value)
+        if "between" in roles and ((both := self._between(value)) is not None or "until" not in roles):
+            return both
         if "until" in roles and "to" not in roles and end < len(self.marks) and self.marks[end].plays("to"):
             second = self._value(end + 1)  # "a budget of 50 to 80"
             if second is not None:
@@ -278,7 +299,7 @@ class RangeReader:
             ("before", _Bounds(None, beyond(low, -1), end)),
             ("after", _Bounds(beyond(high, 1), None, end)),
         ):
-            if role in roles:
+            if role in roles or f"{role}_range" in roles:
                 return bounds
         leads = self.marks[place].plays("from", "article", "about") and self._may_lead(self.marks[place]) and "measure" not in roles
         return self._plain(value) if leads else None

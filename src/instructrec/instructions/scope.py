@@ -3,54 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 
+from instructrec.instructions.backwards import NEAR, Backwards
 from instructrec.instructions.commas import CommaReader
 from instructrec.instructions.marks import Mark
-from instructrec.instructions.reads import Joint, Polarity, Read
+from instructrec.instructions.reads import Joint, Read
 from instructrec.instructions.tokens import Token
 
 _HANDLERS = (
     "negation", "open", "unclear", "negation_after", "soft_after", "soft", "like", "firm", "contrast", "further", "or", "and",
     "article",
 )  # fmt: skip
-_NEAR = 4
-_LONGEST_LIST = 40
-"""Marks that one list may have; keeps the reading linear."""
 
 
-@dataclass(slots=True)
-class _State:
-    polarity: Polarity = "include"
-    soft: bool = False
-    joint: Joint = "new"
-    article: bool = False
-    segment: int = 0
-    sentence: int = 0
-    trigger: int | None = None
-    example: bool = False
-    """A title was just named as an example, wanted or not."""
-    fresh: bool = False
-    """A negation or softener was just read and nothing it applies to yet."""
-    once: bool = False
-    """The negation is a prefix ("non-romantic") and reaches only the next content."""
-    noun: bool = False
-    """A general noun stands behind the last "and": "no A and things from before 1980"."""
-    head_article: bool = False
-    """The first content in the scope of the negation had an article."""
-    reads: list[Read] = field(default_factory=list)
-    content: list[int] = field(default_factory=list)
-    """Indices of the reads that say what is wanted."""
-
-
-class ScopeReader:
+class ScopeReader(Backwards):
     """Walks over the marks once and keeps what is in force."""
 
     def __init__(self, marks: Sequence[Mark], tokens: Sequence[Token]) -> None:
-        self.marks = marks
-        self.tokens = tokens
+        super().__init__(marks, tokens)
         self.commas = CommaReader(marks, tokens)
-        self.state = _State()
 
     def read(self) -> list[Read]:
         """One Read a mark, in order."""
@@ -83,14 +54,19 @@ class ScopeReader:
 
     def _content(self, mark: Mark) -> None:
         state = self.state
-        if state.example and not state.fresh and not mark.plays("title") and state.joint == "adjacent":
+        apart = state.joint == "adjacent" or (state.polarity == "include" and state.joint in ("and", "comma"))
+        if state.example and not state.fresh and not mark.plays("title") and apart:
             state.polarity, state.soft, state.trigger = "include", False, None  # "like X from the 90s": the years must hold
         was_example, state.example = state.example, mark.plays("title") and (state.soft or state.polarity != "include")
         if mark.plays("amount") and not state.fresh and (state.polarity != "include" or was_example):
             self._reset(state.joint)  # "no horror and two comedies"
         if state.joint == "and" and state.polarity != "include" and not state.fresh and state.article and not state.head_article:
             self._reset("and")  # "no romance and a happy end": the second thing has its own article, so it is wanted
-        if self._stands_apart(mark) or self._is_described(mark):
+        if state.soft and not state.fresh and state.joint == "and" and mark.plays("range", "amount") and not self._after_range():
+            self._reset("and")  # "ideally a comedy, and after 1964": a condition of another kind must hold
+        if state.spent and state.polarity == "exclude" and mark.plays("range", "amount"):
+            self._reset(state.joint)  # "nothing I know, and from after 1990"
+        if self._stands_apart(mark) or self._is_described(mark) or self._leaves_number(mark):
             self._reset(state.joint)
         if state.fresh:
             state.head_article = state.article
@@ -98,9 +74,23 @@ class ScopeReader:
             state.joint = "or"
         state.content.append(len(state.reads))
         state.reads.append(self._current(mark))
-        state.joint, state.article, state.fresh, state.noun = "adjacent", False, False, False
+        state.joint, state.article, state.fresh, state.noun, state.spent = "adjacent", False, False, False, False
         if state.once:
             state.once, state.polarity, state.trigger = False, "include", None
+
+    def _leaves_number(self, mark: Mark) -> bool:
+        """Whether only a number was unwanted, and something else follows: "the rating must not be over 4, and horror"."""
+        state = self.state
+        if state.polarity != "exclude" or state.fresh or state.joint != "and" or state.trigger is None or not state.content:
+            return False
+        last = state.reads[state.content[-1]].mark
+        named = any(near.plays("attribute") for near in self.marks[max(0, state.trigger - 2) : state.trigger + 2])
+        other = mark.plays("range") and last.plays("range") and mark.attribute != last.attribute
+        return other or named and last.plays("range") and not (mark.plays("range") and mark.attribute == last.attribute)
+
+    def _after_range(self) -> bool:
+        """Whether what was said last is a range or an amount."""
+        return bool(self.state.content) and self.state.reads[self.state.content[-1]].mark.plays("range", "amount")
 
     def _is_described(self, mark: Mark) -> bool:
         """Whether a degree only spoke of the word before: "a not too expensive mascara"."""
@@ -124,8 +114,7 @@ class ScopeReader:
         if self._joins_names(place):
             return
         state.noun = mark.plays("noun") or (state.noun and not mark.plays("and", "or"))
-        if mark.plays("fresh") and state.polarity == "exclude" and not state.fresh:
-            self._reset(state.joint)  # "nothing from there, and new to me"
+        self._begin(place)
         role = next((role for role in _HANDLERS if role in mark.roles), None)
         if role in ("negation", "open", "unclear"):
             self._negate(place, role)
@@ -135,10 +124,10 @@ class ScopeReader:
             self._behind(role, place)
         else:
             self._joining(role, mark)
-        if mark.plays("fresh", "familiar"):
-            state.fresh = False
         if self._ends_description(place):
             self._reset("adjacent")
+        if mark.plays("familiar", "fresh") and state.fresh:
+            state.fresh, state.spent = False, True  # "nothing I have seen, and in the mood for ...": the negation is used up
 
     def _joining(self, role: str | None, mark: Mark) -> None:
         """Words that begin, join or lead to something rather than judge it."""
@@ -151,6 +140,31 @@ class ScopeReader:
             state.joint = "or" if role == "or" else "and" if state.joint != "or" else "or"
         elif role == "article":
             state.article = True
+
+    def _begin(self, place: int) -> None:
+        """What begins with a word, whatever it does then."""
+        mark, state = self.marks[place], self.state
+        if mark.plays("fresh", "apart") and state.polarity == "exclude" and not state.fresh:
+            self._reset(state.joint)  # "nothing from there, and new to me"
+        if mark.plays("including") and state.polarity == "exclude" and not state.fresh and state.joint == "and":
+            self._reset("and")  # "without A and with B"
+        chosen = mark.plays("choice") and not state.fresh and state.joint in ("comma", "and")
+        if chosen or self._begins_anew(place):
+            self._reset("new")  # "no A, either B or C": what can be chosen from is a condition of its own
+        if mark.plays("likewise") and state.content and state.reads[state.content[-1]].polarity == "exclude":
+            state.polarity, state.trigger, state.fresh, state.soft = "exclude", place, True, False  # "A is out, and so is B"
+
+    def _begins_anew(self, place: int) -> bool:
+        """Whether a general noun with what it is of ("something in ...") begins a condition, unless it is an "anything"."""
+        mark, state = self.marks[place], self.state
+        if not mark.plays("noun") or mark.plays("any_other") or state.fresh or state.joint not in ("comma", "and"):
+            return False
+        after = self.marks[place + 1] if place + 1 < len(self.marks) else None
+        return (
+            after is not None
+            and after.plays("from", "including", "filler", "clause")
+            and (state.joint == "comma" or state.polarity == "include" or mark.plays("some"))
+        )
 
     def _ends_description(self, place: int) -> bool:
         """Whether a "not" within a description ends, because what is described follows ("不刺激的洁面乳")."""
@@ -186,7 +200,7 @@ class ScopeReader:
         trigger = self.state.trigger
         if self.state.polarity != "exclude" or trigger is None:
             return False
-        return place - trigger <= 2 * _NEAR and not any(mark.plays("value", "title", "range") for mark in self.marks[trigger:place])
+        return place - trigger <= 2 * NEAR and not any(mark.plays("value", "title", "range") for mark in self.marks[trigger:place])
 
     def _is_nor(self, place: int) -> bool:
         return self.tokens[self.marks[place].first].key == "nor"
@@ -210,16 +224,10 @@ class ScopeReader:
         state = self.state
         if role == "firm" and state.fresh and (state.polarity != "include" or (state.soft and not mark.plays("must"))):
             return  # "I don't really want ...", "if possible give me ..."
-        if role == "firm" and state.joint == "comma":
+        if role == "firm" and state.joint in ("comma", "and"):
             state.joint = "new"  # "sci-fi or western, just thrillers": a condition that must hold as well
         if state.polarity != "include" or state.soft or role == "contrast":
             self._reset("new" if role == "contrast" else state.joint)
-
-    def _says_nothing(self) -> bool:
-        """Whether what is in force reaches no content: a softener alone, or a negation of what is new or known."""
-        state = self.state
-        named = bool(state.content) and state.reads[state.content[-1]].trigger == state.trigger
-        return (state.soft and state.fresh) or (state.polarity == "exclude" and not state.fresh and not named)
 
     def _further(self, mark: Mark) -> None:
         """Words that begin a further condition ("，而且"), which nothing from before reaches; a bare name may go on with a list."""
@@ -233,7 +241,7 @@ class ScopeReader:
     def _reset(self, joint: Joint) -> None:
         state = self.state
         state.polarity, state.soft, state.trigger, state.fresh, state.joint = "include", False, None, False, joint
-        state.once = state.example = False
+        state.once = state.example = state.spent = False
         state.segment += 1
 
     def _behind(self, role: str, place: int) -> None:
@@ -245,79 +253,30 @@ class ScopeReader:
         if role == "negation_after" and self.state.polarity == "exclude" and not self.state.fresh:
             self._reset("adjacent")  # "除了……以外" ends here
 
-    def _backwards(self, role: str, place: int) -> None:
-        """Words that act on what stands before them: "romance-free", "a comedy or a drama if possible"."""
-        reads = self.state.reads
-        seen = self._seen_behind(place)
-        if seen is not None and role == "negation_after":
-            reads[seen] = replace(reads[seen], polarity="exclude", trigger=place)
-            return
-        listed = False
-        for index in reversed(self.state.content[-_LONGEST_LIST:]):
-            read = reads[index]
-            if role == "soft_after":
-                reads[index] = replace(read, soft=True)
-            else:
-                reads[index] = replace(read, polarity="exclude", trigger=place)
-            listed = listed or read.joint in ("and", "or")
-            linked = ("and", "or") if role == "negation_after" else ("and", "or", "adjacent", *(("comma",) if listed else ()))
-            reaches = role == "negation_after" and self._lists(index, place, listed=listed)
-            beside = role == "negation_after" and read.joint == "adjacent" and self._lies_beside(index, place)
-            if read.joint not in linked and not reaches and not beside:
-                return
-
-    def _lies_beside(self, index: int, place: int) -> bool:
-        """Whether words behind reach over this one to its neighbour: to the other half of a pair ("romantic comedies are out"),
-        over a word nobody knows, and where not one is wanted.
-        """
-        read = self.state.reads[index]
-        if read.mark.plays("unknown", "known") or self.marks[place].plays("every_one", "all"):
-            return True
-        before = self.state.reads[index - 1].mark if index else None
-        return before is not None and bool({ref.attribute for ref in before.refs} & {ref.attribute for ref in read.mark.refs})
-
-    def _lists(self, index: int, place: int, *, listed: bool) -> bool:
-        """Whether the comma before a thing only lists, so that words behind reach beyond it ("A, B and C are out")."""
-        read = self.state.reads[index]
-        if read.joint != "comma" or not read.mark.plays("value"):
-            return False
-        earlier = next((self.state.reads[at] for at in reversed(self.state.content[-_LONGEST_LIST:]) if at < index), None)
-        listed = listed and earlier is not None and not earlier.article
-        bare = earlier is not None and self._opens_clause(earlier.mark)
-        return self.tokens[read.mark.first - 1].text == "、" or (self.marks[place].plays("all") and bare) or listed
-
-    def _opens_clause(self, mark: Mark) -> bool:
-        """Whether nothing asks for it: it stands first in the text or right behind a sign."""
-        return mark.first == 0 or not self.tokens[mark.first - 1].is_word
-
-    def _seen_behind(self, place: int) -> int | None:
-        """What is new or known, if nothing else stands between it and the words behind it ("我看过的就别推荐了")."""
-        for index in range(place - 1, max(-1, place - 1 - _NEAR), -1):
-            if self.marks[index].plays("fresh", "familiar"):
-                return index
-            if self.marks[index].is_content or self.marks[index].plays("sign"):
-                return None
-        return None
-
     def _sign(self, place: int) -> None:
         token, state = self.tokens[self.marks[place].first], self.state
-        if token.key == "," and state.soft and state.fresh and place and self.marks[place - 1].plays("soft_open"):
-            return  # "if possible, a western"
-        if token.key == "," and self._says_nothing():
-            self._reset("comma" if state.joint != "new" else "new")
-            return
-        if token.ends_sentence or token.key == ",":
+        if token.ends_sentence or token.key in (",", "-"):
             self._close()
+        if token.text == "-":
+            self._reset("new")
         if token.ends_sentence:
             self._reset("new")
             self.state.sentence += 1
         elif token.key == ":" and place and self.marks[place - 1].plays("amount", "noun") and self.state.joint == "adjacent":
             self.state.joint = "comma"
+        elif token.key == ":" and place and self.marks[place - 1].plays("unknown", "known"):
+            self.state.joint = "new"
         elif token.key == "," or token.text in "–—":
-            before = state.reads[state.content[-1]].mark if state.content else None
-            unwanted = state.polarity != "include"
-            if not self.commas.goes_on(place, before, unwanted=unwanted, soft=state.soft, article=state.head_article):
-                keep = self.state.joint
-                self._reset("comma" if keep != "new" else "new")
-            elif self.state.joint == "adjacent":
-                self.state.joint = "comma"
+            if state.soft and state.fresh:
+                return  # "if possible, a western"
+            self._comma(place)
+
+    def _comma(self, place: int) -> None:
+        """A comma, or a dash for one, that goes on with a list or begins a clause."""
+        state = self.state
+        before = state.reads[state.content[-1]].mark if state.content else None
+        unwanted = state.polarity != "include"
+        if state.spent or not self.commas.goes_on(place, before, unwanted=unwanted, soft=state.soft, article=state.head_article):
+            self._reset("comma" if state.joint != "new" else "new")
+        elif state.joint == "adjacent":
+            state.joint = "comma"

@@ -48,9 +48,15 @@ _REACHING = frozenset(
         "quota_least",
         "quota_most",
         "quota_exact",
+        "new",
+        "mood",
     }
 )
 """Kinds of clauses that could take in a name behind them ("no war and comedy"): a name then begins a sentence or a part of one."""
+_COUNTING = frozenset({"count_noun", "quota_least", "quota_most", "quota_exact"})
+"""Kinds of clauses that could count the noun behind them ("two comedies, a western")."""
+_WANTED = frozenset({"include", "noun", "count_noun", "either"})
+"""Kinds of clauses that a wish or a choice could take in ("ideally war and some drama")."""
 _YEARS = ("years", "quota_before")
 _ONCE = ("count", "seen", "either", "mood")
 
@@ -97,11 +103,15 @@ class SentenceWriter(ClauseWriter):
         noun, other = (right, left) if self.words["adjectives_first"] else (left, right)
         if noun.kind in ("noun", "count_noun") and self._stands_beside(other):
             return self._pick("close", rng)
-        return self._pick("joins_apart" if right.bare and left.kind in _REACHING else "joins", rng)
+        taken = right.bare and left.kind in _REACHING
+        counted = right.kind in ("noun", "either") and left.kind in _COUNTING
+        counted = counted or (right.kind == "count_noun" and left.kind == "noun")
+        wished = right.kind in _WANTED and left.kind in ("soft", "either")
+        return self._pick("joins_apart" if taken or counted or wished else "joins", rng)
 
     def _stands_beside(self, clause: Clause) -> bool:
         """Whether it can stand beside a noun; an order cannot ("don't show me what I've seen")."""
-        return clause.kind in _BESIDE and not any(order in clause.text for order in self.words.get("orders", ()))
+        return clause.kind in _BESIDE and not any(order in clause.text for order in self.words["orders"])
 
     def draw(self, rng: np.random.Generator, size: int) -> Sentence:
         """A sentence of `size` conditions that go together, of whatever kinds the catalog allows; fewer where it allows no more."""

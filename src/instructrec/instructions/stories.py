@@ -18,6 +18,7 @@ def without_stories(reads: Sequence[Read], lexicon: Lexicon) -> list[Read]:
     for start, end in _clauses(reads):
         if any(read.mark.plays("tale") for read in reads[start:end]):
             told = set(range(start, end))
+            out[start:end] = [_untold(read, end) for read in out[start:end]]
         else:
             told = {
                 *_dates(reads, start, end),
@@ -30,6 +31,11 @@ def without_stories(reads: Sequence[Read], lexicon: Lexicon) -> list[Read]:
             if read.polarity == "include" and not read.mark.plays("quality", "known", "unknown"):
                 out[index] = replace(read, polarity="open", trigger=None)
     return out
+
+
+def _untold(read: Read, end: int) -> Read:
+    """What is told to be bad, by words at the end of what is told, is no more unwanted than what is told to be good."""
+    return replace(read, polarity="include") if read.polarity == "exclude" and read.trigger == end else read
 
 
 def _clauses(reads: Sequence[Read]) -> Iterator[tuple[int, int]]:
@@ -75,7 +81,11 @@ def _is_told(reads: Sequence[Read], index: int) -> bool:
 def _owned(reads: Sequence[Read], start: int, end: int) -> Iterator[int]:
     """Numbers of what somebody has at home: "have two kids"."""
     for index in range(start + 1, end):
-        if reads[index].mark.plays("amount", "count") and reads[index - 1].mark.plays("owning"):
+        if (
+            reads[index].mark.plays("amount", "count")
+            and reads[index - 1].mark.plays("owning")
+            and not reads[index].mark.plays("list")
+        ):
             if index + 1 == end:
                 yield index
                 return

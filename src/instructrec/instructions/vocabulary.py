@@ -100,11 +100,8 @@ class Vocabulary:
 
     def _reach(self) -> dict[Phrase, int]:
         """First two words of a known phrase -> words of the longest one that begins so; keeps the scan short."""
-        lexicon = self.lexicon
-        tables = (lexicon.strong, lexicon.weak, lexicon.decades, lexicon.parts, lexicon.counts, lexicon.vague, lexicon.shares)
-        phrases = [phrase for table in (*tables, lexicon.compare, lexicon.compare_than) for phrase in table]
-        reach: dict[Phrase, int] = {}
-        for phrase in (*phrases, *self.values, *self.attributes, *self.titles):
+        reach = {start: min(length, LONGEST_PHRASE) for start, length in self.lexicon.reach.items()}
+        for phrase in (*self.values, *self.attributes, *self.titles):
             if len(phrase) > 2:
                 start = self._stems(phrase[:2])
                 reach[start] = max(reach.get(start, 2), min(len(phrase), LONGEST_PHRASE))
@@ -153,10 +150,16 @@ class Vocabulary:
         """The values a phrase names, in any number, hyphenation or relational adjective; empty when none."""
         stems = self._stems(words)
         found = self.values.get(stems)
+        if found is None and words and words[-1].endswith("s"):
+            found = self.values.get((*stems[:-1], words[-1][:-1]))  # "opis" of "OPI": no rule can tell it from "iris"
         if found is None and len(words) == 1:
             nouns = [self.values[(noun,)] for noun in self.lexicon.nouns(words[0]) if (noun,) in self.values]
             found = nouns[0] if len(nouns) == 1 else None
         return found or ()
+
+    def begins(self, words: Phrase) -> bool:
+        """Whether a phrase begins with a value."""
+        return any(self.find(words[:length]) for length in range(len(words), 0, -1))
 
     def abbreviated(self, words: Phrase) -> tuple[Ref, ...]:
         """Values of several words of which each word begins like the one given, or the other way round ("sci fi")."""

@@ -1,4 +1,4 @@
-"""What somebody who wants a certain item might say: a sentence about it, and what is understood of it."""
+"""What somebody who wants a certain item might say, and what is understood of it; and what they might say of their taste."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from instructrec.instructions.parse import parse
 from instructrec.instructions.phrasing import Phrasing
 from instructrec.instructions.sentences import SentenceWriter
 from instructrec.instructions.vocabulary import Ref
-from instructrec.tables import Catalog
+from instructrec.tables import Catalog, IntArray
 
 DEMANDED = 0.5
 """Share of the sentences that demand something beside what would be nice."""
@@ -27,6 +27,12 @@ def wish_for(catalog: Catalog, targets: Sequence[int], rng: np.random.Generator,
     """
     writer, about = SentenceWriter(catalog, language=language), Phrasing(catalog, language).about_words
     return [_wished(writer, about[target] if catalog.texts else (), target, rng, language) for target in targets]
+
+
+def preferences_of(catalog: Catalog, histories: Sequence[IntArray], rng: np.random.Generator, *, language: str = "en") -> list[str]:
+    """What the user of each history (item codes, oldest first) might say of their taste; empty where the items have no values."""
+    phrasing = Phrasing(catalog, language)
+    return [phrasing.preference([int(code) for code in history], rng) for history in histories]
 
 
 def _wished(writer: SentenceWriter, words: Sequence[str], target: int, rng: np.random.Generator, language: str) -> Instruction:

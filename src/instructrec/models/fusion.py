@@ -1,7 +1,8 @@
 """`fusion`: memory (closed-form models) and the language model, added with weights that maximise the likelihood of validation.
 
 Memory knows who chose what; the language model generalises and follows words. Their errors differ, so their sum beats each.
-What a source is worth depends on whether there are words: with them the fusion has weights of their own.
+What a source is worth depends on whether there are words, and which: under a wish, and under a stated preference alone, the fusion
+has weights of their own.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from instructrec.core import FitContext, Query
 from instructrec.errors import ModelError
 from instructrec.instructions.render import query_words
-from instructrec.instructions.wishing import wish_for
+from instructrec.instructions.wishing import preferences_of, wish_for
 from instructrec.models import resolve
 from instructrec.recommender import Recommender, allowed
 from instructrec.tables import Catalog, Dataset, FloatArray
@@ -43,7 +44,10 @@ class FusionConfig:
 
 
 class Fusion(Recommender):
-    """Weighted sum of the parts' scores. `parts`: models by name; `weights`, `worded`: a number each, without words and with."""
+    """Weighted sum of the parts' scores.
+
+    `parts`: models by name; `weights`, `stated`, `worded`: a number each, without words, with a stated preference, with a wish.
+    """
 
     name: ClassVar[str] = "fusion"
     config_type = FusionConfig
@@ -52,6 +56,7 @@ class Fusion(Recommender):
         self.config = config or FusionConfig()
         self.parts: dict[str, Recommender] = dict(parts or {})
         self.weights: dict[str, float] = {}
+        self.stated: dict[str, float] = {}
         self.worded: dict[str, float] = {}
 
     def fit(self, dataset: Dataset, context: FitContext | None = None) -> Self:
@@ -62,24 +67,35 @@ class Fusion(Recommender):
             if name not in self.parts:
                 self.parts[name] = resolve(name)().fit(dataset, context)
         if context.validation is None or not len(context.validation[0]):
-            self.weights = self.worded = dict.fromkeys(self.config.parts, 1.0)
+            self.weights = self.stated = self.worded = dict.fromkeys(self.config.parts, 1.0)
             return self
         every = -(-len(context.validation[0]) // MOST_QUERIES)
         queries, targets = context.validation[0][::every], context.validation[1][::every]
         self.weights = self._weights(queries, targets)
-        self.worded = self._weights(*self._asking(queries, targets, context.seed))
+        rows = range(0, len(queries), -(-len(queries) // ASKING))
+        some, wanted = [queries[row] for row in rows], [int(targets[row]) for row in rows]
+        self.stated = self._weights(self._stating(some, context.seed), wanted)
+        self.worded = self._weights(self._asking(some, wanted, context.seed), wanted)
         return self
 
     def _weights(self, queries: Sequence[Query], targets: Sequence[int]) -> dict[str, float]:
         masks = np.stack([allowed(query, self.catalog) for query in queries])
         return fit_weights(self.comparable(queries), masks, np.asarray(targets))
 
-    def _asking(self, queries: Sequence[Query], targets: Sequence[int], seed: int) -> tuple[list[Query], list[int]]:
-        """Validation queries whose users say something about what they chose next."""
-        rows = range(0, len(queries), -(-len(queries) // ASKING))
-        wanted = [int(targets[row]) for row in rows]
+    def _asking(self, queries: Sequence[Query], wanted: Sequence[int], seed: int) -> list[Query]:
+        """Queries whose users say something about what they chose next."""
         words = wish_for(self.catalog, wanted, np.random.default_rng([seed, 4]), language=self.config.language)
-        return [replace(queries[row], instruction=text) for row, text in zip(rows, words, strict=True)], wanted
+        return [replace(query, instruction=text) for query, text in zip(queries, words, strict=True)]
+
+    def _stating(self, queries: Sequence[Query], seed: int) -> list[Query]:
+        """Queries whose users say what they like; every other one has nothing else to go by."""
+        histories = [self.catalog.codes(query.history) for query in queries]
+        texts = preferences_of(self.catalog, histories, np.random.default_rng([seed, 5]), language=self.config.language)
+        alone = [replace(query, history=(), exclude=query.exclude | {*query.history}) for query in queries]
+        return [
+            replace((query, bare)[row % 2], profile=texts[row])
+            for row, (query, bare) in enumerate(zip(queries, alone, strict=True))
+        ]
 
     def comparable(self, queries: Sequence[Query]) -> dict[str, FloatArray]:
         """The parts' scores on scales that can be added, by name, float32 [num_queries, num_items]."""
@@ -95,13 +111,19 @@ class Fusion(Recommender):
 
     def sources(self, queries: Sequence[Query]) -> Mapping[str, FloatArray]:
         """What each part adds to the score."""
-        asked = np.array([bool(query_words(query)) for query in queries])[:, None]
+        used = [self._used(query) for query in queries]
         out: dict[str, FloatArray] = {}
         for name, scores in self.comparable(queries).items():
-            weight = np.where(asked, self.worded.get(name, 0.0), self.weights.get(name, 0.0)).astype(np.float32)
+            weight = np.array([weights.get(name, 0.0) for weights in used], dtype=np.float32)[:, None]
             part = name.removesuffix(TASTE)
             out[part] = out[part] + weight * scores if part in out else weight * scores
         return out
+
+    def _used(self, query: Query) -> dict[str, float]:
+        """The weights that fit what is said."""
+        if query_words(replace(query, profile="")):
+            return self.worded
+        return self.stated if query.profile else self.weights
 
     def score(self, queries: Sequence[Query]) -> FloatArray:
         """Sum of the weighted parts, float32 [num_queries, num_items]."""
@@ -113,7 +135,7 @@ class Fusion(Recommender):
 
     def save(self, folder: Path) -> None:
         """Write the weights, and each part into its own folder `parts/<name>`."""
-        facts = {"parts": list(self.config.parts), "weights": self.weights, "worded": self.worded}
+        facts = {"parts": list(self.config.parts), "weights": self.weights, "stated": self.stated, "worded": self.worded}
         (folder / FILE).write_text(json.dumps(facts), encoding="utf-8")
         for name, part in self.parts.items():
             (folder / "parts" / name).mkdir(parents=True)
@@ -126,7 +148,7 @@ class Fusion(Recommender):
         parts = {name: resolve(name).load(folder / "parts" / name, catalog) for name in facts["parts"]}
         model = cls(FusionConfig(parts=tuple(parts)), parts=parts)
         model.catalog = catalog
-        model.weights, model.worded = facts["weights"], facts["worded"]
+        model.weights, model.stated, model.worded = facts["weights"], facts["stated"], facts["worded"]
         return model
 
 

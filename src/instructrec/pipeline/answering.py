@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from instructrec import parquet, wire
+from instructrec.config import ReadBy
 from instructrec.core import Explanation, Instruction, Progress, Query, Recommendation, Silent
 from instructrec.errors import QueryError, nearest
 from instructrec.explain import explain
-from instructrec.instructions import Profile, instruction_from_json, parse, profile_of, refine, steered_by
+from instructrec.instructions import Profile, Reader, instruction_from_json, parse, profile_of, refine, steered_by
 from instructrec.recommender import Recommender
 from instructrec.runs import Run
 from instructrec.tables import Catalog, Dataset, IntArray
@@ -26,7 +27,7 @@ class Request:
     """What somebody asks of a run. `history` replaces the stored one of `user`; `model` and `language` those of the run.
 
     `parameters` are an instruction as JSON values, beside or instead of words, and `standing` one that holds already; `strength` is
-    how much words order the list, 0 to 1; `profile` is what the user says of their taste.
+    how much words order the list, 0 to 1; `profile` is what the user says of their taste; `reader` is who reads the words.
     """
 
     user: str | None = None
@@ -40,12 +41,13 @@ class Request:
     standing: Instruction | None = None
     strength: float = 1.0
     profile: str = ""
+    reader: str | None = None
 
 
 def answer(run: Run, request: Request, *, explained: bool = True) -> dict[str, Any]:
     """One list in its JSON shape (see `wire`), with the reasons of every item unless they are not asked for."""
     model, language = run.model(request.model), request.language or run.config.language
-    query = query_of(run.dataset, request, language=language)
+    query = query_of(run.dataset, request, language=language, lm=reader_of(run, request))
     return answer_query(model, query, run.dataset, version=run.version, language=language, explained=explained)
 
 
@@ -67,7 +69,7 @@ def explain_item(run: Run, request: Request, item: str) -> dict[str, Any]:
             f"There is no item '{item}' in the catalog.{nearest(item, catalog.item_ids)} Item ids come from the items table."
         )
     model, language = run.model(request.model), request.language or run.config.language
-    query = query_of(run.dataset, replace(request, n=1, hide_seen=False), language=language)
+    query = query_of(run.dataset, replace(request, n=1, hide_seen=False), language=language, lm=reader_of(run, request))
     return answer_query(model, replace(query, candidates=(item,)), run.dataset, version=run.version, language=language)
 
 
@@ -81,7 +83,7 @@ def write_all(run: Run, request: Request, out: Path, *, users: Sequence[str] | N
             )
     wanted = list(users if users is not None else run.dataset.interactions.user_ids)
     model, language = run.model(request.model), request.language or run.config.language
-    words = understood(request, run.catalog, language)
+    words = understood(request, run.catalog, language, reader_of(run, request))
 
     def batches() -> Iterator[list[Recommendation]]:
         progress.stage("recommend", total=len(wanted))
@@ -93,9 +95,9 @@ def write_all(run: Run, request: Request, out: Path, *, users: Sequence[str] | N
     return parquet.write_lists(batches(), out)
 
 
-def query_of(dataset: Dataset, request: Request, *, language: str = "en") -> Query:
+def query_of(dataset: Dataset, request: Request, *, language: str = "en", lm: Reader | None = None) -> Query:
     """The query behind a request: the stored history unless another is given, and the words understood."""
-    query = _query(dataset, request, understood(request, dataset.catalog, language))
+    query = _query(dataset, request, understood(request, dataset.catalog, language, lm))
     return steered_by(query, request.profile, dataset.catalog, language=language)
 
 
@@ -105,14 +107,29 @@ def profile(run: Run, request: Request) -> Profile:
     return profile_of(past, run.catalog, language=request.language or run.config.language)
 
 
-def understood(request: Request, catalog: Catalog, language: str) -> Instruction | None:
+def reader_of(run: Run, request: Request) -> Reader | None:
+    """The model that reads the words of a request beside the rules; none where the rules read alone, or there are no words.
+
+    "rules" or "both" is what the request says, or else the run. Raises QueryError for any other word, RunError where "both" is
+    wanted of a run without such a model.
+    """
+    wanted = request.reader or run.config.reader
+    known = get_args(ReadBy)
+    if wanted not in known:
+        raise QueryError(f"The reader is '{wanted}', but must be one of: {', '.join(known)}.{nearest(wanted, known)}")
+    # Loading takes seconds, which a request without words need not wait for.
+    idle = run.config.reader == "both" and not request.instruction.strip()
+    return None if wanted == "rules" or idle else run.understander
+
+
+def understood(request: Request, catalog: Catalog, language: str, lm: Reader | None = None) -> Instruction | None:
     """What was understood of the parameters and the words, which refine what stands; none for neither."""
     given = request.standing
     if request.parameters is not None:
         given = refine(given, instruction_from_json(request.parameters, catalog), catalog)
     if not request.instruction.strip():
         return given
-    return refine(given, parse(request.instruction, catalog, language=language, n=request.n), catalog)
+    return refine(given, parse(request.instruction, catalog, language=language, n=request.n, lm=lm), catalog)
 
 
 def reasons_for(model: Recommender, found: Recommendation, dataset: Dataset, *, language: str) -> Sequence[Explanation]:

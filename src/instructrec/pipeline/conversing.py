@@ -10,7 +10,7 @@ from typing import Any
 from instructrec.errors import QueryError
 from instructrec.files import write_atomic
 from instructrec.instructions import Dialogue
-from instructrec.pipeline.answering import Request, answer
+from instructrec.pipeline.answering import Request, answer, reader_of
 from instructrec.runs import Run
 
 
@@ -24,7 +24,8 @@ def converse(run: Run, request: Request, state: Path, *, explained: bool = True)
     language = request.language or run.config.language
     dialogue, shown = _read(state, run)
     if request.instruction.strip():
-        dialogue = dialogue.say(request.instruction, run.catalog, language=language, shown=shown, n=request.n)
+        lm = reader_of(run, request)
+        dialogue = dialogue.say(request.instruction, run.catalog, language=language, shown=shown, n=request.n, lm=lm)
     found = answer(run, replace(request, instruction="", standing=dialogue.standing), explained=explained)
     listed = [item["item_id"] for item in found["items"]]
     content = {"turns": dialogue.to_json(run.catalog), "shown": listed}

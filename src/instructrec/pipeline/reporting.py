@@ -88,6 +88,11 @@ def card(measured: Measured) -> str:
         f"# {measured.config.model} on {facts['name']}",
         "",
         f"Learned from {facts['interactions']:,} interactions of {facts['users']:,} users with {facts['items']:,} items.",
+        *(
+            ["Requests are read by rules, and by a model that was tuned on the catalog."]
+            if measured.config.reader == "both"
+            else []
+        ),
         "",
         "## Data",
         "",

@@ -8,8 +8,8 @@ from typing import Any
 
 from instructrec import wire
 from instructrec.config import RunConfig
-from instructrec.core import Query
-from instructrec.instructions import parse
+from instructrec.core import Instruction, Query
+from instructrec.instructions import Reader, parse
 from instructrec.pipeline.answering import answer_query
 from instructrec.recommender import Recommender
 from instructrec.tables import Dataset
@@ -19,13 +19,20 @@ LIST_LENGTH = 5
 
 
 def sample_users(
-    model: Recommender, queries: Sequence[Query], known: Dataset, config: RunConfig, *, num_users: int
+    model: Recommender,
+    queries: Sequence[Query],
+    known: Dataset,
+    config: RunConfig,
+    *,
+    num_users: int,
+    lm: Reader | None = None,
 ) -> list[dict[str, Any]]:
     """The answers of a model for users with a short, a middling and a long history, each with and without words."""
-    return [
-        _sample(model, query, known, config, words=_instruction(config.language, place))
-        for place, query in enumerate(spread(queries, num_users))
-    ]
+    samples = []
+    for place, query in enumerate(spread(queries, num_users)):
+        words = parse(_instruction(config.language, place), known.catalog, language=config.language, lm=lm)
+        samples.append(_sample(model, query, known, config, words=words))
+    return samples
 
 
 def spread(queries: Sequence[Query], num_users: int) -> list[Query]:
@@ -34,10 +41,10 @@ def spread(queries: Sequence[Query], num_users: int) -> list[Query]:
     return [ordered[(2 * place + 1) * len(ordered) // (2 * num_users)] for place in range(num_users if ordered else 0)]
 
 
-def _sample(model: Recommender, query: Query, known: Dataset, config: RunConfig, *, words: str) -> dict[str, Any]:
+def _sample(model: Recommender, query: Query, known: Dataset, config: RunConfig, *, words: Instruction) -> dict[str, Any]:
     catalog = known.catalog
     plain = replace(query, n=LIST_LENGTH, time=None)
-    asked = replace(plain, instruction=parse(words, catalog, language=config.language))
+    asked = replace(plain, instruction=words)
     # The run has no version before it is saved; reading it fills it in.
     answers = [answer_query(model, each, known, version="", language=config.language) for each in (plain, asked)]
     last = query.history[-HISTORY_SHOWN:]

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from instructrec import config as settings
 from instructrec import runs
-from instructrec.config import RunConfig, build_model
+from instructrec.config import UNDERSTANDING, RunConfig, build_model
 from instructrec.core import FitContext, Progress, Query, Silent
 from instructrec.data import Loaded, load
 from instructrec.data.split import Holdout, Split, split
@@ -24,6 +25,9 @@ from instructrec.pipeline.samples import sample_users
 from instructrec.pipeline.work import Work, key_of
 from instructrec.recommender import Recommender
 from instructrec.runs import Run, RunContent
+
+if TYPE_CHECKING:
+    from instructrec.tuning.understanding import Understander
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +80,8 @@ def measure(
 
 
 def train(prepared: Prepared, out: Path, *, progress: Progress = Silent(), num_samples: int = 0) -> Run:
-    """Fit and measure all models of the configuration and save the run; an interrupted call continues where it stopped.
+    """Fit and measure all models of the configuration, the one that reads requests included, and save the run; an interrupted
+    call continues where it stopped.
 
     `num_samples`: users whose lists are stored with the report. A finished run of the same configuration is returned as it is.
     Raises RunError where `out` holds anything else.
@@ -88,18 +93,35 @@ def train(prepared: Prepared, out: Path, *, progress: Progress = Silent(), num_s
     work = Work.beside(out, key_of(config, dataset))
     # The quick models first: a fusion finds its parts, and whoever interrupts keeps most.
     fitted = fit(prepared, (*config.beside, config.model), work=work, progress=progress)
+    reader = understander(prepared, work=work, progress=progress)
     measured = Measured(
         config=config,
         loaded=prepared.loaded,
         comparison=measure(prepared, _told(fitted, config), work=work, progress=progress),
         models=fitted,
         samples=sample_users(
-            fitted[config.model], prepared.split.test.queries, prepared.split.known, config, num_users=num_samples
+            fitted[config.model], prepared.split.test.queries, prepared.split.known, config, num_users=num_samples, lm=reader
         ),
     )
-    run = runs.save(out, _content(prepared, measured))
+    run = runs.save(out, replace(_content(prepared, measured), understander=reader))
     work.close()
     return run
+
+
+def understander(prepared: Prepared, *, work: Work = Work(), progress: Progress = Silent()) -> Understander | None:
+    """The model that reads requests, tuned on the catalog that is served or read from `work`; none where rules read alone."""
+    config, catalog = prepared.config, prepared.split.train.catalog
+    if config.reader == "rules":
+        return None
+    from instructrec.tuning.understanding import Understander
+
+    untuned = Understander(config.settings[UNDERSTANDING])
+    return work.understander(
+        catalog,
+        lambda: untuned.fit(
+            catalog, language=config.language, seed=config.seed, progress=progress, folder=work.unfinished(UNDERSTANDING)
+        ),
+    )
 
 
 def _told(fitted: Mapping[str, Recommender], config: RunConfig) -> dict[str, Recommender]:

@@ -7,13 +7,13 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from instructrec import __version__
 from instructrec import config as settings
-from instructrec.config import RunConfig
+from instructrec.config import UNDERSTANDING, RunConfig
 from instructrec.errors import RunError
 from instructrec.evaluation.metrics import TargetRanks
 from instructrec.evaluation.protocol import Evaluation
@@ -21,6 +21,9 @@ from instructrec.files import atomic_folder, write_atomic
 from instructrec.models import resolve
 from instructrec.recommender import Recommender
 from instructrec.tables import Catalog, Dataset
+
+if TYPE_CHECKING:
+    from instructrec.tuning.understanding import Understander
 
 KEY = "work.txt"
 
@@ -64,6 +67,19 @@ class Work:
         model = fit()
         with atomic_folder(place) as folder:
             model.save(folder)
+        return model
+
+    def understander(self, catalog: Catalog, tune: Callable[[], Understander]) -> Understander:
+        """The model that reads requests: read if it was kept, else tuned now and kept."""
+        if self.folder is None:
+            return tune()
+        place = self.folder / UNDERSTANDING
+        if place.is_dir():
+            from instructrec.tuning.understanding import Understander
+
+            return Understander.load(place, catalog)
+        model = tune()
+        model.save(place)
         return model
 
     def evaluated(self, name: str, ask: Callable[[], Evaluation]) -> Evaluation:

@@ -28,18 +28,24 @@ from instructrec.tuning.packing import Choices, PackedBatch
 
 
 @dataclass(frozen=True, kw_only=True)
-class TuningConfig:
-    """How long and how fast the model is tuned."""
+class StepConfig:
+    """How one optimiser step goes."""
 
-    epochs: int = field(default=6, metadata={"help": "passes over all histories"})
     batch_tokens: int = field(default=2400, metadata={"help": "tokens an optimiser step"})
-    row_length: int = field(default=160, metadata={"help": "tokens a packed row; longer where one example needs it"})
     learning_rate: float = field(default=1e-3, metadata={"help": "peak of the one-cycle schedule"})
     weight_decay: float = field(default=0.01, metadata={"help": "AdamW weight decay"})
     warmup: float = field(default=0.1, metadata={"help": "share of the steps in which the learning rate rises"})
-    dropout: float = field(default=0.2, metadata={"help": "dropout on item inputs and on answers"})
     clip: float = field(default=1.0, metadata={"help": "largest norm of the gradient"})
     save_every_s: float = field(default=60.0, metadata={"help": "seconds between saved states of an unfinished run"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuningConfig(StepConfig):
+    """How long and how fast a recommender is tuned."""
+
+    epochs: int = field(default=6, metadata={"help": "passes over all histories"})
+    row_length: int = field(default=160, metadata={"help": "tokens a packed row; longer where one example needs it"})
+    dropout: float = field(default=0.2, metadata={"help": "dropout on item inputs and on answers"})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,7 +92,7 @@ class TuningLoop(Generic[BatchT]):
         self,
         model: nn.Module,
         loss: Callable[[BatchT], tuple[Tensor, float]],
-        config: TuningConfig,
+        config: StepConfig,
         *,
         steps: int,
         seed: int,
@@ -106,14 +112,15 @@ class TuningLoop(Generic[BatchT]):
         progress: Progress,
         folder: Path | None,
         check: Callable[[], float] | None = None,
+        stage: str = "tune",
     ) -> None:
         """Tune to the end. `batches` of an epoch follow from its number only, so that a resumed run sees the same data.
 
         `check` measures the validation loss (nats) after each epoch, and leaves the model as it is tuned; state is kept in
-        `folder`, if given.
+        `folder`, if given. `stage` is what progress calls it.
         """
         self._resume(folder)
-        progress.stage("tune", total=self.steps)
+        progress.stage(stage, total=self.steps)
         saved = time.monotonic()
         with deferred_interrupt() as interrupted:
             for epoch, batch, last in self._remaining(batches):

@@ -29,11 +29,12 @@ from instructrec.instructions.sentences import SentenceWriter
 from instructrec.lm.bases import prepare
 from instructrec.lm.decoder import DecoderShape, load_decoder
 from instructrec.lm.marked_decoder import Continuing, MarkedDecoder
-from instructrec.tables import Catalog
+from instructrec.tables import Catalog, fingerprint
 from instructrec.tuning.lessons import Lesson, LessonBatch, Positions, Speller, batched, lesson, loss_of
-from instructrec.tuning.loop import TuningConfig, TuningLoop
+from instructrec.tuning.loop import StepConfig, TuningLoop
 
-FORMAT = 1
+FORMAT = 2
+"""2: the items it was tuned on are kept."""
 MOST_STEPS = 400
 """Tokens that are written at most; a statement that is not finished then is left out."""
 KEPT = 1024
@@ -43,7 +44,7 @@ _CATALOGS = 40
 
 
 @dataclass(frozen=True, kw_only=True)
-class UnderstandingConfig(TuningConfig):
+class UnderstandingConfig(StepConfig):
     """How a model learns to understand."""
 
     base: str = field(default="smollm2-135m", metadata={"help": "base model"})
@@ -90,24 +91,31 @@ class Understander:
         progress: Progress | None = None,
         folder: Path | None = None,
     ) -> Self:
-        """Tune on sentences about the catalog and about made-up ones: minutes. Work that was interrupted goes on in `folder`."""
+        """Tune on sentences about the catalog and about made-up ones: minutes. Work that was interrupted goes on in `folder`.
+
+        Raises ModelError for a base that is no decoder, and where no sentence can be written.
+        """
         progress = progress or Silent()
         self.catalog, self.language, self.seed = catalog, language, seed
         self._make(progress)
         model, rng = self._ready(), np.random.default_rng(seed)
         lessons = list(self._lessons(rng, progress))
         batches = batched(lessons, batch_tokens=self.config.batch_tokens, rng=rng)
-        if batches:
-            torch.manual_seed(seed)
-            model.tune()
+        if not batches:
+            raise ModelError(
+                f"There is nothing to tune understanding on: {self.config.sentences} sentences were asked for, and none could be "
+                "written about this catalog. Ask for more, or leave understanding to the rules."
+            )
+        torch.manual_seed(seed)
+        model.tune()
 
-            def loss(batch: LessonBatch) -> tuple[Tensor, float]:
-                found = loss_of(model, batch)
-                return found, float(found.detach())
+        def loss(batch: LessonBatch) -> tuple[Tensor, float]:
+            found = loss_of(model, batch)
+            return found, float(found.detach())
 
-            loop = TuningLoop(model, loss, self.config, steps=len(batches), seed=seed)
-            loop.run(lambda _epoch: batches, progress=progress, folder=folder)
-            self.curve = loop.state.curve
+        loop = TuningLoop(model, loss, self.config, steps=len(batches), seed=seed)
+        loop.run(lambda _epoch: batches, progress=progress, folder=folder, stage="tune understanding")
+        self.curve = loop.state.curve
         self.warm()
         return self
 
@@ -223,25 +231,32 @@ class Understander:
         return model.scores(state[None], torch.tensor([tokens]))[0].log_softmax(dim=0)
 
     def save(self, folder: Path) -> None:
-        """Write the weights that were tuned, the settings, and which base they belong to: whole, or not at all."""
+        """Write the weights that were tuned, the settings, and which base and items they belong to: whole, or not at all."""
         model = self._ready()
         facts = {"format": FORMAT, "config": asdict(self.config), "language": self.language, "seed": self.seed}
-        facts |= {"base_sha256": self.base_sha256, "curve": self.curve}
+        facts |= {"base_sha256": self.base_sha256, "items_sha256": _items_of(self.catalog), "curve": self.curve}
         with atomic_folder(folder, replace=True) as partial:
             model.save(partial)
             (partial / "understanding.json").write_text(json.dumps(facts), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path, catalog: Catalog) -> Self:
-        """Read what `save` wrote, for this or another catalog. Raises RunError for a folder of another make or base."""
+        """Read what `save` wrote for the catalog that it was tuned on; `about` then reads for others.
+
+        Raises RunError for a folder of another make, base or catalog.
+        """
         path = folder / "understanding.json"
         try:
             facts = json.loads(path.read_text(encoding="utf-8"))
-            found = cls(UnderstandingConfig(**facts["config"]))
+            if facts["format"] != FORMAT:
+                raise RunError(f"{path} has format {facts['format']}, and {FORMAT} was wanted. Tune understanding again.")
+            found, items = cls(UnderstandingConfig(**facts["config"])), facts["items_sha256"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"{path} cannot be read: {error!r}. Tune understanding again, or copy the folder anew.") from error
-        if facts["format"] != FORMAT:
-            raise RunError(f"{path} has format {facts['format']}, and {FORMAT} was wanted. Tune understanding again.")
+        if items != _items_of(catalog):
+            raise RunError(
+                f"{folder} was tuned on another catalog. Load it with the catalog of its own run, or tune one on this catalog."
+            )
         found.catalog, found.language, found.seed, found.curve = catalog, facts["language"], facts["seed"], facts["curve"]
         found._make(Silent())
         if found.base_sha256 != facts["base_sha256"]:
@@ -249,3 +264,8 @@ class Understander:
         found._ready().restore(folder)
         found.warm()
         return found
+
+
+def _items_of(catalog: Catalog) -> str:
+    """sha256 of the items that sentences speak of: their ids and titles."""
+    return fingerprint((*catalog.item_ids, *catalog.titles))
