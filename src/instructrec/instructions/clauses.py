@@ -8,6 +8,7 @@ import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from html import unescape
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -26,7 +27,7 @@ Said: TypeAlias = Literal["all", "training", "held_out"]
 
 _DIGITS_OF_DECADES = range(30, 100, 10)
 """Decades that go by two digits, and by a word: those before and after could be of either century."""
-_NAMED = ("{value}", "{first}", "{attribute}")
+_NAMED = ("{value}", "{first}", "{attribute}", "《{title}》")
 """How a phrasing begins that begins with a name."""
 _MANY = 0.15
 """How often a value is written in the plural, and how often without its hyphens."""
@@ -73,14 +74,10 @@ class ClauseWriter:
         self.lexicon = words
         self.vocabulary = Vocabulary.of(catalog, words)
         self.year = self.vocabulary.year
-        named: dict[str, list[Ref]] = {}
-        for attribute, labels in catalog.labels.items():
-            for value in labels.names:
-                named.setdefault(value.lower(), []).append(Ref(attribute, value))
         held = held_out_values(catalog)
+        every = (Ref(attribute, value) for attribute, labels in catalog.labels.items() for value in labels.names)
         # A value of two attributes, or one that reads like another, can't be asked for by its name alone.
-        alike = (refs[0] for refs in named.values() if len(refs) == 1)
-        once = [ref for ref in alike if self.vocabulary.find(keys(ref.value)) == (ref,)]
+        once = [ref for ref in every if self.vocabulary.find(keys(unescape(ref.value))) == (ref,)]
         self.values = [ref for ref in once if said == "all" or (ref.value.lower() in held) == (said == "held_out")]
         self.titles = _plain_titles(catalog)
 
@@ -181,9 +178,9 @@ class ClauseWriter:
 
     def example(self, item: int, *, wanted: bool, rng: np.random.Generator) -> Clause:
         """An item named as an example of what is wanted, or of what is not."""
-        # A title in other letters, or with brackets more, reads the same.
-        codes = self.vocabulary.titles.get(keys(self.titles[item]), (item,))
-        same = tuple(self.catalog.item_ids[code] for code in sorted(codes))
+        # All items that go by the name: "The Thing", "Thing, The" and "the thing!".
+        named = {item, *self.vocabulary.titles.get(keys(self.titles[item]), ())}
+        same = tuple(self.catalog.item_ids[code] for code in sorted(named))
         means = Instruction(text="", like=same) if wanted else Instruction(text="", unlike=same)
         return self.say("like" if wanted else "unlike", means, rng, title=self.titles[item])
 

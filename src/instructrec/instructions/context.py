@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from instructrec.instructions.alternatives import Alternatives
 from instructrec.instructions.lexicon import Lexicon
 from instructrec.instructions.marks import Mark
-from instructrec.instructions.surroundings import LONGEST_LIST, NAMED, NEAR, Surroundings
+from instructrec.instructions.surroundings import NAMED, NEAR
 from instructrec.instructions.tokens import Token
 
 
-class ContextReader(Surroundings):
+class ContextReader(Alternatives):
     """Gives marks the part that their neighbours leave them, from left to right."""
-
-    def __init__(self, marks: Sequence[Mark], tokens: Sequence[Token], lexicon: Lexicon) -> None:
-        super().__init__(marks, tokens, lexicon)
-        self._alternating = False
-        """An "either" was read in this sentence, so that the next one joins an alternative to it."""
 
     def read(self) -> list[Mark]:
         """The marks with the roles that they have where they stand."""
@@ -42,6 +38,11 @@ class ContextReader(Surroundings):
             ("range", self._negated),
             ("familiar", self._apart),
             ("familiar", self._told),
+            ("further", self._further),
+            ("and", self._likening),
+            ("or", self._or_opens),
+            ("like", self._likened),
+            ("differs", self._likened),
             ("either", self._either),
             ("or_after", self._or_behind),
             ("one_of", self._one_of),
@@ -63,10 +64,9 @@ class ContextReader(Surroundings):
             self.marks[place] = replace(self.marks[place], roles=("soft",))
 
     def _soft_behind(self, place: int) -> None:
-        """At the end of a clause it acts on what stands right before: "a comedy preferably"."""
-        if self._is_han or not self._ends_behind(place):
-            return
-        self.marks[place] = replace(self.marks[place], roles=("soft_after",))
+        """At the end of a clause it acts on what stands right before: "a comedy preferably", "有喜剧最好"."""
+        if self._ends_behind(place):
+            self.marks[place] = replace(self.marks[place], roles=("soft_after",))
 
     def _desired(self, place: int) -> None:
         """A thing of its own is asked for politely, a kind of things only liked: "I'd love a comedy" and "I'd love comedies"."""
@@ -166,8 +166,10 @@ class ContextReader(Surroundings):
             mark = self.marks[at]
             if mark.plays("sign") and (self.tokens[mark.first].key != "," or not named):
                 return
+            if mark.plays("or_after", "fresh", "familiar", "further"):
+                return  # "apart from A anything will do, nothing that I know"
             if mark.plays(*NAMED):
-                if other or at - place > 2 * NEAR:
+                if other or at - place > 2 * NEAR or (named and self._is_comma(at - 1)):
                     return
                 named = True
             other = other or (named and mark.plays("any_other", "rest"))
@@ -196,15 +198,6 @@ class ContextReader(Surroundings):
         follows = any(mark.plays("value") for mark in self.marks[place + 1 : place + 2])
         if len(before) == 2 and before[0].plays("any") and before[1].plays("attribute", "noun", *(("value",) if follows else ())):
             self.marks[place] = replace(self.marks[place], roles=("negation",))
-
-    def _either_then(self, place: int) -> None:
-        """Two words that together say "either ... or" ("不是A就是B") negate nothing."""
-        for at in range(place - 1, max(-1, place - 2 * NEAR), -1):
-            if self.marks[at].plays("either_not"):
-                self.marks[at] = replace(self.marks[at], roles=("filler",))
-                self.marks[place] = replace(self.marks[place], roles=("or",))
-            if self.marks[at].plays("either_not", "sign"):
-                return
 
     def _quality(self, place: int) -> None:
         """An unknown word that says how something is ("very gloomy", "something soothing") is wished for, not asked for by name."""
@@ -235,57 +228,38 @@ class ContextReader(Surroundings):
             if not after.plays("filler") or after.plays("of_what"):
                 return
 
-    def _either(self, place: int) -> None:
-        """The first "either" opens alternatives, each further one joins the next."""
-        first = ("choice", "filler") if self._leads_to_content(place) else ("filler",)
-        self.marks[place] = replace(self.marks[place], roles=("or",) if self._alternating else first)
-        self._alternating = True
-
-    def _or_behind(self, place: int) -> None:
-        """What stands side by side before it is an alternative, as far as it speaks of one attribute: "A, B, both are fine"."""
-        if self._is_repeated(place):
-            self.marks[place] = replace(self.marks[place], roles=("or",))  # "A也罢B也罢"
+    def _likening(self, place: int) -> None:
+        """A Chinese "and" that joins nothing but leads to a title compares with it: "和《X》类似的"."""
+        before = self.marks[place - 1] if place else None
+        joins = before is not None and (before.is_content or before.plays("fresh", "familiar"))
+        if not self._is_han or joins or self.marks[place].plays("further"):
             return
-        self.marks[place] = replace(self.marks[place], roles=("filler",))
-        last: Mark | None = None
-        joints: list[int] = []
-        for at in range(place - 1, max(-1, place - LONGEST_LIST), -1):
-            mark = self.marks[at]
-            if mark.plays("value"):
-                if last is not None and not {ref.attribute for ref in mark.refs} & {ref.attribute for ref in last.refs}:
-                    return
-                if last is not None and last.first == mark.last:
-                    self.marks[at + 1] = replace(last, roles=(*last.roles, "or_before"))  # "红色粉色都行"
-                for joint in joints:
-                    self.marks[joint] = replace(self.marks[joint], roles=("or",))
-                last, joints = mark, []
-            elif mark.plays("and") or (mark.plays("sign") and self.tokens[mark.first].key == ","):
-                joints += [at] if last is not None else []
-            elif not self._is_within_list(mark, near=last is None and place - at <= 2 * NEAR):
-                return
+        if any(mark.plays("title") for mark in self.marks[place + 1 : place + 2]):
+            self.marks[place] = replace(self.marks[place], roles=("like", "filler"))
+        elif (
+            before is not None and before.plays("further", "firm", "soft") and self.marks[place].last - self.marks[place].first == 1
+        ):
+            self.marks[place] = replace(self.marks[place], roles=("filler",))  # "跟喜剧相关的"
 
-    def _one_of(self, place: int) -> None:
-        """What is listed behind are alternatives, as far as it speaks of one attribute: "one of A and B"."""
-        leads = self._leads_to_content(place)
-        if self.marks[place].plays("between") and not leads:
+    def _likened(self, place: int) -> None:
+        """Behind the title that it compares with, it says nothing of what follows ("和《X》有点像的喜剧"), or that it differs."""
+        at = place - 1
+        while at >= max(0, place - NEAR) and self.marks[at].plays("filler", "soft", "graded"):
+            at -= 1
+        if not self._is_han or at < 0 or not self.marks[at].plays("title"):
             return
-        self.marks[place] = replace(self.marks[place], roles=("choice", "filler") if leads else ("filler",))
-        attributes: set[str] = set()
-        joint = -1
-        for at in range(place + 1, min(place + LONGEST_LIST, len(self.marks))):
-            mark = self.marks[at]
-            if mark.plays("value"):
-                named = {ref.attribute for ref in mark.refs}
-                if attributes and (joint < 0 or not attributes & named):
-                    return
-                if joint > 0 and self.marks[joint].plays("and"):
-                    self.marks[joint] = replace(self.marks[joint], roles=("or",))
-                    return
-                attributes, joint = named, -1
-            elif mark.plays("and", "or") or (mark.plays("sign") and self.tokens[mark.first].key == ","):
-                joint = at
-            elif not mark.plays("article", "filler", "from", "noun"):
-                return
+        for passed in range(at + 1, place):
+            self.marks[passed] = replace(self.marks[passed], roles=("filler",))
+        differs = self.marks[place].plays("differs", "negation")
+        self.marks[place] = replace(self.marks[place], roles=("negation_after",) if differs else ("filler",))
+
+    def _further(self, place: int) -> None:
+        """An "and" that begins a clause begins a further condition, unless it goes on counting; `bare`: with a name alone."""
+        mark, after = self.marks[place], self.marks[place + 1 : place + 1 + NEAR]
+        if not place or not self._is_comma(place - 1) or not after:
+            self.marks[place] = replace(mark, roles=tuple(role for role in mark.roles if role != "further") or ("and",))
+        elif after[0].plays("value", "title"):
+            self.marks[place] = replace(mark, roles=(*mark.roles, "bare"))
 
     def _apart(self, place: int) -> None:
         """What is known begins a condition of its own behind an "and", but not with an "any": "without A and that I know"."""

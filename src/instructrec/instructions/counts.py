@@ -157,11 +157,7 @@ class CountReader(LengthReader):
                 qualified
                 or partitive
                 or self._closes(place)
-                or (
-                    mark.plays("one")
-                    and place + 1 < len(self.marks)
-                    and self.marks[place + 1].plays("since_after", "until_after", "enough")
-                )
+                or ((mark.plays("one") or self.lexicon.script == "han") and self._is_bounded_behind(place))
                 or (not mark.plays("one") and self._ones > 1 and self._is_before_value(place))
             )
             return mark.low if counts or (mark.plays("one") and self._is_numeral(place)) else None
@@ -170,10 +166,19 @@ class CountReader(LengthReader):
         is_count = mark.low.is_integer() if isinstance(mark.low, float) else True
         return mark.low if is_count and (0 if qualified else 1) <= mark.low <= MOST_ITEMS else None
 
+    def _is_bounded_behind(self, place: int) -> bool:
+        """Whether words right behind make a bound of it: "one or more"."""
+        after = self.marks[place + 1 : place + 2]
+        return bool(after) and after[0].plays("since_after", "until_after", "enough")
+
     def _closes(self, place: int) -> bool:
-        """Whether it stands right behind a value at the end of a clause: "香水一瓶"."""
-        ends = place + 1 == len(self.marks) or self.marks[place + 1].plays("sign")
-        return self.lexicon.script == "han" and ends and place > 0 and self.marks[place - 1].plays("value", "exactly", "alone")
+        """Whether it ends a clause and stands behind a value or an order, or alone: "香水一瓶", "推荐一个就行"."""
+        if self.lexicon.script != "han":
+            return False
+        further = self.marks[place + 1 : place + 1 + MOST_BETWEEN]
+        after = next((mark for mark in further if not mark.plays("filler") or mark.plays("of_what")), None)
+        behind = place == 0 or self.marks[place - 1].plays("value", "exactly", "alone", "firm", "list", "sign", "further")
+        return behind and (after is None or after.plays("sign"))
 
     def _is_before_value(self, place: int) -> bool:
         return place + 1 < len(self.marks) and self.marks[place + 1].plays("value")

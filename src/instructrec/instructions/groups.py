@@ -191,6 +191,8 @@ def _goes_on(reads: Sequence[Read], at: int, index: int, found: Sequence[int]) -
         return False
     if read.polarity == "exclude" and read.trigger != reads[at].trigger:
         return False
+    if read.comma and not found:
+        return False  # "just three, comedies or dramas"
     if read.joint in ("adjacent", "or"):
         return True
     before = reads[found[-1]] if found else None

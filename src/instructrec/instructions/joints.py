@@ -27,11 +27,20 @@ def read_scopes(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[Read]:
             closing = _default(reads, index, content[position - 1] if position else None)
         if read.joint == "comma" and closing == "or" and _is_other(_named_before(reads, content[:position]), read):
             closing = "and"  # "a lipstick, red or pink"
+        if read.joint == "comma" and closing == "and" and position and _ends_list(reads[content[position - 1]], read):
+            reads[index] = replace(read, joint="new", comma=True)
+            continue
         if read.joint == "comma":
             reads[index] = replace(read, joint=closing, comma=True)
         elif read.joint in ("and", "or"):
             closing = read.joint
     return reads
+
+
+def _ends_list(before: Read, read: Read) -> bool:
+    """Whether a list of alternatives is complete before a comma: "a comedy or a drama, a western"."""
+    wanted = read.polarity == before.polarity == "include" and read.mark.plays("value") and before.mark.plays("value")
+    return wanted and before.joint == "or"
 
 
 def _named_before(reads: Sequence[Read], content: Sequence[int]) -> Read | None:

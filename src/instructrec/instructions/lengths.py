@@ -41,7 +41,8 @@ class LengthReader:
 
     def _stands_alone(self, place: int, end: int) -> bool:
         """Whether the clause names nothing that the number could count ("周末片单六部，……")."""
-        if end < len(self.marks) and not self.marks[end].plays("sign"):
+        behind = (mark for mark in self.marks[end : end + MOST_BETWEEN] if not mark.plays("filler") or mark.plays("of_what"))
+        if not next(behind, self.marks[-1]).plays("sign", "filler"):
             return False
         for mark in reversed(self.marks[max(0, place - 2 * MOST_BETWEEN) : place]):
             if mark.plays("sign"):
@@ -85,6 +86,6 @@ class LengthReader:
             at >= 0 and place - at < MOST_BETWEEN and self.marks[at].plays("filler", "article") and not self.marks[at].plays("list")
         ):
             at -= 1
-        if at < 0 or self.marks[at].plays("firm", "list", "contrast", "exactly"):
+        if at < 0 or self.marks[at].plays("firm", "list", "contrast", "exactly", "further"):
             return True
         return self.marks[at].plays("sign", "and") and not (before is not None and before.plays("noun"))

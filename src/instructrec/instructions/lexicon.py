@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain, product
 from typing import Any, TypeAlias
 
 from instructrec.instructions.tokens import keys
@@ -17,6 +18,7 @@ Comparison: TypeAlias = tuple[str, str]
 """What is compared ("price") and how: "after" (strictly above), "before" (strictly below), "since" or "until" (not beyond)."""
 
 _MIN_STEM = 4
+_HAN = re.compile(r"[\u4e00-\u9fff]+")
 _PLAIN = re.compile(r"[a-z]+(?:'[a-z]+)?(?: [a-z]+(?:'[a-z]+)?)*")
 _SET = re.compile(r"<(\w+)>")
 
@@ -143,16 +145,20 @@ def _stem(word: str, plural: Iterable[tuple[str, str]]) -> str:
 
 
 def _reach(tables: Iterable[Iterable[Phrase]], plural: tuple[tuple[str, str], ...]) -> dict[Phrase, int]:
+    longest: dict[Phrase, int] = {}
+    for phrase in chain.from_iterable(tables):
+        if len(phrase) > 2 and len(phrase) > longest.get(phrase[:2], 0):
+            longest[phrase[:2]] = len(phrase)
     reach: dict[Phrase, int] = {}
-    for phrase in (phrase for table in tables for phrase in table if len(phrase) > 2):
+    for begins, length in longest.items():
         # "1990" is not the singular of "1990s".
-        start = tuple(word if word[:1].isdigit() else _stem(word, plural) for word in phrase[:2])
-        reach[start] = max(reach.get(start, 2), len(phrase))
+        start = tuple(word if word[:1].isdigit() else _stem(word, plural) for word in begins)
+        reach[start] = max(reach.get(start, 2), length)
     return reach
 
 
 def _words(tables: Iterable[Iterable[Phrase]]) -> frozenset[str]:
-    return frozenset(word for phrases in tables for phrase in phrases for word in phrase)
+    return frozenset(chain.from_iterable(chain.from_iterable(tables)))
 
 
 def _counts(table: Mapping[str, Any]) -> dict[Phrase, float]:
@@ -175,26 +181,29 @@ def lexicon_for(text: str, language: str, *, han: float) -> Lexicon | None:
     return chosen
 
 
-def _roles(table: Mapping[str, Any], sets: Mapping[str, Any]) -> dict[Phrase, tuple[str, ...]]:
+def _roles(table: Mapping[str, Any], sets: Mapping[str, Sequence[str]]) -> dict[Phrase, tuple[str, ...]]:
     roles: dict[Phrase, tuple[str, ...]] = {}
     for role, phrases in table.items():
-        for phrase in phrases:
-            for spelled in _expanded(phrase, sets):
-                words = _keys(spelled)
-                roles[words] = tuple(dict.fromkeys((*roles.get(words, ()), role)))
+        alone = (role,)
+        for words in (_keys(spelled) for phrase in phrases for spelled in _expanded(phrase, sets)):
+            known = roles.setdefault(words, alone)
+            if role not in known:
+                roles[words] = (*known, role)
     return roles
 
 
 def _keys(phrase: str) -> Phrase:
-    """As `keys`, and quicker for the many phrases of plain words."""
+    """As `keys`, and quicker for the many phrases of plain words and of Chinese characters alone."""
+    if _HAN.fullmatch(phrase):
+        return tuple(phrase)
     return tuple(phrase.replace("'", "").split()) if _PLAIN.fullmatch(phrase) else keys(phrase)
 
 
-def _expanded(phrase: str, sets: Mapping[str, Any]) -> Iterator[str]:
+def _expanded(phrase: str, sets: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """A phrase with every word of the sets it names: "I <have> seen" for each way to say <have>."""
-    found = _SET.search(phrase)
-    if found is None:
+    pieces = _SET.split(phrase)
+    if len(pieces) == 1:
         yield phrase.replace(" '", "'")
         return
-    for word in sets[found.group(1)]:
-        yield from _expanded(phrase[: found.start()] + word + phrase[found.end() :], sets)
+    for words in product(*(sets[piece] if at % 2 else (piece,) for at, piece in enumerate(pieces))):
+        yield from _expanded("".join(words), sets)

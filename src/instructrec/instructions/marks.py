@@ -89,7 +89,7 @@ class Scanner:
         elif mark.plays("title"):
             quoted = not self.tokens[mark.first].is_word
             examples.expect = "quoted" if quoted and examples.expect == "example" else examples.expect
-        elif mark.is_content:
+        elif mark.is_content or (self.lexicon.script == "han" and mark.plays("filler")):
             examples.expect = ""
         elif mark.plays("negation", "before", "after", "since", "until", "another", "familiar", "fresh"):
             examples.expect = examples.expect or "name"
@@ -157,7 +157,8 @@ class Scanner:
     def _cuts(self, start: int, end: int) -> bool:
         """Whether a phrase would begin or end in the middle of a longer word."""
         bound = self.lexicon.bound
-        if end - start > 1 and any(cuts(start, end) for cuts in (self._joins_number, self._corrects_into, self._runs_on)):
+        cutting = (self._joins_number, self._corrects_into, self._runs_on, self._bounds_into)
+        if end - start > 1 and any(cuts(start, end) for cuts in cutting):
             return True
         return bool(bound) and (self.keys[end - 1 : end + 1] in bound or (start > 0 and self.keys[start - 1 : start + 1] in bound))
 
@@ -209,10 +210,23 @@ class Scanner:
         strong = self.lexicon.strong
         return bool(joins) and any(words in self.lexicon.compare or _LIMITS & set(strong.get(words, ())) for words in further)
 
+    def _bounds_into(self, start: int, end: int) -> bool:
+        """Whether a Chinese phrase ends in a bound of the number behind it ("评分最高3.6", "看看不得早于1990年")."""
+        roles = self.lexicon.strong.get(self.keys[start:end], ())
+        if self.lexicon.script != "han" or not {"quality", "negation_after"}.intersection(roles):
+            return False
+        bounds = {"since", "until", "before", "after"}
+        ends = (last for last in range(end, min(end + 5, len(self.keys))) if last > end or self.keys[end][:1].isdigit())
+        inside = (self.keys[first:last] for last in ends for first in range(start + 1, end))
+        return any(bounds.intersection(self.lexicon.strong.get(phrase, ())) for phrase in inside)
+
     def _mistyped(self, place: int) -> Mark | None:
         """A phrase with one wrong character that sounds the same, where no known one begins."""
         for length in range(min(_LONGEST_MISTYPED, len(self.tokens) - place), 1, -1):
-            meant = self.vocabulary.sound_speller.correct(self.keys[place : place + length])
+            written = self.keys[place : place + length]
+            meant = self.vocabulary.sound_speller.correct(written)
+            if meant is not None and any((key,) in self.lexicon.counts and key not in meant for key in written):
+                continue  # "凑七个" is no "凑齐"
             if meant is not None and (mark := self._known_phrase(meant, place)) is not None:
                 return mark
         return None
@@ -243,7 +257,8 @@ class Scanner:
             return Mark(roles, place, end, compare=lexicon.compare[words])
         if strong:
             if self.lexicon.script == "han" and "article" in strong:
-                count = lexicon.counts.get(words[:1])  # "一部": an article, and one
+                measured = "measure" in lexicon.strong.get(words[1:], ())
+                count = lexicon.counts.get(words[:1]) if measured else None  # "一部": an article, and one
             return Mark(strong, place, end, low=count, high=count)
         if words in lexicon.shares:
             return Mark(("share",), place, end, low=lexicon.shares[words])

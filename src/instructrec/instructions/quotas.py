@@ -108,14 +108,19 @@ def _choose(groups: Sequence[Group], reads: Sequence[Read], length: int | None) 
         if "alone" in group.roles and "partitive" not in group.roles and not _has_content(reads, 0, group.at):
             group.roles = ("amount", "plain", *group.roles[2:])  # "just one comedy" asks for one, "..., just one comedy" allows one
         said = not group.is_plain
-        if said or "partitive" in group.roles or ("with" in group.roles and (group.at > 0)) or length is not None:
+        if (
+            said
+            or "partitive" in group.roles
+            or ("with" in group.roles and (group.at > 0))
+            or (length is not None and group.roles[1] != "few")
+        ):
             group.is_quota = True
         elif follows and before is not None:
             group.is_quota = True
             if before.roles[1] == "at_most":
                 group.roles, group.low, group.high = before.roles, 0, group.high
         elif group.roles[1] == "few" or "vague" in group.roles:
-            group.is_quota = len(groups) > 1 or _has_more(reads, group)
+            group.is_quota = _counts_more(groups, group) or (group.joint == "and" and not group.comma and _has_more(reads, group))
         before = group
     if "article" in (groups[0].roles if groups else ()) and groups[0].is_quota and length is None:
         groups[0].is_quota = False
@@ -123,6 +128,11 @@ def _choose(groups: Sequence[Group], reads: Sequence[Read], length: int | None) 
 
 def _has_content(reads: Sequence[Read], start: int, end: int) -> bool:
     return any(read.mark.is_content and read.polarity == "include" for read in reads[start:end])
+
+
+def _counts_more(groups: Sequence[Group], group: Group) -> bool:
+    """Whether something else is counted beside a group."""
+    return any(other.is_plain and other.body for other in groups if other is not group)
 
 
 def _has_more(reads: Sequence[Read], group: Group) -> bool:

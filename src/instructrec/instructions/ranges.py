@@ -121,18 +121,27 @@ class RangeReader:
     def _goes_on(self, start: int, end: int) -> bool:
         """Whether only "and" or "but" stands between the range before and this one: "over 3, but not over 4"."""
         before = self._previous[1]
-        between = self.marks[before:start]
-        if not 0 < before < start <= before + 4 or not all(mark.plays("and", "contrast", "negation", "sign") for mark in between):
+        between, han = self.marks[before:start], self.lexicon.script == "han"
+        if not 0 < before < start + han <= before + 4 + han or not all(
+            mark.plays("and", "contrast", "negation", "sign") for mark in between
+        ):
             return False
         if any(mark.plays("sign") and self.tokens[mark.first].key != "," for mark in between):
             return False
         counts = end < len(self.marks) and self.marks[end].plays("measure", "of_them", "noun", "people", "firm", *CONTENT)
-        joined = any(mark.plays("and", "contrast", "negation") for mark in between) or self._closes_open(start)
+        joined = any(mark.plays("and", "contrast", "negation") for mark in between) or self._closes_open(start, end)
         return (joined or self.lexicon.negates(self.tokens[self.marks[start].first].key)) and not counts
 
-    def _closes_open(self, start: int) -> bool:
+    def _may_go_on(self, start: int, end: int) -> bool:
+        """Whether a bare number can belong to what the range before spoke of: only with a bound behind it, as Chinese has it."""
+        bounded = self.marks[end - 1].plays("since_after", "until_after")
+        return not self.marks[start].plays("number") or (self.lexicon.script == "han" and bounded)
+
+    def _closes_open(self, start: int, end: int) -> bool:
         """Whether the range before was open where this one ends: "at least 3, at most 4"."""
-        return bool(self._open) and self.marks[start].plays(*self._open)
+        if self._open and self.marks[start].plays(*self._open):
+            return True
+        return self.lexicon.script == "han" and self.marks[end - 1].plays(*(f"{role}_after" for role in self._open))
 
     def _attribute_of(self, start: int, end: int) -> tuple[str | None, int]:
         named = [mark.attribute for mark in self.marks[start:end] if mark.attribute in self.vocabulary.catalog.quantities]
@@ -150,12 +159,13 @@ class RangeReader:
             and not self.marks[end].plays("named")
         ):
             return self.marks[end].attribute, end + 1
-        if end + 1 < len(self.marks) and self.marks[end].plays("from", "owner") and self.marks[end + 1].roles == ("attribute",):
+        joins = end + 1 < len(self.marks) and self.marks[end].plays("from", "owner", "of_what")
+        if joins and self.marks[end + 1].roles == ("attribute",):
             named_behind = self.marks[end + 1].attribute
             if named_behind in self.vocabulary.catalog.quantities:
-                return named_behind, end + 2  # "at least 3 in rating"
+                return named_behind, end + 2  # "at least 3 in rating", "至少4的评分"
         dated = any(mark.plays("year", "decade", "count") for mark in self.marks[start:end])
-        if self._goes_on(start, end) and not dated and not self.marks[start].plays("number"):
+        if self._goes_on(start, end) and not dated and self._may_go_on(start, end):
             return self._previous[0], end
         numbers = [mark for mark in self.marks[start:end] if mark.plays("number", "count")]
         years = all(mark is not self.marks[start] and self._is_short_year(mark) for mark in numbers)
@@ -229,11 +239,8 @@ class RangeReader:
             follow = self.marks[end]
             if follow.plays("to") and end + 1 < len(self.marks) and self.marks[end + 1].plays("now"):
                 return _Bounds(low, None, end + 2)
-            if follow.plays("to") and (second := self._value(end + 1)) is not None and not follow.plays("and"):
+            if (second := self._second(end)) is not None:
                 return self._ordered(value, second)
-            until = follow.plays("and") and end + 2 < len(self.marks) and self.marks[end + 1].plays("until")
-            if until and self.marks[end + 2].plays("year") and (second := self._value(end + 2)) is not None:
-                return self._ordered(value, second)  # "from 1990 and up to 1995"
             if follow.plays("since_after", "to_now"):
                 return _Bounds(low, None, end + 1)
             if follow.plays("before_after"):
@@ -243,6 +250,16 @@ class RangeReader:
             if follow.plays("until_after"):
                 return _Bounds(None, high, end + 1)
         return self._joined(value)
+
+    def _second(self, place: int) -> _Bounds | None:
+        """The other end behind a "to", or behind an "and" that joins two ends ("1.5和3.7之间", "from 1990 and up to 1995")."""
+        if not self.marks[place].plays("and"):
+            return self._value(place + 1) if self.marks[place].plays("to") else None
+        second = self._value(place + 1)
+        if second is not None and second.end < len(self.marks) and self.marks[second.end].plays("between_after"):
+            return second
+        until = place + 2 < len(self.marks) and self.marks[place + 1].plays("until") and self.marks[place + 2].plays("year")
+        return self._value(place + 2) if until else None
 
     def _joined(self, value: _Bounds) -> _Bounds:
         """Neighbouring years or decades joined by "and" or "or" are one range; others stay apart."""

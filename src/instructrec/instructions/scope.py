@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from instructrec.instructions.backwards import LONGEST_LIST, NEAR, Backwards
+from collections.abc import Sequence
+
+from instructrec.instructions.backwards import NEAR, Backwards
+from instructrec.instructions.commas import CommaReader
 from instructrec.instructions.marks import Mark
 from instructrec.instructions.reads import Joint, Read
+from instructrec.instructions.tokens import Token
 
 _HANDLERS = (
-    "negation", "open", "unclear", "negation_after", "soft_after", "soft", "like", "firm", "contrast", "or", "and", "article",
+    "negation", "open", "unclear", "negation_after", "soft_after", "soft", "like", "firm", "contrast", "further", "or", "and",
+    "article",
 )  # fmt: skip
 
 
 class ScopeReader(Backwards):
     """Walks over the marks once and keeps what is in force."""
+
+    def __init__(self, marks: Sequence[Mark], tokens: Sequence[Token]) -> None:
+        super().__init__(marks, tokens)
+        self.commas = CommaReader(marks, tokens)
 
     def read(self) -> list[Read]:
         """One Read a mark, in order."""
@@ -37,6 +46,7 @@ class ScopeReader(Backwards):
         trigger = state.trigger if state.fresh and state.polarity == "exclude" else None
         if trigger is not None and self.marks[trigger].plays("negation_after"):
             self._backwards("negation_after", trigger)
+            self._reset("adjacent")
 
     def _current(self, mark: Mark) -> Read:
         state = self.state
@@ -112,16 +122,24 @@ class ScopeReader(Backwards):
             self._soften()
         elif role in ("negation_after", "soft_after"):
             self._behind(role, place)
-        elif role in ("firm", "contrast"):
-            self._end_scope(role)
-        elif role in ("or", "and"):
-            state.joint = "or" if role == "or" else "and" if state.joint != "or" else "or"
-        elif role == "article":
-            state.article = True
+        else:
+            self._joining(role, mark)
         if self._ends_description(place):
             self._reset("adjacent")
         if mark.plays("familiar", "fresh") and state.fresh:
             state.fresh, state.spent = False, True  # "nothing I have seen, and in the mood for ...": the negation is used up
+
+    def _joining(self, role: str | None, mark: Mark) -> None:
+        """Words that begin, join or lead to something rather than judge it."""
+        state = self.state
+        if role in ("firm", "contrast"):
+            self._end_scope(role, mark)
+        elif role == "further":
+            self._further(mark)
+        elif role in ("or", "and"):
+            state.joint = "or" if role == "or" else "and" if state.joint != "or" else "or"
+        elif role == "article":
+            state.article = True
 
     def _begin(self, place: int) -> None:
         """What begins with a word, whatever it does then."""
@@ -202,14 +220,23 @@ class ScopeReader(Backwards):
             self._reset("new")
         state.soft, state.fresh = True, True
 
-    def _end_scope(self, role: str) -> None:
+    def _end_scope(self, role: str, mark: Mark) -> None:
         state = self.state
-        if role == "firm" and state.fresh and state.polarity != "include":
-            return  # "I don't really want ..."
+        if role == "firm" and state.fresh and (state.polarity != "include" or (state.soft and not mark.plays("must"))):
+            return  # "I don't really want ...", "if possible give me ..."
         if role == "firm" and state.joint in ("comma", "and"):
             state.joint = "new"  # "sci-fi or western, just thrillers": a condition that must hold as well
         if state.polarity != "include" or state.soft or role == "contrast":
             self._reset("new" if role == "contrast" else state.joint)
+
+    def _further(self, mark: Mark) -> None:
+        """Words that begin a further condition ("，而且"), which nothing from before reaches; a bare name may go on with a list."""
+        state = self.state
+        named = bool(state.content) and state.reads[state.content[-1]].trigger == state.trigger
+        if mark.plays("bare") and state.polarity == "exclude" and named:
+            state.joint = "and"
+        elif state.polarity == "include" or not state.fresh:
+            self._reset("new")
 
     def _reset(self, joint: Joint) -> None:
         state = self.state
@@ -227,7 +254,7 @@ class ScopeReader(Backwards):
             self._reset("adjacent")  # "除了……以外" ends here
 
     def _sign(self, place: int) -> None:
-        token = self.tokens[self.marks[place].first]
+        token, state = self.tokens[self.marks[place].first], self.state
         if token.ends_sentence or token.key in (",", "-"):
             self._close()
         if token.text == "-":
@@ -240,59 +267,16 @@ class ScopeReader(Backwards):
         elif token.key == ":" and place and self.marks[place - 1].plays("unknown", "known"):
             self.state.joint = "new"
         elif token.key == "," or token.text in "–—":
-            if self.state.soft and self.state.fresh:
-                return  # "if I could choose, a comedy"
-            if self.state.spent or not self._list_continues(place):
-                keep = self.state.joint
-                self._reset("comma" if keep != "new" else "new")
-            elif self.state.joint == "adjacent":
-                self.state.joint = "comma"
+            if state.soft and state.fresh:
+                return  # "if possible, a western"
+            self._comma(place)
 
-    def _list_continues(self, comma: int) -> bool:
-        """Whether the comma at `comma` is inside a list that a later "or", "nor" or "and" closes: "no A, B or C"."""
-        state = self.state
-        if state.polarity == "include" and not state.soft:
-            return True
-        if self._between_qualities(comma):
-            return True
-        if self._changes_kind(comma):
-            return False
-        return self.tokens[self.marks[comma].first].text == "、" or self._is_closed(comma)
-
-    def _is_closed(self, comma: int) -> bool:
-        """Whether an "or", "nor" or "and" closes the list behind a comma."""
-        state = self.state
-        if any(mark.plays("some") and mark.plays("noun") for mark in self.marks[comma + 1 : comma + 2]):
-            return False  # "no A, something calm, B or C"
-        article, seen = False, False
-        for mark in self.marks[comma + 1 : comma + 1 + LONGEST_LIST]:
-            if mark.plays("or", "and") or (mark.plays("negation") and self.tokens[mark.first].key == "nor"):
-                return not (article and not state.head_article)
-            if mark.is_content:
-                seen = True
-            elif mark.plays("article"):
-                article = article or not seen
-            elif not (mark.plays("sign") and self.tokens[mark.first].key == ",") and not mark.plays("filler", "noun"):
-                return False
-        return False
-
-    def _between_qualities(self, comma: int) -> bool:
-        """Whether the comma only separates adjectives: "a funny, light comedy"."""
-        if not 0 < comma < len(self.marks) - 1:
-            return False
-        described = self.marks[comma - 1].plays("quality", "known")
-        return described and self.marks[comma + 1].plays("quality", "known", "unknown", "value")
-
-    def _changes_kind(self, comma: int) -> bool:
-        """Whether a range follows a list of other things without an "or": "no A or B, at least 4 stars"."""
+    def _comma(self, place: int) -> None:
+        """A comma, or a dash for one, that goes on with a list or begins a clause."""
         state = self.state
         before = state.reads[state.content[-1]].mark if state.content else None
-        if before is None or before.plays("amount"):
-            return False
-        if before.plays("range"):
-            after = next((mark for mark in self.marks[comma + 1 : comma + 1 + LONGEST_LIST] if mark.is_content), None)
-            return after is not None and after.plays("range") and after.attribute != before.attribute
-        for mark in self.marks[comma + 1 : comma + 1 + LONGEST_LIST]:
-            if mark.is_content or mark.plays("or", "noun"):
-                return mark.plays("range", "amount")
-        return False
+        unwanted = state.polarity != "include"
+        if state.spent or not self.commas.goes_on(place, before, unwanted=unwanted, soft=state.soft, article=state.head_article):
+            self._reset("comma" if state.joint != "new" else "new")
+        elif state.joint == "adjacent":
+            state.joint = "comma"

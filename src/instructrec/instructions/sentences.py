@@ -101,13 +101,17 @@ class SentenceWriter(ClauseWriter):
 
     def _join(self, left: Clause, right: Clause, rng: np.random.Generator) -> str:
         noun, other = (right, left) if self.words["adjectives_first"] else (left, right)
-        if noun.kind in ("noun", "count_noun") and other.kind in _BESIDE:
+        if noun.kind in ("noun", "count_noun") and self._stands_beside(other):
             return self._pick("close", rng)
         taken = right.bare and left.kind in _REACHING
         counted = right.kind in ("noun", "either") and left.kind in _COUNTING
         counted = counted or (right.kind == "count_noun" and left.kind == "noun")
         wished = right.kind in _WANTED and left.kind in ("soft", "either")
         return self._pick("joins_apart" if taken or counted or wished else "joins", rng)
+
+    def _stands_beside(self, clause: Clause) -> bool:
+        """Whether it can stand beside a noun; an order cannot ("don't show me what I've seen")."""
+        return clause.kind in _BESIDE and not any(order in clause.text for order in self.words["orders"])
 
     def draw(self, rng: np.random.Generator, size: int) -> Sentence:
         """A sentence of `size` conditions that go together, of whatever kinds the catalog allows; fewer where it allows no more."""
@@ -216,12 +220,13 @@ class SentenceWriter(ClauseWriter):
         """In any order; but a noun takes what can stand beside it."""
         order = [clauses[int(place)] for place in rng.permutation(len(clauses))]
         noun = next((clause for clause in order if clause.kind == "noun"), None)
-        beside = next((clause for clause in order if clause.kind in _BESIDE), None)
+        beside = next((clause for clause in order if self._stands_beside(clause)), None)
         if noun is None:
             return order
         count = next((clause for clause in order if clause.kind == "count"), None)
         rest = [clause for clause in order if clause not in (noun, beside)]
-        if count is not None and rng.random() < 0.7:
+        # "One comedy" only says that it is a comedy.
+        if count is not None and (count.means.n or 0) > 1 and rng.random() < 0.7:
             limit = noun.means.limits[0]
             noun = self.counted(Ref(limit.attribute, limit.values[0]), int(count.means.n or 1), rng)
             rest.remove(count)

@@ -35,11 +35,16 @@ class Surroundings:
     def _is_head(self, place: int) -> bool:
         """Whether the clause begins here: after a sign, "and" or "but", or at the very start."""
         for mark in reversed(self.marks[max(0, place - NEAR) : place]):
-            if mark.plays("sign", "and", "contrast"):
+            if mark.plays("sign", "and", "contrast", "further"):
                 return True
             if not mark.plays("filler", "article"):
                 return False
         return place <= NEAR
+
+    def _is_comma(self, place: int) -> bool:
+        """Whether a comma stands there that parts clauses."""
+        token = self.tokens[self.marks[place].first]
+        return self._is_sign(place) and token.key == "," and token.text != "、"
 
     def _leads_to_content(self, place: int) -> bool:
         for mark in self.marks[place + 1 : place + 1 + NEAR]:
@@ -103,14 +108,3 @@ class Surroundings:
         if not self.tokens[self.marks[place].first].key.endswith(self.lexicon.qualities or ("\0",)):
             return False
         return place > 0 and self.marks[place - 1].plays("noun", "soft")
-
-    def _is_repeated(self, place: int) -> bool:
-        """Whether the same words come again behind the next thing."""
-        mark, after = self.marks[place], self.marks[place + 1 : place + 1 + NEAR]
-        words = [token.key for token in self.tokens[mark.first : mark.last]]
-        again = any([token.key for token in self.tokens[other.first : other.last]] == words for other in after[1:])
-        return bool(after) and after[0].plays("value") and again
-
-    def _is_within_list(self, mark: Mark, *, near: bool) -> bool:
-        passed = mark.plays("filler", "noun", "article", "or", "or_after", "either", "firm", "owner")
-        return passed or (near and mark.plays("unknown", "amount", "count", "measure"))

@@ -78,7 +78,7 @@ def _joins_words(tokens: Sequence[Token], place: int) -> bool:
         return False
     before, after = tokens[place - 1], tokens[place + 1]
     touching = before.end == token.start and token.end == after.start
-    numeric = before.key[:1].isdigit() and after.key[:1].isdigit()
+    numeric = after.key[:1].isdigit() and (before.key[:1].isdigit() or not before.key.isascii())  # "1989-1998", "1989年-1998年"
     return touching and before.is_word and after.is_word and not numeric
 
 

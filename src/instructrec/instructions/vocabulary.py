@@ -73,9 +73,10 @@ class Vocabulary:
         self.kinds = self._kinds()
         general = {self._stems(words): self.kinds[kind] for words, kind in lexicon.kind_words.items() if kind in self.kinds}
         self.attributes = general | {self._stems(keys(name.replace("_", " "))): name for name in catalog.attributes}
-        for attribute, labels in catalog.labels.items():
-            for value in labels.names:
-                self._learn(Ref(attribute, value))
+        refs = [Ref(attribute, value) for attribute, labels in catalog.labels.items() for value in labels.names]
+        for ref in refs:
+            self._learn(ref)
+        self.values.update(self._as_written(refs))
         self.speller = Speller(word for word in self.value_words if word not in lexicon.words)
         self.function_speller = _function_speller(lexicon.language, lexicon.strong_words)
         self.reach = self._reach()
@@ -119,6 +120,14 @@ class Vocabulary:
         for words in dict.fromkeys((keys(ref.value), keys(unescape(ref.value)))):
             if words:
                 self._learn_words(ref, words)
+
+    def _as_written(self, refs: Sequence[Ref]) -> dict[Phrase, tuple[Ref, ...]]:
+        """What phrases name that are whole values, whatever shorter forms of other values are the same."""
+        found: dict[Phrase, dict[Ref, None]] = defaultdict(dict)
+        for ref in refs:
+            for words in (keys(ref.value), keys(unescape(ref.value))):
+                found[self._stems(words)][ref] = None
+        return {words: tuple(meant) for words, meant in found.items() if words}
 
     def _learn_words(self, ref: Ref, words: Phrase) -> None:
         bare = tuple(word for word in words if word not in ("and", "/") and any(letter.isalnum() for letter in word))
