@@ -33,6 +33,8 @@ class FrameReader(NumberFrames):
             (("attribute",), self._named_behind),
             (("after", "before"), self._refused_share),
             (("negation", "either_not", "except"), self._all_else),
+            (("any_other", "negation"), self._no_other),
+            (("conditional", "in_case", "negation"), self._else_this),
             (("unknown",), self._unsure),
             (("in_case",), self._refused_case),
             (("familiar",), self._once_more),
@@ -93,7 +95,7 @@ class FrameReader(NumberFrames):
     def _denies(self, place: int) -> bool:
         """Whether it denies that something is so ("isn't"), rather than that the person likes it ("that I hate")."""
         words = [token.key for token in self.tokens[self.marks[place].first : self.marks[place].last]]
-        denies = any("denial" in self.lexicon.strong.get((word,), ()) for word in words)
+        denies = self.marks[place].plays("denial") or any("denial" in self.lexicon.strong.get((word,), ()) for word in words)
         return denies and not any(self.lexicon.is_subject(word) for word in words)
 
     def _conditional(self, place: int) -> bool:
@@ -206,3 +208,40 @@ class FrameReader(NumberFrames):
             if self.marks[place].plays("value"):
                 self.marks[place] = replace(self.marks[place], roles=("unknown", "handed_back"), refs=())
             place += step
+
+    def _no_other(self, place: int) -> None:
+        """Nothing of its kind but what follows: "no other decade than the 90s"."""
+        for at in range(place + 1, min(place + 1 + NEAR, len(self.marks))):
+            mark = self.marks[at]
+            if mark.plays("than"):
+                tokens = self.tokens[self.marks[place].first : self.marks[at].first]
+                if any("other" in self.lexicon.strong.get((token.key,), ()) for token in tokens):
+                    self._fill(range(place + 1, at + 1))
+                    self.marks[place] = replace(self.marks[place], roles=("firm",))
+                return
+            if not mark.plays("attribute", "noun", "unit", "from", "filler"):
+                return
+
+    def _else_this(self, place: int) -> None:
+        """A second choice is an alternative: "if not A, then B"."""
+        words = [token.key for token in self.tokens[self.marks[place].first : self.marks[place].last]]
+        start = place + 1
+        if len(words) == 1 and start < len(self.marks) and self.marks[start].plays("negation") and self._denies(start):
+            start += 1  # "if" and "not"
+        elif not (self.marks[place].plays("negation") and self._denies(place) and self._conditional(place)):
+            return
+        ahead = [at for at in range(start, min(start + 2 * NEAR, len(self.marks)))]
+        then = next((at for at in ahead if self.marks[at].plays("otherwise_then")), None)
+        if then is None or not self._is_value_behind(then) or not any(self.marks[at].plays("value") for at in range(start, then)):
+            return
+        if any(not self.marks[at].plays("value", "article", "sign", "or", "and", "from", "noun") for at in range(start, then)):
+            return
+        self._fill(range(place, start))
+        self.marks[place] = replace(self.marks[place], roles=("firm",))
+        self.marks[then] = replace(self.marks[then], roles=("or",))
+        if self.marks[then - 1].plays("sign"):
+            self.marks[then - 1] = replace(self.marks[then - 1], roles=("filler",))
+
+    def _is_value_behind(self, place: int) -> bool:
+        after = next((mark for mark in self.marks[place + 1 : place + 1 + NEAR] if not mark.plays("article", "filler", "from")), None)
+        return after is not None and after.plays("value")

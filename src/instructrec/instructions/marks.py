@@ -101,7 +101,8 @@ class Scanner:
         return self._spellings[word]
 
     def _corrected(self, word: str) -> str:
-        known = word in self.lexicon.words or word in self.vocabulary.value_words or not word.isalpha()
+        known = word in self.lexicon.words or (word,) in self.lexicon.kind_words
+        known = known or word in self.vocabulary.value_words or not word.isalpha()
         if known or self.lexicon.stem(word) in self.vocabulary.words or self.vocabulary.find((word,)):
             return word
         stem = self.lexicon.stem(word)
