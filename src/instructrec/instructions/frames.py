@@ -38,10 +38,11 @@ class FrameReader(NumberFrames):
             (("unknown",), self._unsure),
             (("in_case",), self._refused_case),
             (("familiar",), self._once_more),
-            (NUMERIC, self._led_in),
+            ((*NUMERIC, "negation_head"), self._led_in),
+            (("negation",), self._denied),
             (("soft",), self._asked_softly),
             (("one_of",), self._listed_after),
-            (("further", "and"), self._goes_further),
+            (("further", "and", "likewise"), self._goes_further),
         )
         for place in range(len(self.marks)):
             for roles, rule in rules:
@@ -138,7 +139,11 @@ class FrameReader(NumberFrames):
     def _goes_further(self, place: int) -> None:
         """A word that goes on to the next condition; before a bare value it may also go on with a list: "no A, moreover B"."""
         mark = self.marks[place]
-        if not mark.plays("further") and (mark.plays("pair") or not self._opens_anew(place)):
+        if mark.plays("likewise"):
+            first = place == 0 or self.marks[place - 1].plays("sign", "and")
+            if mark.last - mark.first > 1 or not first or self._is_value_behind(place):
+                return  # "A is out, and so is B"
+        elif not mark.plays("further") and (mark.plays("pair") or not self._opens_anew(place)):
             return
         listed = not self._opens_anew(place) and any(mark.plays("value") for mark in self.marks[place + 1 : place + 2])
         self.marks[place] = replace(self.marks[place], roles=("and" if listed else "contrast",))
@@ -243,5 +248,23 @@ class FrameReader(NumberFrames):
             self.marks[then - 1] = replace(self.marks[then - 1], roles=("filler",))
 
     def _is_value_behind(self, place: int) -> bool:
-        after = next((mark for mark in self.marks[place + 1 : place + 1 + NEAR] if not mark.plays("article", "filler", "from")), None)
+        after = next(
+            (mark for mark in self.marks[place + 1 : place + 1 + NEAR] if not mark.plays("article", "filler", "from")), None
+        )
         return after is not None and after.plays("value")
+
+    def _denied(self, place: int) -> None:
+        """What is only denied of a thing refuses it: "A has no place here", "A shouldn't appear"."""
+        at = place - 1
+        while at >= 0 and self.marks[at].plays("aged", "owning") and place - at < NEAR:
+            at -= 1
+        if at < 0 or not self.marks[at].plays("value") or not self._denies(place):
+            return
+        opens = at == 0 or self.marks[at - 1].plays("sign", "and", "contrast", "article")
+        single = self.marks[place].last - self.marks[place].first == 1
+        bare = at == place - 1 and single and self.tokens[self.marks[place].first].key in ("no", "not", "without", "never", "non")
+        named = any(
+            self.marks[index].is_content and not self.marks[index].plays("unknown", "known") for index in self._ahead(place)
+        )
+        if opens and not bare and not named and not self.marks[place].plays("negation_after"):
+            self.marks[place] = replace(self.marks[place], roles=("negation_after",))

@@ -37,7 +37,7 @@ class Surroundings:
         for mark in reversed(self.marks[max(0, place - NEAR) : place]):
             if mark.plays("sign", "and", "contrast", "further"):
                 return True
-            if not mark.plays("filler", "article"):
+            if not mark.plays("filler", "article", "leading"):
                 return False
         return place <= NEAR
 
