@@ -52,9 +52,10 @@ class FrameReader(NumberFrames):
 
     def _all_else(self, place: int) -> None:
         """What is refused unless it has a value must have it: "if it's not A, skip it", "nothing that isn't A"."""
-        if not self._denies(place):
+        whole = self.marks[place].plays("except") and self._is_head(place) and self._speaks_of_all(place)
+        if not whole and not self._denies(place):
             return
-        opens = next((at for at in range(place, max(-1, place - 4), -1) if self._conditional(at)), None)
+        opens = place if whole else next((at for at in range(place, max(-1, place - 4), -1) if self._conditional(at)), None)
         if opens is None or any(
             not self.marks[at].plays("filler", "clause", "back", "aged", "conditional", "noun") for at in range(opens, place)
         ):
@@ -66,7 +67,7 @@ class FrameReader(NumberFrames):
             end += 1
         if not any(self.marks[at].plays("value", "decade", "year") for at in range(place + 1, end)):
             return
-        refused = self._refusal_before(opens) or self._refusal_behind(end)
+        refused = (not whole and self._refusal_before(opens)) or self._refusal_behind(end)
         if not refused:
             return
         self._fill([at for at in refused if self.marks[at].roles])
@@ -75,6 +76,11 @@ class FrameReader(NumberFrames):
         for at in range(place + 1, end):
             if self.tokens[self.marks[at].first].key == "nor":
                 self.marks[at] = replace(self.marks[at], roles=("or",))
+
+    def _speaks_of_all(self, place: int) -> bool:
+        """Whether it begins with "anything" or "everything"."""
+        word = (self.tokens[self.marks[place].first].key,)
+        return bool({"any_other", "noun"}.intersection(self.lexicon.weak.get(word, ())))
 
     def _refused_case(self, place: int) -> None:
         """A case that is refused is a condition of its own: "..., and if it's A, I don't want it"."""
@@ -141,7 +147,11 @@ class FrameReader(NumberFrames):
         mark = self.marks[place]
         if mark.plays("likewise"):
             first = place == 0 or self.marks[place - 1].plays("sign", "and")
-            if mark.last - mark.first > 1 or not first or self._is_value_behind(place):
+            if (
+                mark.last - mark.first > 1
+                or not first
+                or any(at.plays("value", "article") for at in self.marks[place + 1 : place + 2])
+            ):
                 return  # "A is out, and so is B"
         elif not mark.plays("further") and (mark.plays("pair") or not self._opens_anew(place)):
             return

@@ -96,15 +96,19 @@ class NumberFrames(Frames):
             or self.tokens[mark.first].key in ("on", "up", "+")
         ):
             return
-        named = False
+        named = dated = False
         for at in self._back(place, sentence=True):
+            if dated and self.marks[at].plays(*BOUNDS):
+                named = True
+                continue
             if self.marks[at].plays("year") and before.plays("sign"):
                 if self._bounded_year(at, mark):
                     self._fill([place])
                     return
+                dated = True
                 continue
             if self._is_number(at):
-                named = named or self.marks[at - 1].plays("value", *BOUNDS) or self._bound_year_behind(at, place)
+                named = named or self.marks[at - 1].plays("value", *BOUNDS)
                 way = "exactly" if mark.plays("exact_after") else "since" if mark.plays("since_after") else "until"
                 made = self._counted(at, way)
                 bound = self._bound(at)[0] is not None or self.marks[at].plays("year", "decade")
@@ -116,10 +120,6 @@ class NumberFrames(Frames):
             named = named or self.marks[at].plays("value")
             if self.marks[at].plays("negation", "title", "range", "attribute", "and", "familiar", "fresh", *BOUNDS):
                 return
-
-    def _bound_year_behind(self, at: int, place: int) -> bool:
-        """Whether a bound on the year stands between a number and the words behind: "two from before 1999, no more"."""
-        return any(self.marks[index].plays("before", "after", "since", "until") for index in range(at + 1, place))
 
     def _bounded_year(self, at: int, bound: Mark) -> bool:
         """Make a year that nothing bounds a range of the words behind it: "the line is 1990, nothing older"."""
@@ -192,13 +192,14 @@ class NumberFrames(Frames):
         values = 0
         for before in self._back(place):
             mark = self.marks[before]
-            if mark.plays("negation"):
+            if mark.plays("negation", "negation_after"):
                 values += bool(before) and self.marks[before - 1].plays("value")
                 few = self.marks[place].plays("before") and not self.marks[place].plays("after")
                 values += not values and few and at + 1 < len(self.marks) and self.marks[at + 1].plays("value")
                 made = self._counted(at, "until" if self.marks[place].plays("after") else "since")
                 if values == 1 and made is not None:
-                    self.marks[before] = replace(mark, roles=("contrast",))  # a condition of its own
+                    behind = before > 0 and self.marks[before - 1].plays("value")  # "A shouldn't appear more than twice"
+                    self.marks[before] = replace(mark, roles=("filler" if behind else "contrast",))
                     self._merge(place, at, made)
                 return
             values += mark.plays("value")
