@@ -57,7 +57,8 @@ class FrameReader(NumberFrames):
             return
         opens = place if whole else next((at for at in range(place, max(-1, place - 4), -1) if self._conditional(at)), None)
         if opens is None or any(
-            not self.marks[at].plays("filler", "clause", "back", "aged", "conditional", "noun") for at in range(opens, place)
+            not self.marks[at].plays("filler", "clause", "back", "aged", "conditional", "noun", "soft")
+            for at in range(opens, place)
         ):
             return
         end = place + 1
@@ -107,7 +108,9 @@ class FrameReader(NumberFrames):
 
     def _conditional(self, place: int) -> bool:
         """Whether "if", "that" or the like begins here."""
-        return "conditional" in self.lexicon.strong.get((self.tokens[self.marks[place].first].key,), ())
+        mark = self.marks[place]
+        words = self.tokens[mark.first : mark.first + (2 if mark.plays("soft") else 1)]  # "plus if it's ..."
+        return any("conditional" in self.lexicon.strong.get((word.key,), ()) for word in words)
 
     def _refusal_before(self, opens: int) -> list[int]:
         """The words that refuse all that is spoken of behind them ("I won't take anything | that isn't A")."""
@@ -273,8 +276,9 @@ class FrameReader(NumberFrames):
         opens = at == 0 or self.marks[at - 1].plays("sign", "and", "contrast", "article")
         single = self.marks[place].last - self.marks[place].first == 1
         bare = at == place - 1 and single and self.tokens[self.marks[place].first].key in ("no", "not", "without", "never", "non")
-        named = any(
-            self.marks[index].is_content and not self.marks[index].plays("unknown", "known") for index in self._ahead(place)
-        )
-        if opens and not bare and not named and not self.marks[place].plays("negation_after"):
+        ahead = list(self._ahead(place))
+        ends = next((index for index in ahead if self.marks[index].plays("and", "or")), len(self.marks))
+        said = [self.marks[index] for index in ahead if index < ends]
+        named = any(mark.is_content and not mark.plays("unknown", "known") for mark in said)
+        if opens and not bare and not named:
             self.marks[place] = replace(self.marks[place], roles=("negation_after",))
