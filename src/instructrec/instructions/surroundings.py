@@ -74,7 +74,8 @@ class Surroundings:
         """Whether it ends a clause right behind something that is named, with nothing but words for the person between."""
         behind = self.marks[place + 1 : place + 3]
         after = behind[1:] if behind and behind[0].plays("filler") else behind
-        if after and not after[0].plays("sign"):
+        joins = len(after) > 1 and after[0].plays("and") and after[1].plays("aged", "firm", "filler")  # "..., and we're after ..."
+        if after and not after[0].plays("sign") and not joins:
             return False
         for mark in reversed(self.marks[max(0, place - NEAR) : place]):
             if mark.plays("value", "title", "range"):
