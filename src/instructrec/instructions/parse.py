@@ -23,6 +23,7 @@ from instructrec.instructions.settling import settle
 from instructrec.instructions.stories import without_stories
 from instructrec.instructions.tokens import Token, clean, foreign_script_share, han_share, tokenize
 from instructrec.instructions.vocabulary import Vocabulary
+from instructrec.instructions.wholes import mirrored, read_wholes
 from instructrec.tables import Catalog
 
 MAX_CHARACTERS = 2000
@@ -66,8 +67,9 @@ def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon) -> Reading:
     tokens = tokenize(cleaned)
     marks = Scanner(tokens, vocabulary, lexicon).scan()
     compared = ComparisonReader(marks, tokens, vocabulary, lexicon).read()
+    compared = mirrored(compared, vocabulary, lexicon)
     ranged = RangeReader(compared, tokens, vocabulary, lexicon).read()
-    counted = CountReader(ranged, tokens, lexicon).read()
+    counted = CountReader(read_wholes(ranged, tokens, lexicon), tokens, lexicon).read()
     reads = read_scopes(in_context(counted, tokens, lexicon), tokens)
     return Reading(cleaned, tuple(tokens), tuple(without_stories(corrected(reads), lexicon)))
 
