@@ -13,6 +13,7 @@ from instructrec.instructions.comparisons import ComparisonReader
 from instructrec.instructions.context import in_context
 from instructrec.instructions.corrections import corrected
 from instructrec.instructions.counts import CountReader
+from instructrec.instructions.doubts import doubted, turned
 from instructrec.instructions.joints import read_scopes
 from instructrec.instructions.lexicon import Lexicon, lexicon_for
 from instructrec.instructions.marks import Mark, Scanner
@@ -70,8 +71,9 @@ def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon) -> Reading:
     compared = mirrored(compared, vocabulary, lexicon)
     ranged = RangeReader(compared, tokens, vocabulary, lexicon).read()
     counted = CountReader(read_wholes(ranged, tokens, lexicon), tokens, lexicon).read()
-    reads = read_scopes(in_context(counted, tokens, lexicon), tokens)
-    return Reading(cleaned, tuple(tokens), tuple(without_stories(corrected(reads), lexicon)))
+    reads = read_scopes(in_context(turned(counted, tokens, lexicon), tokens, lexicon), tokens)
+    reads = doubted(corrected(reads), tokens, lexicon)
+    return Reading(cleaned, tuple(tokens), tuple(without_stories(reads, lexicon)))
 
 
 def parse(text: str, catalog: Catalog, *, language: str = "en", n: int = 10, lm: Reader | None = None) -> Instruction:

@@ -18,6 +18,7 @@ from instructrec.instructions.vocabulary import Vocabulary
 _MOST_COUNTED = 20
 _MOST_UNKNOWN = 4
 """Characters that nobody knows and that may stand between what counts: more of them would say something."""
+_LONGEST_REMARK = 6
 _KINDS = {
     "since": "since", "since_after": "since", "until": "until", "until_after": "until", "before": "before", "after": "after",
     "exactly": "exactly", "exact_after": "exactly",
@@ -47,6 +48,7 @@ def read_wholes(marks: Sequence[Mark], tokens: Sequence[Token], lexicon: Lexicon
     out = list(marks)
     if lexicon.script != "han":
         return out
+    _pass_remarks(out, tokens)
     for start, end in clauses(out, tokens):
         _Whole(out, start, end).read()
     return out
@@ -62,6 +64,23 @@ def clauses(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[tuple[int, i
             found.append((start, place))
             start = place + 1
     return [(first, last) for first, last in (*found, (start, len(marks))) if first < last]
+
+
+def _pass_remarks(marks: list[Mark], tokens: Sequence[Token]) -> None:
+    """What stands in brackets and says a number again says nothing new: "五席以上（含五席）"."""
+    opened = None
+    for place, mark in enumerate(marks):
+        key = tokens[mark.first].key if mark.plays("sign") else ""
+        opened = place if key == "(" else opened
+        if key != ")" or opened is None:
+            continue
+        inside, before = marks[opened + 1 : place], marks[max(0, opened - _LONGEST_REMARK) : opened]
+        said = {one.low for one in inside if one.low is not None}
+        bounded = {end for one in before for end in (one.low, one.high) if end is not None}
+        if len(inside) <= _LONGEST_REMARK and said and said <= bounded:
+            for at in range(opened, place + 1):
+                marks[at] = replace(marks[at], roles=("filler",), low=None, high=None)
+        opened = None
 
 
 def mirrored(marks: Sequence[Mark], vocabulary: Vocabulary, lexicon: Lexicon) -> list[Mark]:
