@@ -1,7 +1,7 @@
-"""Chinese clauses that refuse what lacks something, and clauses that may refuse what they name: neither may turn round what is meant.
+"""Chinese clauses that refuse what lacks something, and those that may refuse what they name: none may turn round what is meant.
 
-"不是喜剧的就别给我了" demands comedies. Where a clause holds words nobody knows that may refuse ("喜剧我早就弃了"), what it names is
-handed back rather than demanded.
+"不是喜剧的就别给我了" demands comedies. Where a clause holds words nobody knows that may refuse ("喜剧我早就弃了"),
+what it names is handed back rather than demanded.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def _turn(marks: list[Mark], start: int, end: int) -> None:
         return
     behind = marks[named[-1] + 1 : end]
     at = next((place for place, mark in enumerate(behind) if not _is_passed(mark)), None)
-    links = at is not None and any(mark.plays("of_what") for mark in behind[: at + 1])
-    if at is None or not links or not behind[at].plays("negation_after", "negation", "back_only", "nothing_else"):
+    ends = at is not None and all(_is_passed(mark) for mark in behind[at + 1 :])
+    if at is None or not ends or not behind[at].plays("negation_after", "negation", "back_only", "nothing_else"):
         return
     if any(marks[place].plays("negation") and place not in lacking for place in range(start, named[-1])):
         return
@@ -63,12 +63,32 @@ def doubted(reads: Sequence[Read], tokens: Sequence[Token], lexicon: Lexicon) ->
     if lexicon.script != "han":
         return out
     for start, end in clauses([read.mark for read in reads], tokens):
-        clause = reads[start:end]
         wanted = [at for at in range(start, end) if _is_demanded(reads[at])]
-        if wanted and any(_may_refuse(read, tokens, lexicon) for read in clause):
+        if not wanted:
+            continue
+        handled = any(read.mark.plays("handled") for read in reads[start : wanted[-1]])
+        behind = reads[wanted[-1] + 1 : end]
+        refused = any(_may_refuse(read, tokens, lexicon) for read in reads[start:end])
+        strange = handled and any(read.mark.plays("unknown") for read in behind)
+        if refused or strange or _is_judged(behind, tokens, lexicon):
             for at in wanted:
                 out[at] = replace(out[at], polarity="unclear", trigger=None)
     return out
+
+
+def _is_judged(behind: Sequence[Read], tokens: Sequence[Token], lexicon: Lexicon) -> bool:
+    """Whether words that nobody knows say what one thinks of the thing named before: "喜剧已经看伤了"."""
+    judging = False
+    for read in behind:
+        if read.mark.plays("of_what", "soft_after", "negation_after"):
+            return False
+        strange = read.mark.plays("unknown")
+        if strange and (judging or (read.polarity == "exclude" and not behind[-1].mark.plays("of_what"))):
+            return True
+        judging = judging or any(token.key in lexicon.judging for token in tokens[read.mark.first : read.mark.last])
+    return (
+        judging and tokens[behind[-1].mark.last - 1].key in lexicon.judging and any(read.mark.plays("unknown") for read in behind)
+    )
 
 
 def _is_demanded(read: Read) -> bool:

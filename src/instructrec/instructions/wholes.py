@@ -49,8 +49,8 @@ def read_wholes(marks: Sequence[Mark], tokens: Sequence[Token], lexicon: Lexicon
     if lexicon.script != "han":
         return out
     _pass_remarks(out, tokens)
-    for start, end in clauses(out, tokens):
-        _Whole(out, start, end).read()
+    for start, end in _with_allowances(out, clauses(out, tokens)):
+        _Whole(out, tokens, start, end).read()
     return out
 
 
@@ -66,21 +66,47 @@ def clauses(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[tuple[int, i
     return [(first, last) for first, last in (*found, (start, len(marks))) if first < last]
 
 
+def _with_allowances(marks: Sequence[Mark], spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The clauses, one that allows something together with the bound behind it: "可以有喜剧，但不超过三个"."""
+    out: list[tuple[int, int]] = []
+    for start, end in spans:
+        named = any(mark.plays("value", "range") for mark in marks[start:end])
+        bounded = any(mark.plays(*_KINDS) for mark in marks[start:end])
+        before = marks[out[-1][0] : out[-1][1]] if out else ()
+        if bounded and not named and any(mark.plays("allows") for mark in before):
+            out[-1] = (out[-1][0], end)
+        else:
+            out.append((start, end))
+    return out
+
+
 def _pass_remarks(marks: list[Mark], tokens: Sequence[Token]) -> None:
-    """What stands in brackets and says a number again says nothing new: "五席以上（含五席）"."""
-    opened = None
+    """What only says whether the end of a bound counts says nothing else: "五席以上（含五席）", "1990年以前，含1990年"."""
     for place, mark in enumerate(marks):
-        key = tokens[mark.first].key if mark.plays("sign") else ""
-        opened = place if key == "(" else opened
-        if key != ")" or opened is None:
+        if not mark.plays("counted_in") or not place or not marks[place - 1].plays("sign"):
             continue
-        inside, before = marks[opened + 1 : place], marks[max(0, opened - _LONGEST_REMARK) : opened]
-        said = {one.low for one in inside if one.low is not None}
-        bounded = {end for one in before for end in (one.low, one.high) if end is not None}
-        if len(inside) <= _LONGEST_REMARK and said and said <= bounded:
-            for at in range(opened, place + 1):
+        end = next((at for at in range(place, len(marks)) if at > place and marks[at].plays("sign")), len(marks))
+        said = {one.low for one in marks[place + 1 : end] if one.low is not None and one.low in (one.high, None)}
+        others = any(one.is_content and one.low is None for one in marks[place + 1 : end])
+        if len(said) != 1 or others or end - place > _LONGEST_REMARK:
+            continue
+        bound = next((at for at in range(place - 2, max(-1, place - 2 - _LONGEST_REMARK), -1) if _is_bound(marks[at])), None)
+        if bound is not None and _ends_at(marks[bound], number := said.pop()):
+            closed = end < len(marks) and tokens[marks[end].first].key == ")"
+            for at in range(place - 1, end + closed):
                 marks[at] = replace(marks[at], roles=("filler",), low=None, high=None)
-        opened = None
+            if marks[bound].plays("range") and "negation" not in mark.roles:
+                low, high = marks[bound].low, marks[bound].high
+                marks[bound] = replace(marks[bound], low=low and min(low, number), high=high and max(high, number))
+
+
+def _is_bound(mark: Mark) -> bool:
+    return mark.low is not None or mark.high is not None
+
+
+def _ends_at(mark: Mark, number: float) -> bool:
+    """Whether a number is an end of it, or lies right beyond one."""
+    return any(end is not None and abs(end - number) <= 1 for end in (mark.low, mark.high))
 
 
 def mirrored(marks: Sequence[Mark], vocabulary: Vocabulary, lexicon: Lexicon) -> list[Mark]:
@@ -129,8 +155,9 @@ def _is_number(mark: Mark) -> bool:
 class _Whole:
     """One clause, [start, end) of the marks."""
 
-    def __init__(self, marks: list[Mark], start: int, end: int) -> None:
+    def __init__(self, marks: list[Mark], tokens: Sequence[Token], start: int, end: int) -> None:
         self.marks = marks
+        self.tokens = tokens
         self.start = start
         self.end = end
 
@@ -156,7 +183,7 @@ class _Whole:
         first, last = min(number, named[0]), max(number, named[-1])
         if refused is None and self._places("negation", "negation_after"):
             return
-        if kind and (refused is not None or tallies or self._is_hidden(number)):
+        if kind and (refused is not None or tallies or self.marks[number].plays("article") or self._is_hidden(number)):
             first = min([first, *self._bounds()])
             self._write(number, kind, first, ("measured", "partitive"), max([last, refused or 0, *self._bounds()]))
 
@@ -166,7 +193,8 @@ class _Whole:
         if mark.low is None or mark.low != mark.high or not 0 < mark.low <= _MOST_COUNTED or mark.low != int(mark.low):
             return False
         if mark.plays("article"):
-            return True
+            # "盘一盘" does something rather than count.
+            return mark.first == 0 or self.tokens[mark.first - 1].key != self.tokens[mark.last - 1].key
         measured = place + 1 < self.end and self.marks[place + 1].plays("measure")
         told = any(self.marks[before].plays("tally") for before in range(self.start, place))
         return mark.plays("count", "number") and (measured or told)
@@ -179,9 +207,9 @@ class _Whole:
         return [
             place
             for place in self._places(*_KINDS)
-            # A single "就" or "只" says so little that it counts only right before a number.
+            # A "就" or "只看" says so little that it counts only right before a number.
             if not self.marks[place].plays("exactly")
-            or self.marks[place].last - self.marks[place].first > 1
+            or (self.marks[place].last - self.marks[place].first > 1 and not self.marks[place].plays("firm", "must", "alone"))
             or (place + 1 < self.end and self._counts(place + 1))
         ]
 
