@@ -68,7 +68,7 @@ def doubted(reads: Sequence[Read], tokens: Sequence[Token], lexicon: Lexicon) ->
             continue
         handled = any(read.mark.plays("handled") for read in reads[start : wanted[-1]])
         behind = reads[wanted[-1] + 1 : end]
-        refused = any(_may_refuse(read, tokens, lexicon) for read in reads[start:end])
+        refused = any(_may_refuse(reads, at, start, end, tokens, lexicon) for at in range(start, end))
         strange = handled and any(read.mark.plays("unknown") for read in behind)
         if refused or strange or _is_judged(behind, tokens, lexicon):
             for at in wanted:
@@ -95,8 +95,13 @@ def _is_demanded(read: Read) -> bool:
     return read.polarity == "include" and not read.soft and read.mark.plays("value")
 
 
-def _may_refuse(read: Read, tokens: Sequence[Token], lexicon: Lexicon) -> bool:
-    """Whether a word that nobody knows has a character that refuses."""
-    if not read.mark.plays("unknown", "known"):
+def _may_refuse(reads: Sequence[Read], at: int, start: int, end: int, tokens: Sequence[Token], lexicon: Lexicon) -> bool:
+    """Whether a word that nobody knows has a character that refuses, and does not just describe: "无聊的"."""
+    mark = reads[at].mark
+    if not mark.plays("unknown", "known"):
         return False
-    return any(token.key in lexicon.refusing for token in tokens[read.mark.first : read.mark.last])
+    told = any(lexicon.is_subject(tokens[read.mark.first].key) for read in reads[start:at])
+    after = next((read for read in reads[at + 1 : end] if not read.mark.plays("unknown", "known")), None)
+    if after is not None and after.mark.plays("of_what") and not told:
+        return False
+    return any(token.key in lexicon.refusing for token in tokens[mark.first : mark.last])

@@ -114,10 +114,24 @@ def mirrored(marks: Sequence[Mark], vocabulary: Vocabulary, lexicon: Lexicon) ->
     out: list[Mark] = []
     place = 0
     while place < len(marks):
+        if lexicon.script == "han" and _is_empty_remark(marks[place : place + 3]):
+            place += 3
+            continue
         found = _mirrored(marks[place : place + 5], vocabulary) if lexicon.script == "han" else None
         out.append(found[0] if found else marks[place])
         place += found[1] if found else 1
     return out
+
+
+def _is_empty_remark(marks: Sequence[Mark]) -> bool:
+    """Whether brackets only say that an end counts: "1990年（含）"."""
+    return (
+        len(marks) == 3
+        and marks[1].plays("counted_in")
+        and "negation" not in marks[1].roles
+        and marks[0].plays("sign")
+        and marks[2].plays("sign")
+    )
 
 
 def _mirrored(marks: Sequence[Mark], vocabulary: Vocabulary) -> tuple[Mark, int] | None:
@@ -178,13 +192,16 @@ class _Whole:
         if named[0] < number < named[-1]:
             return
         refused = self._refused(max(number, named[-1]))
+        forbidding = self._places("negation", "negation_after", "back_only")
+        if refused is None and len(forbidding) == 1 and forbidding[0] < named[0] < number and self._kind() in ("after", "before"):
+            refused = forbidding[0]  # "别让喜剧超过三个"
         kind = self._kind()
         kind = _TURNED.get(kind, "") if refused is not None else kind
         first, last = min(number, named[0]), max(number, named[-1])
         if refused is None and self._places("negation", "negation_after"):
             return
         if kind and (refused is not None or tallies or self.marks[number].plays("article") or self._is_hidden(number)):
-            first = min([first, *self._bounds()])
+            first = min([first, *self._bounds(), *([] if refused is None else [refused])])
             self._write(number, kind, first, ("measured", "partitive"), max([last, refused or 0, *self._bounds()]))
 
     def _counts(self, place: int) -> bool:
