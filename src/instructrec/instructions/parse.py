@@ -70,7 +70,7 @@ def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon) -> Reading:
     compared = ComparisonReader(marks, tokens, vocabulary, lexicon).read()
     compared = mirrored(compared, vocabulary, lexicon)
     ranged = RangeReader(compared, tokens, vocabulary, lexicon).read()
-    counted = CountReader(read_wholes(ranged, tokens, lexicon), tokens, lexicon).read()
+    counted = CountReader(read_wholes(ranged, tokens, vocabulary, lexicon), tokens, lexicon).read()
     reads = read_scopes(in_context(turned(counted, tokens, lexicon), tokens, lexicon), tokens)
     reads = doubted(corrected(reads), tokens, lexicon)
     return Reading(cleaned, tuple(tokens), tuple(without_stories(reads, lexicon)))

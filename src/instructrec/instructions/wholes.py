@@ -43,12 +43,12 @@ _OTHER = (
 )
 
 
-def read_wholes(marks: Sequence[Mark], tokens: Sequence[Token], lexicon: Lexicon) -> list[Mark]:
+def read_wholes(marks: Sequence[Mark], tokens: Sequence[Token], vocabulary: Vocabulary, lexicon: Lexicon) -> list[Mark]:
     """The marks, with the number of each clause that is clear as a whole as one amount."""
     out = list(marks)
     if lexicon.script != "han":
         return out
-    _pass_remarks(out, tokens)
+    _pass_remarks(out, tokens, vocabulary)
     for start, end in _with_allowances(out, clauses(out, tokens)):
         _Whole(out, tokens, start, end).read()
     return out
@@ -80,7 +80,7 @@ def _with_allowances(marks: Sequence[Mark], spans: Sequence[tuple[int, int]]) ->
     return out
 
 
-def _pass_remarks(marks: list[Mark], tokens: Sequence[Token]) -> None:
+def _pass_remarks(marks: list[Mark], tokens: Sequence[Token], vocabulary: Vocabulary) -> None:
     """What only says whether the end of a bound counts says nothing else: "五席以上（含五席）", "1990年以前，含1990年"."""
     for place, mark in enumerate(marks):
         if not mark.plays("counted_in") or not place or not marks[place - 1].plays("sign"):
@@ -95,9 +95,18 @@ def _pass_remarks(marks: list[Mark], tokens: Sequence[Token]) -> None:
             closed = end < len(marks) and tokens[marks[end].first].key == ")"
             for at in range(place - 1, end + closed):
                 marks[at] = replace(marks[at], roles=("filler",), low=None, high=None)
-            if marks[bound].plays("range") and "negation" not in mark.roles:
-                low, high = marks[bound].low, marks[bound].high
-                marks[bound] = replace(marks[bound], low=low and min(low, number), high=high and max(high, number))
+            if marks[bound].plays("range"):
+                whole = vocabulary.is_integral(marks[bound].attribute or "")
+                marks[bound] = _ending_at(marks[bound], number, counts="negation" not in mark.roles, whole=whole)
+
+
+def _ending_at(mark: Mark, number: float, *, counts: bool, whole: bool) -> Mark:
+    """A range with the end that a remark says to count, or not to."""
+    low, high = mark.low, mark.high
+    if counts:
+        return replace(mark, low=low and min(low, number), high=high and max(high, number))
+    low = beyond(low, 1, whole=whole) if low == number else low
+    return replace(mark, low=low, high=beyond(high, -1, whole=whole) if high == number else high)
 
 
 def _is_bound(mark: Mark) -> bool:
