@@ -103,6 +103,8 @@ def _pass_remarks(marks: list[Mark], tokens: Sequence[Token], vocabulary: Vocabu
 def _ending_at(mark: Mark, number: float, *, counts: bool, whole: bool) -> Mark:
     """A range with the end that a remark says to count, or not to."""
     low, high = mark.low, mark.high
+    if low == high:
+        return mark
     if counts:
         return replace(mark, low=low and min(low, number), high=high and max(high, number))
     low = beyond(low, 1, whole=whole) if low == number else low
@@ -209,7 +211,13 @@ class _Whole:
         first, last = min(number, named[0]), max(number, named[-1])
         if refused is None and self._places("negation", "negation_after"):
             return
-        if kind and (refused is not None or tallies or self.marks[number].plays("article") or self._is_hidden(number)):
+        if kind and (
+            refused is not None
+            or tallies
+            or self.marks[number].plays("article")
+            or self._places("allows")
+            or self._is_hidden(number)
+        ):
             first = min([first, *self._bounds(), *([] if refused is None else [refused])])
             self._write(number, kind, first, ("measured", "partitive"), max([last, refused or 0, *self._bounds()]))
 
