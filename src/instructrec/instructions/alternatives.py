@@ -23,7 +23,7 @@ class Alternatives(Surroundings):
         """Two words that together say "either ... or" ("不是A就是B") negate nothing."""
         for at in range(place - 1, max(-1, place - 2 * NEAR), -1):
             if self.marks[at].plays("either_not"):
-                self.marks[at] = replace(self.marks[at], roles=("filler",))
+                self.marks[at] = replace(self.marks[at], roles=("choice", "filler"))
                 self.marks[place] = replace(self.marks[place], roles=("or",))
             if self.marks[at].plays("either_not", "sign"):
                 return

@@ -92,7 +92,7 @@ class Backwards:
         over a word nobody knows, and where not one is wanted.
         """
         read = self.state.reads[index]
-        if read.mark.plays("unknown", "known") or self.marks[place].plays("every_one", "all"):
+        if read.mark.plays("unknown", "known", "count") or self.marks[place].plays("every_one", "all"):
             return True
         before = self.state.reads[index - 1].mark if index else None
         return before is not None and bool({ref.attribute for ref in before.refs} & {ref.attribute for ref in read.mark.refs})

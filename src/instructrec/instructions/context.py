@@ -84,8 +84,20 @@ class ContextReader(Alternatives):
 
     def _negation_ahead(self, place: int) -> None:
         mark = self.marks[place]
-        if not mark.plays("negation") and self._is_head(place) and self._leads_to_content(place):
+        again = self._is_han and self._refuses_again(place)
+        if not mark.plays("negation") and (again or self._is_head(place)) and self._leads_to_content(place):
             self.marks[place] = replace(mark, roles=("negation",))
+
+    def _refuses_again(self, place: int) -> bool:
+        """Whether what stands before it is refused already by words of its own: "既不想看喜剧也不想看恐怖片"."""
+        named = False
+        for mark in reversed(self.marks[max(0, place - 2 * NEAR) : place]):
+            if mark.plays("sign", "contrast"):
+                return False
+            if named and mark.plays("negation"):
+                return not mark.plays("except")
+            named = named or mark.plays(*NAMED)
+        return False
 
     def _refused_before(self, place: int) -> None:
         """Of words that refuse either way ("is not allowed") those act on what stands before that nothing follows."""

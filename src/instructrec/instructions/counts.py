@@ -38,7 +38,7 @@ class CountReader(LengthReader):
         out: list[Mark] = []
         place = 0
         while place < len(self.marks):
-            found = self._amount(place)
+            found = None if self.marks[place].plays("amount") else self._amount(place)
             out.append(found[0] if found else self.marks[place])
             place = found[1] if found else place + 1
         return out

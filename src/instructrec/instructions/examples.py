@@ -16,6 +16,7 @@ _LONGEST_NAME = 8
 _SHORT_WORD = 3
 _SURE = 5
 """Chinese characters of a title that is not there by chance."""
+_LONGEST_LIKENED = 4
 _MOST_CORRECTED = 6
 """Names of one text that are looked up with misspellings; keeps the reading linear and short."""
 
@@ -43,7 +44,8 @@ class ExampleFinder:
         self.lexicon = lexicon
         self.expect = ""
         self._corrected = 0
-        self._has_case = any(token.text.islower() for token in tokens)
+        # Chinese letters have no case, so that Latin ones with capitals are names.
+        self._has_case = lexicon.script == "han" or any(token.text.islower() for token in tokens)
 
     def find(self, place: int) -> Name | None:
         """The name that begins at a token, if one does."""
@@ -91,7 +93,7 @@ class ExampleFinder:
         plain = all(self._is_plain(word) for word in words)
         if self.vocabulary.find(words) and len(words) == 1:
             return False
-        if self.expect == "example":
+        if self.expect == "example" or self._is_likened(place + len(words)):
             alone = self._is_alone(words, place)
             return written or len(words) > 1 or (not plain and alone)
         if (
@@ -101,6 +103,14 @@ class ExampleFinder:
         ):
             return False
         return written and not plain and (len(words) > 1 or self.expect == "name")
+
+    def _is_likened(self, end: int) -> bool:
+        """Whether Chinese words follow that speak of a kind of things named before: "Alien那种风格的"."""
+        if self.lexicon.script != "han":
+            return False
+        return any(
+            "kind_of" in self.lexicon.strong.get(self.keys[end:last], ()) for last in range(end + 1, end + 1 + _LONGEST_LIKENED)
+        )
 
     def _is_alone(self, words: tuple[str, ...], place: int) -> bool:
         """Whether no further content follows, so that the word does not describe another ("like big families")."""

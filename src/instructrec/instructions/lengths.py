@@ -24,7 +24,7 @@ class LengthReader:
         """Whether it can be the length of the list ("asked"), or stands behind what it counts ("listed")."""
         if self._is_listed(place, end):
             return ["measured", "listed"]
-        measured = self.lexicon.script == "han" and flags[0] == "plain" and "measured" in flags
+        measured = self.lexicon.script == "han" and flags[0] in ("plain", "exactly") and "measured" in flags
         bare = flags[0] in ("plain", "exactly", "list", "span") or self._is_bound(place, end)
         stands = measured and self._stands_alone(place, end)
         return ["asked"] if stands or self._is_asked(place, end, self._before(place), bare=bare) else []

@@ -35,6 +35,7 @@ class Lexicon:
     `kind_words`: phrases that speak of one.
     `compare`: phrase -> comparison; those of `compare_than` compare only behind a "than". `qualities`: endings of adjectives;
     `bound`: words that no phrase may cut; `syllables`: see SoundSpeller; `subjects`: words for the person who asks;
+    `refusing`, `judging`: characters that may refuse, or begin to say what one thinks of a thing;
     `links`: what a comparison ends in before what it compares with; `reach`: first two words, stemmed, of phrases of three and
     more -> words of the longest one.
     """
@@ -60,6 +61,8 @@ class Lexicon:
     bound: frozenset[Phrase]
     syllables: str
     subjects: frozenset[str]
+    refusing: frozenset[str]
+    judging: frozenset[str]
     foreign: frozenset[str]
     foreign_negation: frozenset[str]
     describe: Mapping[str, str]
@@ -127,6 +130,8 @@ def _read(table: Mapping[str, Any]) -> Lexicon:
         syllables=table.get("syllables", ""),
         bound=frozenset(keys(word) for phrase in table["bound"] for word in _expanded(phrase, sets)),
         subjects=frozenset(keys(one + have)[0] for one in sets.get("i", ()) for have in ("", *sets["have"]) if " " not in have),
+        refusing=frozenset(table.get("refusing", "")),
+        judging=frozenset(table.get("judging", "")),
         foreign=frozenset(table["foreign"]["words"]) | frozenset(table["foreign"]["negation"]),
         foreign_negation=frozenset(table["foreign"]["negation"]),
         describe=table["describe"],

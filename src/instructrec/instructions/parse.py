@@ -13,6 +13,7 @@ from instructrec.instructions.comparisons import ComparisonReader
 from instructrec.instructions.context import in_context
 from instructrec.instructions.corrections import corrected
 from instructrec.instructions.counts import CountReader
+from instructrec.instructions.doubts import doubted, turned
 from instructrec.instructions.frames import FrameReader
 from instructrec.instructions.joints import read_scopes
 from instructrec.instructions.lexicon import Lexicon, lexicon_for
@@ -24,6 +25,7 @@ from instructrec.instructions.settling import settle
 from instructrec.instructions.stories import without_stories
 from instructrec.instructions.tokens import Token, clean, foreign_script_share, han_share, tokenize
 from instructrec.instructions.vocabulary import Vocabulary
+from instructrec.instructions.wholes import mirrored, read_wholes
 from instructrec.tables import Catalog
 
 MAX_CHARACTERS = 2000
@@ -67,10 +69,12 @@ def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon) -> Reading:
     tokens = tokenize(cleaned)
     marks = FrameReader(Scanner(tokens, vocabulary, lexicon).scan(), tokens, vocabulary, lexicon).read()
     compared = ComparisonReader(marks, tokens, vocabulary, lexicon).read()
+    compared = mirrored(compared, vocabulary, lexicon)
     ranged = RangeReader(compared, tokens, vocabulary, lexicon).read()
-    counted = CountReader(ranged, tokens, lexicon).read()
-    reads = read_scopes(in_context(counted, tokens, lexicon), tokens)
-    return Reading(cleaned, tuple(tokens), tuple(without_stories(corrected(reads), lexicon)))
+    counted = CountReader(read_wholes(ranged, tokens, vocabulary, lexicon), tokens, lexicon).read()
+    reads = read_scopes(in_context(turned(counted, tokens, lexicon), tokens, lexicon), tokens)
+    reads = doubted(corrected(reads), tokens, lexicon)
+    return Reading(cleaned, tuple(tokens), tuple(without_stories(reads, lexicon)))
 
 
 def parse(text: str, catalog: Catalog, *, language: str = "en", n: int = 10, lm: Reader | None = None) -> Instruction:

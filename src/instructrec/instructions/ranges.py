@@ -289,6 +289,8 @@ class RangeReader:
         low, high, end = value
         if "between" in roles and ((both := self._between(value)) is not None or "until" not in roles):
             return both
+        if "within" in roles and low != high:
+            return self._plain(value)  # "限于1990年代"
         if "until" in roles and "to" not in roles and end < len(self.marks) and self.marks[end].plays("to"):
             second = self._value(end + 1)  # "a budget of 50 to 80"
             if second is not None:

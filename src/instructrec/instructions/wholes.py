@@ -1,0 +1,285 @@
+"""Chinese clauses that are read as a whole: what they count or bound is clear, whatever other words stand between.
+
+A clause that names one number of things and one condition says of how many the condition must hold, in whatever order a bound, the
+number and the condition come: "最多给喜剧留三个名额", "其中喜剧要是超过三个就太多了".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from instructrec.instructions.lexicon import Lexicon
+from instructrec.instructions.marks import Mark
+from instructrec.instructions.ranges import beyond
+from instructrec.instructions.tokens import Token
+from instructrec.instructions.vocabulary import Vocabulary
+
+_MOST_COUNTED = 20
+_MOST_UNKNOWN = 4
+"""Characters that nobody knows and that may stand between what counts: more of them would say something."""
+_LONGEST_REMARK = 6
+_KINDS = {
+    "since": "since", "since_after": "since", "until": "until", "until_after": "until", "before": "before", "after": "after",
+    "exactly": "exactly", "exact_after": "exactly",
+}  # fmt: skip
+_TURNED = {"after": "until", "since": "before", "before": "since"}
+"""What a bound says where its clause refuses it: "超过三个就太多了"."""
+_MIRRORED = {"before": "after", "after": "before", "since": "until", "until": "since"}
+_OTHER = (
+    "title",
+    "amount",
+    "share",
+    "fresh",
+    "familiar",
+    "year",
+    "decade",
+    "quality",
+    "contrast",
+    "soft",
+    "soft_after",
+    "each",
+    "few",
+)
+
+
+def read_wholes(marks: Sequence[Mark], tokens: Sequence[Token], vocabulary: Vocabulary, lexicon: Lexicon) -> list[Mark]:
+    """The marks, with the number of each clause that is clear as a whole as one amount."""
+    out = list(marks)
+    if lexicon.script != "han":
+        return out
+    _pass_remarks(out, tokens, vocabulary)
+    for start, end in _with_allowances(out, clauses(out, tokens)):
+        _Whole(out, tokens, start, end).read()
+    return out
+
+
+def clauses(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[tuple[int, int]]:
+    """Stretches of marks between signs and words that begin a further thought."""
+    found: list[tuple[int, int]] = []
+    start = 0
+    for place, mark in enumerate(marks):
+        parts = mark.plays("sign") and tokens[mark.first].key not in (":", "(", ")")
+        if parts or mark.plays("contrast", "further"):
+            found.append((start, place))
+            start = place + 1
+    return [(first, last) for first, last in (*found, (start, len(marks))) if first < last]
+
+
+def _with_allowances(marks: Sequence[Mark], spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The clauses, one that allows something together with the bound behind it: "可以有喜剧，但不超过三个"."""
+    out: list[tuple[int, int]] = []
+    for start, end in spans:
+        named = any(mark.plays("value", "range") for mark in marks[start:end])
+        bounded = any(mark.plays(*_KINDS) for mark in marks[start:end])
+        before = marks[out[-1][0] : out[-1][1]] if out else ()
+        if bounded and not named and any(mark.plays("allows") for mark in before):
+            out[-1] = (out[-1][0], end)
+        else:
+            out.append((start, end))
+    return out
+
+
+def _pass_remarks(marks: list[Mark], tokens: Sequence[Token], vocabulary: Vocabulary) -> None:
+    """What only says whether the end of a bound counts says nothing else: "五席以上（含五席）", "1990年以前，含1990年"."""
+    for place, mark in enumerate(marks):
+        if not mark.plays("counted_in") or not place or not marks[place - 1].plays("sign"):
+            continue
+        end = next((at for at in range(place, len(marks)) if at > place and marks[at].plays("sign")), len(marks))
+        said = {one.low for one in marks[place + 1 : end] if one.low is not None and one.low in (one.high, None)}
+        others = any(one.is_content and one.low is None for one in marks[place + 1 : end])
+        if len(said) != 1 or others or end - place > _LONGEST_REMARK:
+            continue
+        bound = next((at for at in range(place - 2, max(-1, place - 2 - _LONGEST_REMARK), -1) if _is_bound(marks[at])), None)
+        if bound is not None and _ends_at(marks[bound], number := said.pop()):
+            closed = end < len(marks) and tokens[marks[end].first].key == ")"
+            for at in range(place - 1, end + closed):
+                marks[at] = replace(marks[at], roles=("filler",), low=None, high=None)
+            if marks[bound].plays("range"):
+                whole = vocabulary.is_integral(marks[bound].attribute or "")
+                marks[bound] = _ending_at(marks[bound], number, counts="negation" not in mark.roles, whole=whole)
+
+
+def _ending_at(mark: Mark, number: float, *, counts: bool, whole: bool) -> Mark:
+    """A range with the end that a remark says to count, or not to."""
+    low, high = mark.low, mark.high
+    if low == high:
+        return mark
+    if counts:
+        return replace(mark, low=low and min(low, number), high=high and max(high, number))
+    low = beyond(low, 1, whole=whole) if low == number else low
+    return replace(mark, low=low, high=beyond(high, -1, whole=whole) if high == number else high)
+
+
+def _is_bound(mark: Mark) -> bool:
+    return mark.low is not None or mark.high is not None
+
+
+def _ends_at(mark: Mark, number: float) -> bool:
+    """Whether a number is an end of it, or lies right beyond one."""
+    return any(end is not None and abs(end - number) <= 1 for end in (mark.low, mark.high))
+
+
+def mirrored(marks: Sequence[Mark], vocabulary: Vocabulary, lexicon: Lexicon) -> list[Mark]:
+    """The marks, with bounds that stand in front of what they bound as ranges: "2≤评分≤4"."""
+    out: list[Mark] = []
+    place = 0
+    while place < len(marks):
+        if lexicon.script == "han" and _is_empty_remark(marks[place : place + 3]):
+            place += 3
+            continue
+        found = _mirrored(marks[place : place + 5], vocabulary) if lexicon.script == "han" else None
+        out.append(found[0] if found else marks[place])
+        place += found[1] if found else 1
+    return out
+
+
+def _is_empty_remark(marks: Sequence[Mark]) -> bool:
+    """Whether brackets only say that an end counts: "1990年（含）"."""
+    return (
+        len(marks) == 3
+        and marks[1].plays("counted_in")
+        and "negation" not in marks[1].roles
+        and marks[0].plays("sign")
+        and marks[2].plays("sign")
+    )
+
+
+def _mirrored(marks: Sequence[Mark], vocabulary: Vocabulary) -> tuple[Mark, int] | None:
+    if len(marks) < 3 or not _is_number(marks[0]) or marks[2].attribute not in vocabulary.catalog.quantities:
+        return None
+    first = _one_bound(_MIRRORED.get(_symbol(marks[1]), ""), marks[0], marks[2], vocabulary)
+    if first is None:
+        return None
+    second = _one_bound(_symbol(marks[3]), marks[4], marks[2], vocabulary) if len(marks) == 5 and _is_number(marks[4]) else None
+    low, high = (first[side] if second is None or second[side] is None else second[side] for side in (0, 1))
+    length = 3 if second is None else 5
+    return Mark(("range",), marks[0].first, marks[length - 1].last, attribute=marks[2].attribute, low=low, high=high), length
+
+
+def _symbol(mark: Mark) -> str:
+    """Which bound a sign of comparison sets; empty for a word."""
+    return next((role for role in _MIRRORED if mark.plays(role)), "") if mark.last - mark.first <= 2 else ""
+
+
+def _one_bound(role: str, number: Mark, named: Mark, vocabulary: Vocabulary) -> tuple[float | None, float | None] | None:
+    whole = vocabulary.is_integral(named.attribute or "")
+    bounds = {
+        "since": (number.low, None),
+        "until": (None, number.low),
+        "after": (beyond(number.low, 1, whole=whole), None),
+        "before": (None, beyond(number.low, -1, whole=whole)),
+    }
+    return bounds.get(role)
+
+
+def _is_number(mark: Mark) -> bool:
+    return mark.plays("number", "count", "year") and mark.low is not None and mark.low == mark.high
+
+
+class _Whole:
+    """One clause, [start, end) of the marks."""
+
+    def __init__(self, marks: list[Mark], tokens: Sequence[Token], start: int, end: int) -> None:
+        self.marks = marks
+        self.tokens = tokens
+        self.start = start
+        self.end = end
+
+    def _places(self, *roles: str) -> list[int]:
+        return [place for place in range(self.start, self.end) if self.marks[place].plays(*roles)]
+
+    def read(self) -> None:
+        """Rewrite the clause where it is clear and the readers to come would not see it."""
+        numbers = [place for place in range(self.start, self.end) if self._counts(place)]
+        named, tallies = self._places("value", "range"), self._places("tally")
+        if len(numbers) != 1 or self._places(*_OTHER) or self._unknown() > _MOST_UNKNOWN:
+            return
+        number = numbers[0]
+        if not named:
+            if tallies and tallies[0] < number and self._kind() in ("", "exactly"):
+                self._write(number, "list", tallies[0], ("asked",))
+            return
+        if named[0] < number < named[-1]:
+            return
+        refused = self._refused(max(number, named[-1]))
+        forbidding = self._places("negation", "negation_after", "back_only")
+        if refused is None and len(forbidding) == 1 and forbidding[0] < named[0] < number and self._kind() in ("after", "before"):
+            refused = forbidding[0]  # "别让喜剧超过三个"
+        kind = self._kind()
+        kind = _TURNED.get(kind, "") if refused is not None else kind
+        first, last = min(number, named[0]), max(number, named[-1])
+        if refused is None and self._places("negation", "negation_after"):
+            return
+        if kind and (
+            refused is not None
+            or tallies
+            or self.marks[number].plays("article")
+            or self._places("allows")
+            or self._is_hidden(number)
+        ):
+            first = min([first, *self._bounds(), *([] if refused is None else [refused])])
+            self._write(number, kind, first, ("measured", "partitive"), max([last, refused or 0, *self._bounds()]))
+
+    def _counts(self, place: int) -> bool:
+        """Whether a number of things stands there: with a measure word, or behind a word for their number."""
+        mark = self.marks[place]
+        if mark.low is None or mark.low != mark.high or not 0 < mark.low <= _MOST_COUNTED or mark.low != int(mark.low):
+            return False
+        if mark.plays("article"):
+            # "盘一盘" does something rather than count.
+            return mark.first == 0 or self.tokens[mark.first - 1].key != self.tokens[mark.last - 1].key
+        measured = place + 1 < self.end and self.marks[place + 1].plays("measure")
+        told = any(self.marks[before].plays("tally") for before in range(self.start, place))
+        return mark.plays("count", "number") and (measured or told)
+
+    def _unknown(self) -> int:
+        return sum(self.marks[place].last - self.marks[place].first for place in self._places("unknown", "known"))
+
+    def _bounds(self) -> list[int]:
+        """Where words stand that make a bound of the number."""
+        return [
+            place
+            for place in self._places(*_KINDS)
+            # A "就" or "只看" says so little that it counts only right before a number.
+            if not self.marks[place].plays("exactly")
+            or (self.marks[place].last - self.marks[place].first > 1 and not self.marks[place].plays("firm", "must", "alone"))
+            or (place + 1 < self.end and self._counts(place + 1))
+        ]
+
+    def _kind(self) -> str:
+        """The one bound that is said of the number; empty where none is, or several are."""
+        kinds = {next(kind for role, kind in _KINDS.items() if self.marks[place].plays(role)) for place in self._bounds()}
+        return kinds.pop() if len(kinds) == 1 else ""
+
+    def _refused(self, last: int) -> int | None:
+        """Where the clause ends in words that refuse what it says."""
+        behind = [place for place in range(last + 1, self.end) if self.marks[place].plays("negation_after", "negation", "too_much")]
+        return behind[0] if behind else None
+
+    def _is_hidden(self, number: int) -> bool:
+        """Whether other words than those that the readers to come pass over part the number from its bound."""
+        near = next((place for place in self._bounds() if place > number), None)
+        if near is not None:
+            return near > number + 2
+        before = max((place for place in self._bounds() if place < number), default=number)
+        between = self.marks[before + 1 : number]
+        return not all(mark.plays("filler", "article", "from", "alone", "firm", "about", "list") for mark in between)
+
+    def _write(self, number: int, kind: str, first: int, flags: tuple[str, ...], last: int | None = None) -> None:
+        many = self.marks[number].low or 0.0
+        bounds: dict[str, tuple[str, float, float | None]] = {
+            "since": ("at_least", many, None),
+            "until": ("at_most", 0.0, many),
+            "after": ("at_least", many + 1, None),
+            "before": ("at_most", 0.0, many - 1),
+            "exactly": ("exactly", many, many),
+            "list": ("list", many, many),
+        }
+        name, low, high = bounds[kind]
+        for place in range(first, (number if last is None else last) + 1):
+            mark = self.marks[place]
+            if place == number:
+                self.marks[place] = Mark(("amount", name, "count", *flags), mark.first, mark.last, low=low, high=high)
+            elif not mark.plays("value", "range", "and", "or"):
+                self.marks[place] = replace(mark, roles=("filler",), low=None, high=None)
