@@ -254,7 +254,8 @@ def _not_understood(reading: Reading, found: Sorted) -> list[str]:
         if out and first == start:
             out[-1] = words
         elif index == last + 1 and out and first == item.mark.first:
-            out[-1] = f"{out[-1]} {words}"
+            parted = reading.tokens[reading.reads[last].mark.last - 1].end < reading.tokens[first].start
+            out[-1] += (" " if parted else "") + words
         else:
             out.append(words)
         last, start = index, first
