@@ -94,7 +94,7 @@ def test_equal_seeds_tune_equally_and_interrupted_work_goes_on(tmp_path, tuned):
 def test_tuning_learns():
     config = replace(TINY, sentences=1000, pretended=0.0, learning_rate=5e-3)
     curve = [point["loss"] for point in Understander(config).fit(FILMS).curve]
-    assert np.mean(curve[-10:]) < 0.85 * np.mean(curve[:10])
+    assert np.mean(curve[-10:]) < 0.8 * np.mean(curve[:10])
 
 
 def test_values_can_be_held_out(monkeypatch):
