@@ -1,5 +1,6 @@
 """Fusion: the contract over closed-form parts and a tiny language model, and weights that find the better source."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -76,3 +77,13 @@ def test_taste_in_words_and_wishes_have_weights_of_their_own() -> None:
     assert stated.max() > 0
     np.testing.assert_allclose(wished * 2, stated * 3, rtol=1e-5)
     np.testing.assert_array_equal(without, stated)
+
+
+def test_a_fusion_saved_without_weights_for_a_stated_preference_reads_it_as_a_wish(tmp_path: Path) -> None:
+    fusion = Fusion(FusionConfig(parts=("popular",)), parts={"popular": Popular().fit(WORLD)}).fit(WORLD)
+    fusion.worded = {"popular": 3.0}
+    fusion.save(tmp_path)
+    facts = json.loads((tmp_path / "fusion.json").read_text())
+    del facts["stated"]
+    (tmp_path / "fusion.json").write_text(json.dumps(facts))
+    assert Fusion.load(tmp_path, WORLD.catalog).stated == {"popular": 3.0}

@@ -148,7 +148,9 @@ class Fusion(Recommender):
         parts = {name: resolve(name).load(folder / "parts" / name, catalog) for name in facts["parts"]}
         model = cls(FusionConfig(parts=tuple(parts)), parts=parts)
         model.catalog = catalog
-        model.weights, model.stated, model.worded = facts["weights"], facts["stated"], facts["worded"]
+        model.weights, model.worded = facts["weights"], facts["worded"]
+        # Runs of earlier versions read a stated preference with the weights of a wish.
+        model.stated = facts.get("stated", model.worded)
         return model
 
 
