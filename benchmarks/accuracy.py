@@ -28,10 +28,11 @@ import numpy as np
 from benchmarks import generative
 from benchmarks.calibration import add_json_option, finish
 from benchmarks.cells import Cells, Lines, cell
+from benchmarks.generative import single_targets
 from instructrec.config import RunConfig, build_model, preset
 from instructrec.core import FitContext, Instruction, Query
 from instructrec.data import load
-from instructrec.data.split import Holdout, Split, SplitConfig, split
+from instructrec.data.split import Split, SplitConfig, split
 from instructrec.evaluation.comparison import Comparison, compare
 from instructrec.evaluation.intervals import paired_test
 from instructrec.evaluation.protocol import Evaluation, evaluate_scores
@@ -73,11 +74,6 @@ def lm_scores(parts: Split, config: LmConfig, *, seed: int, folder: Path, wishes
     for name, texts in wishes.items():
         out[f"wish_{name}"] = model.score(wishing(parts.test.queries, texts))
     return out
-
-
-def single_targets(holdout: Holdout) -> tuple[Sequence[Query], Sequence[int]]:
-    """Queries and the first target of each."""
-    return holdout.queries, [int(target[0]) for target in holdout.targets]
 
 
 def wishing(queries: Sequence[Query], texts: Sequence[str]) -> list[Query]:

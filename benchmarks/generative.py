@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.cells import Cells, Lines, cell
 from instructrec.config import build_model, from_toml
-from instructrec.core import FitContext
+from instructrec.core import FitContext, Query
 from instructrec.data import load
 from instructrec.data.amazon import industrial_split
 from instructrec.data.cleaning import CleaningConfig
@@ -74,7 +74,9 @@ def measured(task: Task) -> Cells:
     """Fit a model, and what it did for every test query under each protocol, by metric."""
     config = from_toml("", [*task.sets, f"seed={task.seed}"])
     began, cpu = time.monotonic(), time.process_time()
-    context = FitContext(validation=single(task.parts.valid), seed=task.seed, progress=Lines(config.model), folder=task.folder)
+    context = FitContext(
+        validation=single_targets(task.parts.valid), seed=task.seed, progress=Lines(config.model), folder=task.folder
+    )
     model = build_model(config.model, config).fit(task.parts.train, context)
     out = {"fit_s": np.array(time.monotonic() - began), "fit_cpu_min": np.array((time.process_time() - cpu) / 60)}
     for prefix, holdout, hide in protocols(task.parts, negatives=task.negatives):
@@ -98,7 +100,7 @@ def protocols(parts: Split, *, negatives: bool) -> list[tuple[str, Holdout, bool
     ]
 
 
-def single(holdout: Holdout) -> tuple[Sequence[Any], Sequence[int]]:
+def single_targets(holdout: Holdout) -> tuple[Sequence[Query], Sequence[int]]:
     """Queries and the first target of each."""
     return holdout.queries, [int(target[0]) for target in holdout.targets]
 

@@ -28,9 +28,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.accuracy import single_targets
 from benchmarks.calibration import add_json_option, finish
 from benchmarks.control import fitted, fusion_of
+from benchmarks.generative import single_targets
 from instructrec.config import RunConfig, preset, with_settings
 from instructrec.core import Instruction, Query
 from instructrec.data import load

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.calibration import add_json_option, finish
-from benchmarks.generative import parts_of, single
+from benchmarks.generative import parts_of, single_targets
 from instructrec.core import Instruction, Query
 from instructrec.data.split import Holdout, Split
 from instructrec.evaluation.intervals import paired_test
@@ -61,7 +61,7 @@ def wishing(
     holdout: Holdout, hidden: Sequence[Sequence[str]], count: int, most: int, *, personal: bool, rng: np.random.Generator
 ) -> tuple[list[Query], list[int]]:
     """Queries that wish for `count` hidden words of their target, with or without a history."""
-    queries, targets = single(holdout)
+    queries, targets = single_targets(holdout)
     rows = [row for row in rng.permutation(len(queries)) if len(hidden[targets[row]]) >= count][:most]
     found = []
     for row in rows:

@@ -48,9 +48,9 @@ class Phrasing:
         self.counts = Counter(value for row in said for value in row)
         self.vocabulary = tuple(sorted(self.counts))
         self._attribute_words = {word for row in every.values for value in row for word in _WORD.findall(value)}
-        # Chinese has no spaces: a value may stand inside what was taken for a word.
         spoken = lexicon(language)
         self._spoken_words = spoken.words if spoken else frozenset()
+        # Chinese has no spaces: a value may stand inside what was taken for a word.
         self._inside = tuple(word for word in self._attribute_words if "\u4e00" <= word[0] <= "\u9fff")
 
     def pick(self, task: str, rng: np.random.Generator, *, held_out: bool = False) -> str:
@@ -132,12 +132,13 @@ class Phrasing:
         rows = []
         for title, text in zip(self.catalog.titles, texts, strict=True):
             words = dict.fromkeys(_WORD.findall(f"{title} {text[:_TEXT_LENGTH]}".lower()))
-            rows.append([word for word in words if self._is_no_value(word)][:_WORDS_OF_AN_ITEM])
+            rows.append([word for word in words if self._tells(word)][:_WORDS_OF_AN_ITEM])
         spread = Counter(word for row in rows for word in row)
         most = max(5, len(rows) // 20)
         return [tuple(word for word in row if spread[word] <= most) for row in rows]
 
-    def _is_no_value(self, word: str) -> bool:
+    def _tells(self, word: str) -> bool:
+        """Whether a word tells what an item is about, rather than being a value or part of how people ask."""
         return (
             word not in self._attribute_words
             and word not in self._spoken_words
