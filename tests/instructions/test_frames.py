@@ -15,6 +15,8 @@ SENTENCES = [
     ("the cut-off is 1990, nothing older", ["year >= 1990"]),
     ("I'll take a value of 4 or lower for the rating", ["rating <= 4"]),
     ("3 <= rating <= 4", ["rating 3..4"]),
+    ("3 < rating", ["rating > 3"]),
+    ("1980 <= year <= 1989", ["year 1980..1989"]),
     ("more than three comedies would be too many", ["at most 3: genres: Comedy"]),
     ("fewer than two comedies in the list would be too few", ["at least 2: genres: Comedy"]),
     ("two of them can be horror, but not more", ["at most 2: genres: Horror"]),

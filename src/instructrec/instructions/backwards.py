@@ -7,11 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from instructrec.instructions.marks import Mark
 from instructrec.instructions.reads import Joint, Polarity, Read
+from instructrec.instructions.surroundings import LONGEST_LIST, NEAR
 from instructrec.instructions.tokens import Token
-
-NEAR = 4
-LONGEST_LIST = 40
-"""Marks that one list may have; keeps the reading linear."""
 
 
 @dataclass(slots=True)

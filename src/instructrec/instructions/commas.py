@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from instructrec.instructions.backwards import LONGEST_LIST
 from instructrec.instructions.marks import Mark
+from instructrec.instructions.surroundings import LONGEST_LIST
 from instructrec.instructions.tokens import Token
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from instructrec.instructions.bounds import bounded
 from instructrec.instructions.lexicon import Comparison, Lexicon
 from instructrec.instructions.marks import Mark
-from instructrec.instructions.ranges import beyond
 from instructrec.instructions.tokens import Token
 from instructrec.instructions.vocabulary import Vocabulary
 
@@ -141,8 +141,9 @@ class ComparisonReader:
         if known is None or attribute is None:
             return Mark(("unknown",), first, last)
         whole = self.vocabulary.is_integral(attribute)
-        low = {"since": known[1], "after": beyond(known[1], 1, whole=whole)}.get(way)
-        high = {"until": known[0], "before": beyond(known[0], -1, whole=whole)}.get(way)
+        # Beyond all items of the title.
+        end = known[1] if way in ("since", "after") else known[0]
+        low, high = bounded(way, end, end, whole=whole)
         return Mark(("range",), first, last, attribute=attribute, low=low, high=high)
 
     def _as_like(self, start: int, end: int) -> list[Mark]:

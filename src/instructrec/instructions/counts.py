@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from instructrec.instructions.bounds import WAYS, amount
 from instructrec.instructions.lengths import MOST_BETWEEN, LengthReader
 from instructrec.instructions.lexicon import Lexicon
 from instructrec.instructions.marks import Mark
@@ -13,10 +14,7 @@ from instructrec.instructions.tokens import Token
 MOST_ITEMS = 1000
 """No list is longer; a greater number counts something else."""
 
-_QUANTIFIERS = {
-    "since": "at_least", "until": "at_most", "after": "more", "before": "fewer", "exactly": "exactly", "list": "list",
-    "between": "between",
-}  # fmt: skip
+_QUANTIFIERS = (*WAYS, "exactly", "list", "between")
 
 
 class CountReader(LengthReader):
@@ -47,9 +45,9 @@ class CountReader(LengthReader):
         mark = self.marks[place]
         if mark.plays("rest"):
             return replace(mark, roles=("amount", "rest")), place + 1
-        for role, kind in _QUANTIFIERS.items():
-            if mark.plays(role):
-                found = self._between(place) if kind == "between" else self._quantified(place, kind)
+        for way in _QUANTIFIERS:
+            if mark.plays(way):
+                found = self._between(place) if way == "between" else self._quantified(place, way)
                 if found is not None:
                     return found
         percent = self._percent(place)
@@ -60,22 +58,20 @@ class CountReader(LengthReader):
             return self._made((kind,), place, place + 1, low=mark.low, high=None)
         return None if self._number(place) is None or self._is_blocked(place) else self._plain(place)
 
-    def _quantified(self, place: int, kind: str) -> tuple[Mark, int] | None:
+    def _quantified(self, place: int, way: str) -> tuple[Mark, int] | None:
         at = place + 1
         while at < len(self.marks) and at - place < MOST_BETWEEN and self._may_stand_between(at):
             at += 1
         if at >= len(self.marks):
             return None
         share = (self.marks[at].low, at + 1) if self.marks[at].plays("share") else self._percent(at)
-        if share is not None and kind != "list":
-            low, high = (0.0, share[0]) if kind in ("at_most", "fewer") else (share[0], None)
+        if share is not None and way != "list":
+            low, high = (0.0, share[0]) if way in ("until", "before") else (share[0], None)
             return self._made(("share",), place, share[1], low=low, high=high)
         number = self._number(at, qualified=True)
         if number is None or self._counts_other(at):
             return None
-        bounds = {"at_least": (number, None), "at_most": (0, number), "more": (number + 1, None), "fewer": (0, number - 1)}
-        low, high = bounds.get(kind, (number, number))
-        kind = {"more": "at_least", "fewer": "at_most"}.get(kind, kind)
+        kind, low, high = amount(way, number)
         alone = ("alone",) if self.marks[place].plays("alone") else ()
         return self._made((kind, "count", *alone), place, at + 1, low=low, high=high)
 
@@ -125,9 +121,9 @@ class CountReader(LengthReader):
             return self._made(("plain", "count", "asked"), place, after + 1, low=number, high=number)  # "twelve would suit me"
         bound = after is not None and self.marks[after].plays("since_after", "until_after")
         if after is not None and bound and not (after == place + 1 and self.marks[after].plays("enough")):
-            at_least = self.marks[after].plays("since_after")  # "three or more"
-            bounds = (number, None) if at_least else (0.0, number)
-            return self._made(("at_least" if at_least else "at_most", "count"), place, after + 1, low=bounds[0], high=bounds[1])
+            # "three or more"
+            kind, low, high = amount("since" if self.marks[after].plays("since_after") else "until", number)
+            return self._made((kind, "count"), place, after + 1, low=low, high=high)
         vague = ("vague",) if mark.plays("vague") else ()
         return self._made(("plain", "count", *vague), place, place + 1, low=number, high=number)
 

@@ -12,10 +12,10 @@ import numpy as np
 from instructrec.core import Instruction
 from instructrec.errors import QueryError
 from instructrec.instructions.agreement import Reader
+from instructrec.instructions.bounds import bounded
 from instructrec.instructions.lexicon import lexicon, lexicon_for
 from instructrec.instructions.limits import instruction_from_json, instruction_to_json
 from instructrec.instructions.parse import parse
-from instructrec.instructions.ranges import beyond
 from instructrec.instructions.tokens import Token, clean, han_share, keys, tokenize
 from instructrec.instructions.vocabulary import Vocabulary
 from instructrec.instructions.wording import read_wording
@@ -95,8 +95,7 @@ def compared(said: Instruction, text: str, catalog: Catalog, shown: Sequence[Ite
             numbers = np.sort(numbers[np.isfinite(numbers)])
             if len(numbers):
                 middle = float(numbers[(len(numbers) - 1) // 2])
-                low = {"after": beyond(middle, 1, whole=vocabulary.is_integral(attribute)), "since": middle}.get(way)
-                high = {"before": beyond(middle, -1, whole=vocabulary.is_integral(attribute)), "until": middle}.get(way)
+                low, high = bounded(way, middle, middle, whole=vocabulary.is_integral(attribute))
                 limits.append(Limit(attribute=attribute, operator="range", low=low, high=high))
                 left[place] = "" if keys(rest) == phrase else rest
     return replace(said, limits=tuple(limits), not_understood=tuple(rest for rest in left if rest))

@@ -13,7 +13,7 @@ from instructrec.instructions.lexicon import Lexicon
 from instructrec.instructions.marks import Mark
 from instructrec.instructions.reads import Read
 from instructrec.instructions.tokens import Token
-from instructrec.instructions.wholes import clauses
+from instructrec.instructions.wholes import clause_spans
 
 _PASSED = ("filler", "of_what", "all", "alone", "exactly", "article", "noun", "back", "any_other", "rest")
 
@@ -23,7 +23,7 @@ def turned(marks: Sequence[Mark], tokens: Sequence[Token], lexicon: Lexicon) -> 
     out = list(marks)
     if lexicon.script != "han":
         return out
-    for start, end in clauses(out, tokens):
+    for start, end in clause_spans(out, tokens):
         _turn(out, start, end)
     return out
 
@@ -62,7 +62,7 @@ def doubted(reads: Sequence[Read], tokens: Sequence[Token], lexicon: Lexicon) ->
     out = list(reads)
     if lexicon.script != "han":
         return out
-    for start, end in clauses([read.mark for read in reads], tokens):
+    for start, end in clause_spans([read.mark for read in reads], tokens):
         wanted = [at for at in range(start, end) if _is_demanded(reads[at])]
         if not wanted:
             continue

@@ -29,7 +29,6 @@ class FrameReader(NumberFrames):
             (("oldest", "newest"), self._extreme),
             (("until_after", "since_after", "exact_after"), self._bounded_behind),
             (("number_of",), self._number_of),
-            (("attribute",), self._chained),
             (("attribute",), self._named_behind),
             (("after", "before"), self._refused_share),
             (("negation", "either_not", "except"), self._all_else),
@@ -179,6 +178,7 @@ class FrameReader(NumberFrames):
         """What the person then asks for stays a preference: "if I could choose, I'd take a comedy"."""
         for at in range(place + 1, min(place + 3, len(self.marks))):
             mark = self.marks[at]
+            # "I'd" is one token.
             if mark.plays("firm") and self.lexicon.is_subject(self.tokens[mark.first].key.removesuffix("d")):
                 self._fill([at])
             if not mark.plays("sign") or self.tokens[mark.first].key != ",":
@@ -274,8 +274,7 @@ class FrameReader(NumberFrames):
         if at < 0 or not self.marks[at].plays("value") or not self._denies(place):
             return
         opens = at == 0 or self.marks[at - 1].plays("sign", "and", "contrast", "article")
-        single = self.marks[place].last - self.marks[place].first == 1
-        bare = at == place - 1 and single and self.tokens[self.marks[place].first].key in ("no", "not", "without", "never", "non")
+        bare = at == place - 1 and self.marks[place].plays("negates_ahead")
         ahead = list(self._ahead(place))
         ends = next((index for index in ahead if self.marks[index].plays("and", "or")), len(self.marks))
         said = [self.marks[index] for index in ahead if index < ends]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from instructrec.instructions.bounds import WAYS, amount, bounded
 from instructrec.instructions.lexicon import Lexicon
 from instructrec.instructions.marks import Mark
-from instructrec.instructions.ranges import beyond
 from instructrec.instructions.surroundings import Surroundings
 from instructrec.instructions.tokens import Token
 from instructrec.instructions.vocabulary import Vocabulary
@@ -15,7 +15,6 @@ from instructrec.instructions.vocabulary import Vocabulary
 LONGEST_CLAUSE = 16
 """Marks that one such condition may have; keeps the reading linear."""
 NUMERIC = ("year", "number", "count", "decade")
-BOUNDS = ("since", "until", "before", "after")
 _EXTREMES = ("too_high", "too_low", "oldest", "newest")
 
 
@@ -68,7 +67,7 @@ class Frames(Surroundings):
             first -= 1
         if first > 0:
             mark = self.marks[first - 1]
-            way = mark.compare[1] if mark.compare is not None else next((role for role in BOUNDS if role in mark.roles), None)
+            way = mark.compare[1] if mark.compare is not None else next((role for role in WAYS if role in mark.roles), None)
             than = first > 1 and mark.plays("than") and self.marks[first - 2].compare is not None
             if than:
                 way, first = self.marks[first - 2].compare[1], first - 1  # type: ignore[index]
@@ -89,27 +88,14 @@ class Frames(Surroundings):
         return self.year if self.marks[place].plays("year", "decade") else None
 
     def _ranged(self, place: int, way: str, attribute: str) -> Mark:
-        low, high = self.marks[place].low, self.marks[place].high
-        whole = self.integral(attribute)
-        bounds = {
-            "since": (low, None),
-            "until": (None, high),
-            "before": (None, beyond(low, -1, whole=whole)),
-            "after": (beyond(high, 1, whole=whole), None),
-        }[way]
-        return Mark(("range",), 0, 0, attribute=attribute, low=bounds[0], high=bounds[1])
+        mark = self.marks[place]
+        low, high = bounded(way, mark.low, mark.high, whole=self.integral(attribute))
+        return Mark(("range",), 0, 0, attribute=attribute, low=low, high=high)
 
     def _counted(self, place: int, way: str) -> Mark | None:
         """An amount of the list, bounded as `way` says."""
         number = self.marks[place].low
         if number is None or not float(number).is_integer():
             return None
-        low, high = {
-            "since": (number, None),
-            "until": (0.0, number),
-            "before": (0.0, number - 1),
-            "after": (number + 1, None),
-            "exactly": (number, number),
-        }[way]
-        kind = {"since": "at_least", "after": "at_least", "exactly": "exactly"}.get(way, "at_most")
+        kind, low, high = amount(way, number)
         return Mark(("amount", kind, "partitive"), 0, 0, low=low, high=high)

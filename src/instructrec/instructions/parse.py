@@ -15,6 +15,7 @@ from instructrec.instructions.corrections import corrected
 from instructrec.instructions.counts import CountReader
 from instructrec.instructions.doubts import doubted, turned
 from instructrec.instructions.frames import FrameReader
+from instructrec.instructions.inequalities import read_inequalities
 from instructrec.instructions.joints import read_scopes
 from instructrec.instructions.lexicon import Lexicon, lexicon_for
 from instructrec.instructions.marks import Mark, Scanner
@@ -25,7 +26,7 @@ from instructrec.instructions.settling import settle
 from instructrec.instructions.stories import without_stories
 from instructrec.instructions.tokens import Token, clean, foreign_script_share, han_share, tokenize
 from instructrec.instructions.vocabulary import Vocabulary
-from instructrec.instructions.wholes import mirrored, read_wholes
+from instructrec.instructions.wholes import read_wholes, without_remarks
 from instructrec.tables import Catalog
 
 MAX_CHARACTERS = 2000
@@ -69,7 +70,7 @@ def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon) -> Reading:
     tokens = tokenize(cleaned)
     marks = FrameReader(Scanner(tokens, vocabulary, lexicon).scan(), tokens, vocabulary, lexicon).read()
     compared = ComparisonReader(marks, tokens, vocabulary, lexicon).read()
-    compared = mirrored(compared, vocabulary, lexicon)
+    compared = read_inequalities(without_remarks(compared, lexicon), tokens, vocabulary, lexicon)
     ranged = RangeReader(compared, tokens, vocabulary, lexicon).read()
     counted = CountReader(read_wholes(ranged, tokens, vocabulary, lexicon), tokens, lexicon).read()
     reads = read_scopes(in_context(turned(counted, tokens, lexicon), tokens, lexicon), tokens)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from instructrec.instructions.bounds import WAYS, beyond, bounded
 from instructrec.instructions.lexicon import Lexicon
 from instructrec.instructions.marks import CONTENT, Mark
 from instructrec.instructions.render import FIRST_YEAR
@@ -243,12 +244,9 @@ class RangeReader:
                 return self._ordered(value, second)
             if follow.plays("since_after", "to_now"):
                 return _Bounds(low, None, end + 1)
-            if follow.plays("before_after"):
-                return _Bounds(None, beyond(low, -1), end + 1)
-            if follow.plays("after_after"):
-                return _Bounds(beyond(high, 1), None, end + 1)
-            if follow.plays("until_after"):
-                return _Bounds(None, high, end + 1)
+            for way in ("before", "after", "until"):
+                if follow.plays(f"{way}_after"):
+                    return _Bounds(*bounded(way, low, high), end + 1)
         return self._joined(value)
 
     def _second(self, place: int) -> _Bounds | None:
@@ -295,14 +293,9 @@ class RangeReader:
             second = self._value(end + 1)  # "a budget of 50 to 80"
             if second is not None:
                 return self._ordered(value, second)
-        for role, bounds in (
-            ("since", _Bounds(low, None, end)),
-            ("until", _Bounds(None, high, end)),
-            ("before", _Bounds(None, beyond(low, -1), end)),
-            ("after", _Bounds(beyond(high, 1), None, end)),
-        ):
-            if role in roles or f"{role}_range" in roles:
-                return bounds
+        for way in WAYS:
+            if way in roles or f"{way}_range" in roles:
+                return _Bounds(*bounded(way, low, high), end)
         leads = self.marks[place].plays("from", "article", "about") and self._may_lead(self.marks[place]) and "measure" not in roles
         return self._plain(value) if leads else None
 
@@ -311,13 +304,6 @@ class RangeReader:
             second = self._value(value.end + 1)
             return self._ordered(value, second) if second is not None else None
         return None
-
-
-def beyond(bound: float | None, direction: int, *, whole: bool = False) -> float | None:
-    """The nearest float strictly beyond a bound, the nearest whole number where all numbers are `whole`."""
-    if bound is None or not whole:
-        return None if bound is None else math.nextafter(bound, direction * math.inf)
-    return math.floor(bound) + 1.0 if direction > 0 else math.ceil(bound) - 1.0
 
 
 def flipped(mark: Mark, *, integral: bool) -> Mark | None:

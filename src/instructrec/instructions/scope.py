@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from instructrec.instructions.backwards import NEAR, Backwards
+from instructrec.instructions.backwards import Backwards
 from instructrec.instructions.commas import CommaReader
 from instructrec.instructions.marks import Mark
 from instructrec.instructions.reads import Joint, Read
+from instructrec.instructions.surroundings import NEAR
 from instructrec.instructions.tokens import Token
 
 _HANDLERS = (

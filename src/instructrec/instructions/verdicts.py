@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from instructrec.instructions.framing import BOUNDS, NUMERIC, Frames
+from instructrec.instructions.bounds import WAYS
+from instructrec.instructions.framing import NUMERIC, Frames
 from instructrec.instructions.marks import Mark
 from instructrec.instructions.surroundings import NEAR
 
-_WAYS = {
+_JUDGED = {
     "high": {None: "before", "since": "before", "after": "until"},
     "low": {None: "after", "until": "after", "before": "since"},
 }
@@ -32,9 +33,9 @@ class NumberFrames(Frames):
         counts = (values or count != numbers[0]) and self.marks[count].plays("count", "number", "one")
         at = count if counts else numbers[0]
         way, first, last = self._bound(at)
-        if way not in _WAYS[judged]:
+        if way not in _JUDGED[judged]:
             return
-        meant = _WAYS[judged][way]
+        meant = _JUDGED[judged][way]
         if counts:
             made = self._counted(at, meant)
         else:
@@ -42,7 +43,7 @@ class NumberFrames(Frames):
             made = self._ranged(at, meant, attribute) if attribute is not None else None
         if made is None:
             return
-        kept = ("value", "noun", "article", "attribute", *BOUNDS, *NUMERIC, "and", "or", "from")
+        kept = ("value", "noun", "article", "attribute", *WAYS, *NUMERIC, "and", "or", "from")
         self._merge(first, last, made)
         self._fill([index for index in range(last + 1, place) if not self.marks[index].plays(*kept)])
         self._fill([index for index in range(max(0, first - 3), first) if self.marks[index].plays("conditional", "soft")])
@@ -71,7 +72,7 @@ class NumberFrames(Frames):
         behind, ahead = list(self._back(place)), list(self._ahead(place))
         around = [*behind, *ahead]
         numbers = [at for at in around if self._is_number(at)]
-        if len(numbers) != 1 or any(self.marks[at].plays("negation", "value", "title", *BOUNDS) for at in around):
+        if len(numbers) != 1 or any(self.marks[at].plays("negation", "value", "title", *WAYS) for at in around):
             return
         at = numbers[0]
         between = self.marks[min(at, place) + 1 : max(at, place)]
@@ -98,7 +99,7 @@ class NumberFrames(Frames):
             return
         named = dated = False
         for at in self._back(place, sentence=True):
-            if dated and self.marks[at].plays(*BOUNDS):
+            if dated and self.marks[at].plays(*WAYS):
                 named = True
                 continue
             if self.marks[at].plays("year") and before.plays("sign"):
@@ -108,7 +109,7 @@ class NumberFrames(Frames):
                 dated = True
                 continue
             if self._is_number(at):
-                named = named or self.marks[at - 1].plays("value", *BOUNDS)
+                named = named or self.marks[at - 1].plays("value", *WAYS)
                 way = "exactly" if mark.plays("exact_after") else "since" if mark.plays("since_after") else "until"
                 made = self._counted(at, way)
                 bound = self._bound(at)[0] is not None or self.marks[at].plays("year", "decade")
@@ -118,7 +119,7 @@ class NumberFrames(Frames):
                     self._fill([place])
                 return
             named = named or self.marks[at].plays("value")
-            if self.marks[at].plays("negation", "title", "range", "attribute", "and", "familiar", "fresh", *BOUNDS):
+            if self.marks[at].plays("negation", "title", "range", "attribute", "and", "familiar", "fresh", *WAYS):
                 return
 
     def _bounded_year(self, at: int, bound: Mark) -> bool:
@@ -148,30 +149,12 @@ class NumberFrames(Frames):
             self._fill([place, *range(values[-1] + 1, first)])
             self._merge(first, last, made)
 
-    def _chained(self, place: int) -> None:
-        """A number between two others: "3 <= rating < 4"."""
-        if place < 2 or place + 2 >= len(self.marks):
-            return
-        first, before, after, last = (self.marks[at] for at in (place - 2, place - 1, place + 1, place + 2))
-        if not (first.plays("number", "count", "year") and last.plays("number", "count", "year")):
-            return
-        ways = [next((role for role in BOUNDS if role in mark.roles), "") for mark in (before, after)]
-        attribute = self.marks[place].attribute
-        if attribute not in self.quantities or attribute is None:
-            return
-        turned = {"until": "since", "before": "after", "since": "until", "after": "before"}
-        if ways[0] in turned and ways[1] in turned:
-            ends = (self._ranged(place - 2, turned[ways[0]], attribute), self._ranged(place + 2, ways[1], attribute))
-            low, high = (next((v for v in (getattr(end, name) for end in ends) if v is not None), None) for name in ("low", "high"))
-            if low is not None and high is not None and low <= high:
-                self._merge(place - 2, place + 2, Mark(("range",), 0, 0, attribute=attribute, low=low, high=high))
-
     def _named_behind(self, place: int) -> None:
         """A number whose name stands far behind it: "a value of 3 or lower for the rating"."""
         attribute = self.marks[place].attribute
         if attribute not in self.quantities or not place or not self.marks[place - 1].plays("article", "from", "owner", "filler"):
             return
-        if any(self.marks[at].plays(*NUMERIC, *BOUNDS, "exactly") for at in list(self._ahead(place))[:2]):
+        if any(self.marks[at].plays(*NUMERIC, *WAYS, "exactly") for at in list(self._ahead(place))[:2]):
             return
         for at in self._back(place):
             mark = self.marks[at]

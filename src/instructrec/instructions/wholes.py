@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from instructrec.instructions.bounds import amount, beyond
 from instructrec.instructions.lexicon import Lexicon
 from instructrec.instructions.marks import Mark
-from instructrec.instructions.ranges import beyond
 from instructrec.instructions.tokens import Token
 from instructrec.instructions.vocabulary import Vocabulary
 
@@ -25,22 +25,9 @@ _KINDS = {
 }  # fmt: skip
 _TURNED = {"after": "until", "since": "before", "before": "since"}
 """What a bound says where its clause refuses it: "超过三个就太多了"."""
-_MIRRORED = {"before": "after", "after": "before", "since": "until", "until": "since"}
 _OTHER = (
-    "title",
-    "amount",
-    "share",
-    "fresh",
-    "familiar",
-    "year",
-    "decade",
-    "quality",
-    "contrast",
-    "soft",
-    "soft_after",
-    "each",
-    "few",
-)
+    "title", "amount", "share", "fresh", "familiar", "year", "decade", "quality", "contrast", "soft", "soft_after", "each", "few",
+)  # fmt: skip
 
 
 def read_wholes(marks: Sequence[Mark], tokens: Sequence[Token], vocabulary: Vocabulary, lexicon: Lexicon) -> list[Mark]:
@@ -49,12 +36,12 @@ def read_wholes(marks: Sequence[Mark], tokens: Sequence[Token], vocabulary: Voca
     if lexicon.script != "han":
         return out
     _pass_remarks(out, tokens, vocabulary)
-    for start, end in _with_allowances(out, clauses(out, tokens)):
+    for start, end in _with_allowances(out, clause_spans(out, tokens)):
         _Whole(out, tokens, start, end).read()
     return out
 
 
-def clauses(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[tuple[int, int]]:
+def clause_spans(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[tuple[int, int]]:
     """Stretches of marks between signs and words that begin a further thought."""
     found: list[tuple[int, int]] = []
     start = 0
@@ -120,17 +107,14 @@ def _ends_at(mark: Mark, number: float) -> bool:
     return any(end is not None and abs(end - number) <= 1 for end in (mark.low, mark.high))
 
 
-def mirrored(marks: Sequence[Mark], vocabulary: Vocabulary, lexicon: Lexicon) -> list[Mark]:
-    """The marks, with bounds that stand in front of what they bound as ranges: "2≤评分≤4"."""
+def without_remarks(marks: Sequence[Mark], lexicon: Lexicon) -> list[Mark]:
+    """The marks, without brackets that only say that the end of a bound counts, which parts no number from its bound."""
     out: list[Mark] = []
     place = 0
     while place < len(marks):
-        if lexicon.script == "han" and _is_empty_remark(marks[place : place + 3]):
-            place += 3
-            continue
-        found = _mirrored(marks[place : place + 5], vocabulary) if lexicon.script == "han" else None
-        out.append(found[0] if found else marks[place])
-        place += found[1] if found else 1
+        passed = lexicon.script == "han" and _is_empty_remark(marks[place : place + 3])
+        out += [] if passed else [marks[place]]
+        place += 3 if passed else 1
     return out
 
 
@@ -143,38 +127,6 @@ def _is_empty_remark(marks: Sequence[Mark]) -> bool:
         and marks[0].plays("sign")
         and marks[2].plays("sign")
     )
-
-
-def _mirrored(marks: Sequence[Mark], vocabulary: Vocabulary) -> tuple[Mark, int] | None:
-    if len(marks) < 3 or not _is_number(marks[0]) or marks[2].attribute not in vocabulary.catalog.quantities:
-        return None
-    first = _one_bound(_MIRRORED.get(_symbol(marks[1]), ""), marks[0], marks[2], vocabulary)
-    if first is None:
-        return None
-    second = _one_bound(_symbol(marks[3]), marks[4], marks[2], vocabulary) if len(marks) == 5 and _is_number(marks[4]) else None
-    low, high = (first[side] if second is None or second[side] is None else second[side] for side in (0, 1))
-    length = 3 if second is None else 5
-    return Mark(("range",), marks[0].first, marks[length - 1].last, attribute=marks[2].attribute, low=low, high=high), length
-
-
-def _symbol(mark: Mark) -> str:
-    """Which bound a sign of comparison sets; empty for a word."""
-    return next((role for role in _MIRRORED if mark.plays(role)), "") if mark.last - mark.first <= 2 else ""
-
-
-def _one_bound(role: str, number: Mark, named: Mark, vocabulary: Vocabulary) -> tuple[float | None, float | None] | None:
-    whole = vocabulary.is_integral(named.attribute or "")
-    bounds = {
-        "since": (number.low, None),
-        "until": (None, number.low),
-        "after": (beyond(number.low, 1, whole=whole), None),
-        "before": (None, beyond(number.low, -1, whole=whole)),
-    }
-    return bounds.get(role)
-
-
-def _is_number(mark: Mark) -> bool:
-    return mark.plays("number", "count", "year") and mark.low is not None and mark.low == mark.high
 
 
 class _Whole:
@@ -268,15 +220,7 @@ class _Whole:
 
     def _write(self, number: int, kind: str, first: int, flags: tuple[str, ...], last: int | None = None) -> None:
         many = self.marks[number].low or 0.0
-        bounds: dict[str, tuple[str, float, float | None]] = {
-            "since": ("at_least", many, None),
-            "until": ("at_most", 0.0, many),
-            "after": ("at_least", many + 1, None),
-            "before": ("at_most", 0.0, many - 1),
-            "exactly": ("exactly", many, many),
-            "list": ("list", many, many),
-        }
-        name, low, high = bounds[kind]
+        name, low, high = amount(kind, many)
         for place in range(first, (number if last is None else last) + 1):
             mark = self.marks[place]
             if place == number:
