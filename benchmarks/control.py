@@ -6,7 +6,8 @@ Full catalog, leave-one-out, lists of 10, seen items hidden. Sentences are writt
 catalog's attributes (`instructions/sentences.py`), so that their limits hold for it and for 1-5 % of the items. For relevance they
 also hold a soft wish ("ideally ..."), a further value of the item, or (`limits_only`) none. All but `csr_seen` is said in openings,
 phrasings and endings that tuning never sees. A list obeys when every item meets every limit that the sentence was written from
-(tolerance 0) and it is as long as it can be. `renamed`: the same on a catalog whose attribute words were replaced by invented ones.
+(tolerance 0) and it is as long as it can be. `invalid_*` counts items shown that do not exist, are repeated or were seen.
+`renamed`: the same on a catalog whose attribute words were replaced by invented ones.
 
 Relevance is NDCG@10 of the held-out item, paired over users: the fusion under the instruction, the same fusion's first 100 items
 filtered afterwards, and the same fusion under the limits alone (strength 0: the words order nothing). `ndcg_loss_uninstructed`:
@@ -42,10 +43,9 @@ from instructrec.instructions import parse
 from instructrec.instructions.sentences import Clause, Sentence, SentenceWriter, hard_part
 from instructrec.models import resolve
 from instructrec.models.fusion import Fusion, FusionConfig
-from instructrec.recommender import Recommender, allowed
+from instructrec.recommender import Recommender, allowed, resolved
 from instructrec.tables import Catalog, Labels
 
-PARTS = ("ridge", "recency_ease", "lm", "bm25", "themes")
 SHARE = (0.01, 0.05)
 """Share of the catalog that meets the limits of a sentence."""
 K = 10
@@ -165,13 +165,22 @@ def obedience(model: Recommender, suite: Suite, language: str) -> dict[str, floa
     """Shares of lists that obey, and of sentences understood exactly."""
     catalog = model.catalog
     words = understood(suite, catalog, language)
-    answers = lists(model, [replace(query, instruction=text, n=K) for query, text in zip(suite.queries, words, strict=True)])
+    asked = [replace(query, instruction=text, n=K) for query, text in zip(suite.queries, words, strict=True)]
+    answers = lists(model, asked)
     held = [
         obeys(answer, sentence.truth, query, catalog)
         for answer, sentence, query in zip(answers, suite.sentences, suite.queries, strict=True)
     ]
     exact = [hard_part(text) == hard_part(one.truth) for text, one in zip(words, suite.sentences, strict=True)]
-    return {"csr": float(np.mean(held)), "exact": float(np.mean(exact))}
+    wrong = sum(invalid(answer, query, catalog) for answer, query in zip(answers, asked, strict=True))
+    return {"csr": float(np.mean(held)), "exact": float(np.mean(exact)), "invalid": wrong}
+
+
+def invalid(answer: Recommendation, query: Query, catalog: Catalog) -> int:
+    """Items of a list that do not exist, stand there twice, or were seen though nobody asked for what is known."""
+    shown = [item.item for item in answer.items]
+    seen = set(query.history) if resolved(query).hide_seen else set()
+    return len(shown) - len(set(shown)) + sum(item not in catalog.index or item in seen for item in shown)
 
 
 def drawn_exact(catalog: Catalog, rng: np.random.Generator, language: str, *, held_out: bool) -> float:
@@ -283,11 +292,11 @@ def fitted(name: str, parts: Split, config: RunConfig, *, seed: int, work: Path)
 
 
 def fusion_of(parts: Split, config: RunConfig, *, seed: int, work: Path) -> Fusion:
-    """The fusion of one seed; its weights are fitted anew each time."""
-    names = PARTS
-    found = {name: fitted(name, parts, config, seed=seed if name == "lm" else 0, work=work) for name in names}
+    """The fusion of one seed, of the parts that the preset names; its weights are fitted anew each time."""
+    settings: FusionConfig = config.settings["fusion"]
+    found = {name: fitted(name, parts, config, seed=seed if name == "lm" else 0, work=work) for name in settings.parts}
     context = FitContext(validation=single_targets(parts.valid), seed=seed)
-    return Fusion(FusionConfig(parts=names), parts=found).fit(parts.train, context)
+    return Fusion(settings, parts=found).fit(parts.train, context)
 
 
 def measure(parts: Split, config: RunConfig, given: argparse.Namespace, *, seed: int) -> dict[str, Any]:

@@ -9,9 +9,9 @@ phrasings that tuning never sees; nothing but that item is looked at later than 
 knows the title has found the item. Half of the negatives are drawn at random and half by popularity; they are never items that the
 user takes.
 
-Ours is the default fusion, the same in all cells, asked as in serving: what is said goes through `parse`. Specialists: a sequence
-model (SASRec: the history), BM25 and a sentence encoder (all that is said, as it stands), and the sum of the three, tuned by
-likelihood on as many queries of validation for each of the 8 pairs of preference and intention. Scores become log-probabilities
+Ours is the fusion of the preset, the same in all cells, asked as in serving: what is said goes through `parse`. Specialists: a
+sequence model (SASRec: the history), BM25 and a sentence encoder (all that is said, as it stands), and the sum of the three, tuned
+by likelihood on as many queries of validation for each of the 8 pairs of preference and intention. Scores become log-probabilities
 over the items that may be shown; a single specialist gets one weight, tuned like the sum.
 Figures: T0 ROC-AUC over all pairs of user and item, T1 accuracy (ties count half), T2 and T3 NDCG@10. `won`: 10 % better than the
 best specialist (of what is missing to 1 in T0 and T1); `lost`: over 2 % worse. Fitted models are kept in --work.

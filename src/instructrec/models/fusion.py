@@ -38,7 +38,7 @@ class FusionConfig:
     """Which models are fused."""
 
     parts: tuple[str, ...] = field(
-        default=("ridge", "recency_ease", "lm", "themes"), metadata={"help": "names of the models to fuse"}
+        default=("ridge", "recency_ease", "lm", "bm25", "themes"), metadata={"help": "names of the models to fuse"}
     )
     language: str = field(default="en", metadata={"help": "language of the sentences that weights under words are fitted on"})
 
