@@ -127,6 +127,15 @@ def test_recommend_with_history_instruction_and_number(call, run):
     assert len(found["items"]) == 4
 
 
+def test_recommend_ranks_candidates_from_the_command_line_or_a_file(call, run, tmp_path):
+    code, out, _ = call("recommend", str(run), "--history", "m1", "--candidates", "m5, m7,m3", "--json")
+    shown = [item["item_id"] for item in last_json(out)["items"]]
+    assert (code, sorted(shown)) == (0, ["m3", "m5", "m7"])
+    (tmp_path / "ids.txt").write_text("m3\nm7\n\nm5\n")
+    _, out, _ = call("recommend", str(run), "--history", "m1", "--candidates", f"@{tmp_path / 'ids.txt'}", "--json")
+    assert [item["item_id"] for item in last_json(out)["items"]] == shown
+
+
 def test_recommend_for_all_users_writes_parquet(call, run, tmp_path):
     import pyarrow.parquet
 

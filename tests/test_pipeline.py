@@ -182,6 +182,19 @@ def test_limits_hold_and_a_short_list_says_so(run):
     assert any(f"Only {len(found['items'])} items" in note for note in found["notes"])
 
 
+def test_candidates_are_ranked_as_they_are_in_the_whole_catalog(run):
+    whole = [item["item_id"] for item in pipeline.answer(run, Request(user="u0", n=40))["items"]]
+    given = tuple(reversed(whole[::3]))
+    report = pipeline.answer(run, Request(user="u0", n=40, candidates=given))
+    assert [item["item_id"] for item in report["items"]] == whole[::3]
+
+
+@pytest.mark.parametrize(("given", "named"), [((), "none came"), (("m1", "i01x"), "'i01x' is not in the catalog")])
+def test_candidates_that_are_not_there_are_refused(run, given, named):
+    with pytest.raises(QueryError, match=named):
+        pipeline.answer(run, Request(user="u0", candidates=given))
+
+
 def test_given_history_replaces_the_stored_one_and_unknown_items_are_named(run):
     found = pipeline.answer(run, Request(user=run.dataset.interactions.user_ids[0], history=("m1", "no-such-item"), n=3))
     assert any("no-such-item" in note for note in found["notes"])

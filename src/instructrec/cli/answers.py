@@ -33,6 +33,7 @@ def recommend(
             show_default=False,
         ),
     ] = None,
+    candidates: options.Candidates = None,
     number: options.Number = 10,
     model: options.Model = None,
     seen_shown: options.SeenShown = None,
@@ -56,6 +57,7 @@ def recommend(
         instruction=instruction,
         n=number,
         hide_seen=not seen_shown,
+        candidates=None if candidates is None else _ids(_text(candidates)),
         model=model,
         language=language,
         parameters=_parameters(parameters),
@@ -171,4 +173,5 @@ def _many(output: Output, run: Run, request: Any, *, users: str, out: Path) -> N
 
 
 def _ids(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+    """Ids that commas or ends of lines separate."""
+    return tuple(part.strip() for line in text.splitlines() for part in line.split(",") if part.strip())

@@ -73,6 +73,15 @@ History = Annotated[
         "--history", metavar="ID,ID,...", help="Item ids, oldest first, instead of the stored history.", show_default=False
     ),
 ]
+Candidates = Annotated[
+    str | None,
+    typer.Option(
+        "--candidates",
+        metavar="ID,ID,...",
+        help="Rank only these items, instead of the whole catalog; @FILE reads ids from a file.",
+        show_default=False,
+    ),
+]
 Words = Annotated[
     str,
     typer.Option("--instruction", metavar="TEXT", help='What the list must obey, such as "a comedy from the 1990s, no romance".'),

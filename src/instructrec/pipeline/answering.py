@@ -26,6 +26,7 @@ LISTS_AT_ONCE = 256
 class Request:
     """What somebody asks of a run. `history` replaces the stored one of `user`; `model` and `language` those of the run.
 
+    `candidates` are the only items that may be in the list, to be ranked; none given: the whole catalog may.
     `parameters` are an instruction as JSON values, beside or instead of words, and `standing` one that holds already; `strength` is
     how much words order the list, 0 to 1; `profile` is what the user says of their taste; `reader` is who reads the words.
     """
@@ -35,6 +36,7 @@ class Request:
     instruction: str = ""
     n: int = 10
     hide_seen: bool = True
+    candidates: tuple[str, ...] | None = None
     model: str | None = None
     language: str | None = None
     parameters: Mapping[str, Any] | None = None
@@ -160,10 +162,22 @@ def _query(dataset: Dataset, request: Request, words: Instruction | None) -> Que
         user=request.user,
         history=past,
         instruction=words,
+        candidates=_known(request.candidates, dataset.catalog),
         n=request.n,
         hide_seen=request.hide_seen,
         strength=request.strength,
     )
+
+
+def _known(candidates: tuple[str, ...] | None, catalog: Catalog) -> tuple[str, ...] | None:
+    """The candidates as they are. Raises QueryError where there are none, or one that the catalog does not have."""
+    if candidates is None:
+        return None
+    unknown = catalog.unknown(candidates)
+    if unknown or not candidates:
+        came = f"'{unknown[0]}' is not in the catalog.{nearest(unknown[0], catalog.item_ids)}" if unknown else "none came."
+        raise QueryError(f"Candidates must be items of the catalog, but {came} Give ids of the items table.")
+    return candidates
 
 
 def stored_history(dataset: Dataset, user: str | None) -> tuple[str, ...]:
