@@ -20,7 +20,7 @@ _META = b"instructrec"
 
 def write_catalog(catalog: Catalog, path: Path) -> None:
     """One row an item: item_id, title, text, `label.<name>` (list of strings), `number.<name>` and
-    `measure.<name>` (float64, NaN where unknown).
+    `measure.<name>` (float64, NaN where unknown); other names of values stand in the metadata.
     """
     import pyarrow
 
@@ -33,7 +33,7 @@ def write_catalog(catalog: Catalog, path: Path) -> None:
     columns |= {f"number.{name}": values for name, values in catalog.numbers.items()}
     columns |= {f"measure.{name}": values for name, values in catalog.measures.items()}
     names = {name: list(labels.names) for name, labels in catalog.labels.items()}
-    _write(pyarrow.table(columns), {"labels": names}, path)
+    _write(pyarrow.table(columns), {"labels": names, "also_called": catalog.also_called}, path)
 
 
 def read_catalog(path: Path) -> Catalog:
@@ -56,6 +56,10 @@ def read_catalog(path: Path) -> Catalog:
         labels=labels,
         numbers=numbers,
         measures=measures,
+        also_called={
+            attribute: {value: tuple(words) for value, words in values.items()}
+            for attribute, values in meta.get("also_called", {}).items()
+        },
     )
 
 

@@ -141,6 +141,7 @@ class Catalog:
 
     `labels`: list-valued attributes by name; `numbers`: numeric attributes by name, float64 with NaN where unknown; `measures`:
     numbers of the same form that come from the log (`popularity`, `rating`): limits may speak of them, but they describe no item.
+    `also_called`: attribute -> value ("" for the attribute itself) -> what people call it beside its name, in any language.
     """
 
     item_ids: tuple[ItemId, ...]
@@ -149,6 +150,7 @@ class Catalog:
     labels: Mapping[str, Labels] = field(default_factory=dict)
     numbers: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     measures: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    also_called: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.index) != len(self.item_ids):
@@ -223,6 +225,7 @@ class Catalog:
             labels={name: Labels.build([row for part in both for row in part.label_rows(name)]) for name in label_names},
             numbers=_columns([(part.numbers, len(part)) for part in both]),
             measures=_columns([(part.measures, len(part)) for part in both]),
+            also_called={**other.also_called, **self.also_called},
         )
 
     def label_rows(self, name: str) -> list[tuple[str, ...]]:

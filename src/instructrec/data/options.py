@@ -30,6 +30,8 @@ class LoadOptions:
     """Of text files."""
     fallback_encoding: str = ""
     """Used when `encoding` does not fit, e.g. latin-1 or cp1252; empty: such a file is refused."""
+    names: str = ""
+    """Table of further names for values and attributes (columns attribute, value, name); empty: names.csv of the folder, if any."""
     on_broken: OnBroken = "refuse"
     """A line that cannot be read: refuse the file, or skip the line."""
     time_unit: TimeUnit = "auto"

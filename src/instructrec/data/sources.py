@@ -15,6 +15,7 @@ from instructrec.core import Progress, Silent
 from instructrec.data import amazon, movielens, recbole, synthetic
 from instructrec.data.assembly import assemble, need_people
 from instructrec.data.cleaning import GENTLE, CleaningConfig, clean
+from instructrec.data.naming import with_names
 from instructrec.data.options import AS_FOUND, LoadOptions
 from instructrec.data.places import table_named
 from instructrec.data.raw import Items, Log, Note, Raw
@@ -29,6 +30,7 @@ DATA_FOLDER_VARIABLE = "INSTRUCTREC_DATA"
 
 _Reader: TypeAlias = Callable[[Path, LoadOptions], Raw]
 _LOG_STEMS = ("interactions", "ratings", "events", "reviews")
+_NAME_STEMS = ("names",)
 _ITEM_STEMS = ("items", "item", "products", "movies", "catalog", "metadata")
 
 
@@ -93,9 +95,10 @@ def load(
     log, steps = clean(raw.log, cleaning)
     need_people(raw.name, log, steps)
     dataset, more = assemble(raw.name, log, raw.items, cleaning)
+    dataset, noted = _named(dataset, source, options)
     report = CleaningReport(
         source=raw.name,
-        notes=raw.notes,
+        notes=(*raw.notes, *noted),
         steps=(*steps, *more),
         num_read=len(raw.log),
         num_users=len(dataset.interactions.user_ids),
@@ -123,6 +126,19 @@ def read(source: str | Path, options: LoadOptions = AS_FOUND, *, progress: Progr
         f"There is no data '{source}': neither a file or folder nor a known name.{nearest(str(source), NAMES)} "
         f"Known names: {', '.join(NAMES)}. Give a folder with interactions.csv and items.csv, or a file of interactions."
     )
+
+
+def _named(dataset: Dataset, source: str | Path, options: LoadOptions) -> tuple[Dataset, tuple[Note, ...]]:
+    """The dataset with the further names of the options, or of its folder."""
+    place = Path(options.names).expanduser() if options.names else None
+    if place is None and Path(source).is_dir():
+        place = table_named(Path(source), _NAME_STEMS)
+    if place is None:
+        return dataset, ()
+    if not place.is_file():
+        raise DataError(f"There is no table of names '{place}'. Give a file with the columns attribute, value and name.")
+    catalog, notes = with_names(dataset.catalog, place, options)
+    return replace(dataset, catalog=catalog), notes
 
 
 def _named_folder(name: str) -> Path:

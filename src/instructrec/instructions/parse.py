@@ -127,7 +127,7 @@ def _assembled(reading: Reading, text: str, left_over: tuple[str, ...], vocabula
         unlike=settled.unlike,
         seen=_seen(reading),
         n=counted.n,
-        wish=_wished(reading, found) if found.wishes else "",
+        wish=_wished(reading, found, vocabulary.catalog) if found.wishes else "",
         not_understood=tuple(dict.fromkeys((*_not_understood(reading, found), *settled.dropped, *left_over))),
         notes=tuple(dict.fromkeys((*found.notes, *settled.notes))),
     )
@@ -196,21 +196,22 @@ def _is_foreign(reading: Reading, lexicon: Lexicon) -> bool:
     return foreign > own and (foreign > 1 or negated)
 
 
-def _wished(reading: Reading, found: Sorted) -> str:
+def _wished(reading: Reading, found: Sorted, catalog: Catalog) -> str:
     """The words that wish, from the first to the last of each clause.
 
     Demands are left out, for the list holds nothing else anyway, but where they stand at a wish: "a dark comedy".
+    A value that is also called otherwise goes by its own name.
     """
     wishes, clauses = found.wishes, dict[int, list[int]]()
     for index, item in enumerate(reading.reads):
         kept = not item.mark.is_content or {index - 1, index, index + 1} & wishes
         if item.polarity == "include" and index not in found.unused and kept:
             clauses.setdefault(item.segment, []).append(index)
-    parts = [_clause(reading, indices) for indices in clauses.values()]
+    parts = [_clause(reading, indices, catalog) for indices in clauses.values()]
     return ", ".join(part for part in parts if part)
 
 
-def _clause(reading: Reading, indices: Sequence[int]) -> str:
+def _clause(reading: Reading, indices: Sequence[int], catalog: Catalog) -> str:
     content = [place for place, index in enumerate(indices) if reading.reads[index].mark.is_content]
     if not content:
         return ""
@@ -224,9 +225,17 @@ def _clause(reading: Reading, indices: Sequence[int]) -> str:
         if token.key == "," and text.endswith(","):
             continue
         gap = "" if end is None or token.start == end or token.key == "," else " "
-        text += gap + reading.words(reading.reads[index])
+        text += gap + (_own_name(reading.reads[index].mark, catalog) or reading.words(reading.reads[index]))
         end = reading.tokens[reading.reads[index].mark.last - 1].end
     return " ".join(text.split())
+
+
+def _own_name(mark: Mark, catalog: Catalog) -> str:
+    """The name in the catalog of a value that people also call otherwise: models know it by no other."""
+    if not mark.plays("value") or len(mark.refs) != 1:
+        return ""
+    ref = mark.refs[0]
+    return ref.value if catalog.also_called.get(ref.attribute, {}).get(ref.value) else ""
 
 
 def _introduces(mark: Mark) -> bool:

@@ -73,6 +73,9 @@ class Vocabulary:
         self.kinds = self._kinds()
         general = {self._stems(words): self.kinds[kind] for words, kind in lexicon.kind_words.items() if kind in self.kinds}
         self.attributes = general | {self._stems(keys(name.replace("_", " "))): name for name in catalog.attributes}
+        self.attributes |= {
+            self._stems(keys(words)): name for name, called in catalog.also_called.items() for words in called.get("", ())
+        }
         refs = [Ref(attribute, value) for attribute, labels in catalog.labels.items() for value in labels.names]
         for ref in refs:
             self._learn(ref)
@@ -117,15 +120,20 @@ class Vocabulary:
         return tuple(word if word[:1].isdigit() else self.lexicon.stem(word) for word in words)
 
     def _learn(self, ref: Ref) -> None:
-        for words in dict.fromkeys((keys(ref.value), keys(unescape(ref.value)))):
-            if words:
-                self._learn_words(ref, words)
+        for name in self._names(ref):
+            if name:
+                self._learn_words(ref, name)
+
+    def _names(self, ref: Ref) -> tuple[Phrase, ...]:
+        """What a value is called: as it stands, unescaped, and what the catalog says it is also called."""
+        also = self.catalog.also_called.get(ref.attribute, {}).get(ref.value, ())
+        return tuple(dict.fromkeys(keys(name) for name in (ref.value, unescape(ref.value), *also)))
 
     def _as_written(self, refs: Sequence[Ref]) -> dict[Phrase, tuple[Ref, ...]]:
         """What phrases name that are whole values, whatever shorter forms of other values are the same."""
         found: dict[Phrase, dict[Ref, None]] = defaultdict(dict)
         for ref in refs:
-            for words in (keys(ref.value), keys(unescape(ref.value))):
+            for words in self._names(ref):
                 found[self._stems(words)][ref] = None
         return {words: tuple(meant) for words, meant in found.items() if words}
 
