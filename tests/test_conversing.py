@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from instructrec import config, pipeline
+from instructrec import config, pipeline, wire
 from instructrec.cli import main
 from instructrec.errors import QueryError
 from instructrec.pipeline import Request, answer, converse
@@ -36,6 +36,17 @@ def test_parameters_with_a_quota_fill_it(run):
     report = answer(run, Request(user="u0", parameters={"quotas": [quota]}, n=6))
     assert sum("Comedy" in row for row in genres(run, report)) == 2
     assert report["instruction"]["quotas"][0]["at_most"] == 2
+
+
+def test_a_quota_of_none_keeps_out_what_several_conditions_describe_together(run):
+    both = [{"attribute": "genres", "operator": "include", "values": [value]} for value in ("Comedy", "Action")]
+    whole = genres(run, answer(run, Request(user="u0", n=40, hide_seen=False)))
+    assert any({"Comedy", "Action"} <= row for row in whole)
+    report = answer(run, Request(user="u0", n=40, hide_seen=False, parameters={"quotas": [{"limits": both, "at_most": 0}]}))
+    shown = genres(run, report)
+    assert not any({"Comedy", "Action"} <= row for row in shown)
+    assert any("Comedy" in row for row in shown) and any("Action" in row for row in shown)
+    assert wire.understood(report["instruction"]) == ["nothing with genres: Comedy; genres: Action"]
 
 
 @pytest.mark.parametrize(

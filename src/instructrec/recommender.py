@@ -158,6 +158,9 @@ def steered(model: Recommender, queries: Sequence[Query]) -> dict[str, FloatArra
 def allowed(query: Query, catalog: Catalog) -> BoolArray:
     """The items that may be shown for this query, bool [num_items]."""
     mask = catalog.matching(query.instruction.limits) if query.instruction else np.ones(len(catalog), dtype=np.bool_)
+    for quota in query.instruction.quotas if query.instruction else ():
+        if quota.at_most == 0:
+            mask &= np.logical_not(catalog.matching(quota.limits))
     if query.candidates is not None:
         only = np.zeros(len(catalog), dtype=np.bool_)
         only[catalog.codes(query.candidates)] = True

@@ -85,6 +85,8 @@ def limit_words(limit: Mapping[str, Any]) -> str:
 def quota_words(quota: Mapping[str, Any]) -> str:
     """A quota of the JSON shape as a person reads it: "at least 3 with genres: Comedy"."""
     least, most = quota["at_least"], quota["at_most"]
+    if most == 0:
+        return f"nothing with {'; '.join(limit_words(limit) for limit in quota['limits'])}"
     bounds = (
         f"exactly {least}"
         if least == most
