@@ -32,6 +32,7 @@ COMMANDS = (
     answers.profile,
     exporting.export,
     instructing.instructions,
+    instructing.names,
     doctor.doctor,
 )
 """The verbs, in the order in which somebody meets them."""

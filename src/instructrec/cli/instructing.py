@@ -1,4 +1,4 @@
-"""The verb that writes instruction data for other trainers: instructions."""
+"""The verbs that write what a teacher can help with: instruction data for other trainers, and names for the values of a catalog."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ import typer
 from instructrec.cli import options
 from instructrec.cli.learning import configured
 from instructrec.cli.output import Output
+
+TeacherModel = Annotated[
+    str, typer.Option("--teacher-model", metavar="NAME", help="Which model of that server; else the first that it offers.")
+]
+TeacherKey = Annotated[
+    str, typer.Option("--teacher-key", metavar="VARIABLE", help="Environment variable that holds the API key of that server.")
+]
 
 
 def instructions(
@@ -38,12 +45,8 @@ def instructions(
             "--teacher", metavar="URL", help="An OpenAI-compatible server that says tastes and wishes anew.", show_default=False
         ),
     ] = None,
-    teacher_model: Annotated[
-        str, typer.Option("--teacher-model", metavar="NAME", help="Which model of that server; else the first that it offers.")
-    ] = "",
-    teacher_key: Annotated[
-        str, typer.Option("--teacher-key", metavar="VARIABLE", help="Environment variable that holds the API key of that server.")
-    ] = "",
+    teacher_model: TeacherModel = "",
+    teacher_key: TeacherKey = "",
     config: options.ConfigFile = None,
     sets: options.Sets = None,
     seed: options.Seed = None,
@@ -74,3 +77,35 @@ def instructions(
     if facts["teacher"] is not None:
         output.words.print(f"Teacher: {facts['teacher']}", markup=False)
     output.finish({"format": kind, "language": language, **facts})
+
+
+def names(
+    out: Annotated[Path, typer.Option("--out", metavar="F.csv", help="The file to write.", show_default=False)],
+    teacher: Annotated[
+        str, typer.Option("--teacher", metavar="URL", help="An OpenAI-compatible server that knows the words.", show_default=False)
+    ],
+    data: options.Data = None,
+    language: Annotated[str, typer.Option("--language", metavar="L", help="Language of the names: en or zh.")] = "en",
+    most: Annotated[int, typer.Option("--most", metavar="N", min=1, help="Values that are asked for: the commonest.")] = 300,
+    teacher_model: TeacherModel = "",
+    teacher_key: TeacherKey = "",
+    config: options.ConfigFile = None,
+    sets: options.Sets = None,
+    json: options.Json = None,
+) -> None:
+    """Write what people call the values of the catalog: synonyms, or words of another language; read the file, mend it, and lay it
+    beside the items as names.csv, or name it with --set data.options.names=FILE.
+    """
+    from dataclasses import asdict
+
+    from instructrec.console import LiveProgress
+    from instructrec.pipeline import teacher_endpoint, write_names
+
+    output, chosen = Output(json), configured(config, sets, flags={"data.source": data})
+    asked = teacher_endpoint(teacher, teacher_model, key_variable=teacher_key)
+    with LiveProgress() as progress:
+        found = write_names(chosen, out, asked, language=language, most=most, progress=progress)
+    count = f"{found.names:,} names for {found.values:,} values"
+    output.words.print(f"{count} written to {out}. Read them before you use them.", markup=False)
+    output.words.print(f"Teacher: {found.teacher}", markup=False)
+    output.finish(asdict(found) | {"path": str(out), "language": language})

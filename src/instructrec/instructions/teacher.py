@@ -1,4 +1,4 @@
-"""A larger language model says template sentences in the words of people; what it said is kept, so nothing is paid twice."""
+"""A larger language model says in the words of people what templates or catalogs say; it is kept, so nothing is paid twice."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from instructrec.errors import ModelError
 from instructrec.instructions.wording import read_wording
 from instructrec.lm.endpoint import LanguageModel
 
-SaidKind: TypeAlias = Literal["preference", "vague", "specific"]
+SaidKind: TypeAlias = Literal["preference", "vague", "specific", "names"]
 MAX_TOKENS = 120
 MOST_CHARACTERS = 400
 """An answer that is longer did not do what was asked."""

@@ -10,11 +10,13 @@ from instructrec.pipeline.conversing import converse
 from instructrec.pipeline.exporting import export
 from instructrec.pipeline.instructing import ExportOptions, Written, teacher_endpoint, write_instructions
 from instructrec.pipeline.measuring import compare, evaluate
+from instructrec.pipeline.naming import Named, write_names
 from instructrec.pipeline.reporting import data_facts
 from instructrec.pipeline.training import Prepared, finished_run, first_place, fit, prepare, train, validate_data
 
 __all__ = [
     "ExportOptions",
+    "Named",
     "Prepared",
     "Request",
     "Written",
@@ -35,4 +37,5 @@ __all__ = [
     "validate_data",
     "write_all",
     "write_instructions",
+    "write_names",
 ]

@@ -98,7 +98,8 @@ def write_instructions(
     """
     if out.is_dir():
         raise RunError(f"{out} is a folder, but one file is to be written. Give the name of a file, such as {out / 'data.jsonl'}.")
-    made = _Maker(prepared.split.train, options, _teacher(teacher, out, options.language))
+    asked = None if teacher is None else teacher_at(teacher, out, options.language)
+    made = _Maker(prepared.split.train, options, asked)
     written = Written(path=out)
     write_pieces(out, made.blocks(written, progress))
     if teacher is not None and made.teacher is not None:
@@ -107,9 +108,8 @@ def write_instructions(
     return written
 
 
-def _teacher(endpoint: Endpoint | None, out: Path, language: str) -> Teacher | None:
-    if endpoint is None:
-        return None
+def teacher_at(endpoint: Endpoint, out: Path, language: str) -> Teacher:
+    """A teacher that keeps what it said beside the file that is made with it."""
     place = out.with_name(out.name + ".teacher")
     return Teacher(endpoint, place, name=endpoint.config.model, language=language, at_once=endpoint.config.at_once)
 
