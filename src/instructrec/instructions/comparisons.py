@@ -110,7 +110,8 @@ class ComparisonReader:
             behind = self.marks[at + 1] if at is not None and at + 1 < len(self.marks) else None
             named = behind is not None and behind.plays("attribute") and behind.attribute in self.vocabulary.catalog.quantities
             sure = given or named or kind == "year" or target.plays("year", "decade")  # "look for less than 4 in rating"
-            roles = (way,) if sure else ("unknown",)
+            counts = behind is not None and behind.plays("of_them", "value", "noun")  # "comedies for no more than two of them"
+            roles = (way,) if sure or counts else ("unknown",)
             return [replace(mark, roles=roles, last=self.marks[end - 1].last, attribute=given, compare=None)], end
         return [self._bare(place, attribute)], place + 1
 

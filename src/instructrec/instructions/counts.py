@@ -71,6 +71,10 @@ class CountReader(LengthReader):
         number = self._number(at, qualified=True)
         if number is None or self._counts_other(at):
             return None
+        after = self.marks[at + 1] if at + 1 < len(self.marks) else None
+        if way == "exactly" and after is not None and after.plays("since_after", "until_after") and not after.plays("enough"):
+            kind, low, high = amount("since" if after.plays("since_after") else "until", number)
+            return self._made((kind, "count"), place, at + 2, low=low, high=high)  # "only three or fewer"
         kind, low, high = amount(way, number)
         alone = ("alone",) if self.marks[place].plays("alone") else ()
         return self._made((kind, "count", *alone), place, at + 1, low=low, high=high)
@@ -129,10 +133,13 @@ class CountReader(LengthReader):
 
     def _is_capped(self, place: int) -> bool:
         """Whether the words before only let so many of something in: "limit comedies to two"."""
-        if place < 3 or not self.marks[place - 1].plays("to", "cap_at", "filler") or not self.marks[place - 2].plays("value"):
+        at = place - 2
+        while at > 0 and self.marks[at].plays("noun"):
+            at -= 1
+        if at < 1 or not self.marks[place - 1].plays("to", "cap_at", "filler") or not self.marks[at].plays("value", "range"):
             return False
-        at = place - 3
-        while at > 0 and self.marks[at].plays("article", "value"):
+        at -= 1
+        while at > 0 and self.marks[at].plays("article", "value", "range"):
             at -= 1
         return self.marks[at].plays("cap")
 
@@ -152,6 +159,7 @@ class CountReader(LengthReader):
             counts = (
                 qualified
                 or partitive
+                or self._is_capped(place)
                 or self._closes(place)
                 or ((mark.plays("one") or self.lexicon.script == "han") and self._is_bounded_behind(place))
                 or (not mark.plays("one") and self._ones > 1 and self._is_before_value(place))

@@ -10,14 +10,14 @@ from dataclasses import replace
 
 from instructrec.instructions.framing import LONGEST_CLAUSE, NUMERIC
 from instructrec.instructions.marks import Mark
+from instructrec.instructions.remainders import Remainders
 from instructrec.instructions.surroundings import NEAR
-from instructrec.instructions.verdicts import NumberFrames
 
 _LISTED = ("value", "to", "article", "and", "or", "filler", "noun", "from", "decade", "year", "attribute", "quality", "firm")
 """What may stand in a list of what is refused unless, or if, something is so."""
 
 
-class FrameReader(NumberFrames):
+class FrameReader(Remainders):
     """Rewrites such conditions into marks that the later passes read, from left to right; Latin script only."""
 
     def read(self) -> list[Mark]:
@@ -25,6 +25,16 @@ class FrameReader(NumberFrames):
         if self._is_han:
             return self.marks
         rules: tuple[tuple[tuple[str, ...], Callable[[int], None]], ...] = (
+            (("edge_end", "edge_start"), self._edge),
+            (("year_over", "year_begun"), self._passed),
+            (("until", "before"), self._not_yet),
+            (("before", "after", "before_range", "after_range", "compare"), self._moved),
+            (("before", "after", "compare"), self._neither),
+            (("since_after", "until_after"), self._refused_with),
+            (("rest",), self._remainder),
+            (("sparing",), self._sparing),
+            (("allowed",), self._allowed),
+            (("since",), self._demanded),
             (("too_high", "too_low", "before_after", "after_after"), self._judged),
             (("oldest", "newest"), self._extreme),
             (("until_after", "since_after", "exact_after"), self._bounded_behind),
@@ -40,7 +50,7 @@ class FrameReader(NumberFrames):
             ((*NUMERIC, "negation_head"), self._led_in),
             (("negation",), self._denied),
             (("soft",), self._asked_softly),
-            (("one_of",), self._listed_after),
+            (("one_of", "or_after"), self._listed_after),
             (("further", "and", "likewise"), self._goes_further),
         )
         for place in range(len(self.marks)):
@@ -91,7 +101,8 @@ class FrameReader(NumberFrames):
                 refused = self._refusal_behind(at) if named else []
                 if refused:
                     self.marks[place] = replace(self.marks[place], roles=("contrast",))
-                first = next((index for index in refused if self.marks[index].plays("negation", "negation_head")), None)
+                refusing = ("negation", "negation_head", "nothing_else")
+                first = next((index for index in refused if self.marks[index].plays(*refusing)), None)
                 if first is not None:
                     self.marks[first] = replace(self.marks[first], roles=("negation_after",))
                 return
@@ -104,34 +115,6 @@ class FrameReader(NumberFrames):
         words = [token.key for token in self.tokens[self.marks[place].first : self.marks[place].last]]
         denies = self.marks[place].plays("denial") or any("denial" in self.lexicon.strong.get((word,), ()) for word in words)
         return denies and not any(self.lexicon.is_subject(word) for word in words)
-
-    def _conditional(self, place: int) -> bool:
-        """Whether "if", "that" or the like begins here."""
-        mark = self.marks[place]
-        words = self.tokens[mark.first : mark.first + (2 if mark.plays("soft") else 1)]  # "plus if it's ..."
-        return any("conditional" in self.lexicon.strong.get((word.key,), ()) for word in words)
-
-    def _refusal_before(self, opens: int) -> list[int]:
-        """The words that refuse all that is spoken of behind them ("I won't take anything | that isn't A")."""
-        for at in self._back(opens):
-            mark = self.marks[at]
-            if mark.plays("negation", "negation_head"):
-                return list(range(at, opens))
-            if mark.plays("value", "title", "range", "known", "unknown", "firm", *NUMERIC):
-                return []
-            if mark.plays("any_other") and self.lexicon.negates(self.tokens[mark.first].key):
-                return list(range(at, opens))
-        return []
-
-    def _refusal_behind(self, end: int) -> list[int]:
-        """The words right behind that refuse it and name nothing themselves ("if it's not A, | leave it out")."""
-        start = end + (end < len(self.marks) and self.marks[end].plays("sign") and self.tokens[self.marks[end].first].key == ",")
-        ahead = list(self._ahead(start - 1))
-        refuses = ("negation", "negation_after", "negation_head", "nothing_else", "particle")
-        if any(self.marks[at].plays("value", "title", "range", "amount", "fresh", *NUMERIC) for at in ahead[:LONGEST_CLAUSE]):
-            ahead = []
-        first = next((n for n, at in enumerate(ahead) if self.marks[at].plays(*refuses)), None)
-        return ahead if first is not None and first <= NEAR else []
 
     def _once_more(self, place: int) -> None:
         """An "again" behind a state is no item that is known: "feel like a child again"."""
@@ -166,6 +149,8 @@ class FrameReader(NumberFrames):
         for at in range(place + 1, min(place + LONGEST_CLAUSE, len(self.marks) - 1)):
             mark = self.marks[at]
             listing = mark.plays("sign") and self.tokens[mark.first].key == "," and self.marks[at + 1].plays("value")
+            if at == place + 1 and mark.plays("sign") and self.tokens[mark.first].key == ":":
+                continue
             if listing and self.marks[at - 1].plays("value"):
                 comma = at
             elif not mark.plays("value", "article", "filler"):

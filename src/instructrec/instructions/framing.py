@@ -8,7 +8,7 @@ from dataclasses import replace
 from instructrec.instructions.bounds import WAYS, amount, bounded
 from instructrec.instructions.lexicon import Lexicon
 from instructrec.instructions.marks import Mark
-from instructrec.instructions.surroundings import Surroundings
+from instructrec.instructions.surroundings import NEAR, Surroundings
 from instructrec.instructions.tokens import Token
 from instructrec.instructions.vocabulary import Vocabulary
 
@@ -99,3 +99,32 @@ class Frames(Surroundings):
             return None
         kind, low, high = amount(way, number)
         return Mark(("amount", kind, "partitive"), 0, 0, low=low, high=high)
+
+    def _conditional(self, place: int) -> bool:
+        """Whether "if", "that" or the like begins here."""
+        mark = self.marks[place]
+        words = [*self.tokens[mark.first : mark.first + (2 if mark.plays("soft") else 1)], self.tokens[mark.last - 1]]
+        # "plus if it's ...", "everything that's ..."
+        return any("conditional" in self.lexicon.strong.get((word.key,), ()) for word in words)
+
+    def _refusal_before(self, opens: int) -> list[int]:
+        """The words that refuse all that is spoken of behind them ("I won't take anything | that isn't A")."""
+        for at in self._back(opens):
+            mark = self.marks[at]
+            if mark.plays("negation", "negation_head"):
+                return list(range(at, opens))
+            if mark.plays("value", "title", "range", "known", "unknown", "firm", *NUMERIC):
+                return []
+            if mark.plays("any_other") and self.lexicon.negates(self.tokens[mark.first].key):
+                return list(range(at, opens))
+        return []
+
+    def _refusal_behind(self, end: int) -> list[int]:
+        """The words right behind that refuse it and name nothing themselves ("if it's not A, | leave it out")."""
+        start = end + (end < len(self.marks) and self.marks[end].plays("sign") and self.tokens[self.marks[end].first].key == ",")
+        ahead = list(self._ahead(start - 1))
+        refuses = ("negation", "negation_after", "negation_head", "nothing_else", "particle")
+        if any(self.marks[at].plays("value", "title", "range", "amount", "fresh", *NUMERIC) for at in ahead[:LONGEST_CLAUSE]):
+            ahead = []
+        first = next((n for n, at in enumerate(ahead) if self.marks[at].plays(*refuses)), None)
+        return ahead if first is not None and first <= NEAR else []

@@ -14,6 +14,8 @@ _JUDGED = {
     "low": {None: "after", "until": "after", "before": "since"},
 }
 """What a number means that is too high, or too low, by the bound that was said of it: "more than three is too many"."""
+_WAY_BEHIND = {(True, False): "since", (False, False): "until", (False, True): "exactly", (True, True): "exactly"}
+"""The bound that words behind set, by whether they say "or more", or "exactly"."""
 
 
 class NumberFrames(Frames):
@@ -91,12 +93,19 @@ class NumberFrames(Frames):
         after = next((at for at in self.marks[place + 1 : place + 1 + NEAR] if not at.plays("filler", "soft_after")), None)
         if after is not None and not after.plays("sign", "and", "contrast", "further"):
             return
+        dated = self._counts_dated(place)
+        if dated is not None:
+            self._merge(dated, dated, self._counted(dated, _WAY_BEHIND[mark.plays("since_after"), mark.plays("exact_after")]))
+            self._fill([place])
+            return
+        led = before is not None and mark.plays("exact_after") and self._is_remark(place - 1)
         if (
             before is None
-            or not before.plays("sign", "value", "noun", "of_them")
+            or not (led or before.plays("sign", "value", "noun", "of_them") or self._is_allowed(place - 1))
             or self.tokens[mark.first].key in ("on", "up", "+")
         ):
             return
+        before = Mark(("sign",), 0, 0) if led or not before.plays("sign", "value", "noun", "of_them") else before
         named = dated = False
         for at in self._back(place, sentence=True):
             if dated and self.marks[at].plays(*WAYS):
@@ -121,6 +130,40 @@ class NumberFrames(Frames):
             named = named or self.marks[at].plays("value")
             if self.marks[at].plays("negation", "title", "range", "attribute", "and", "familiar", "fresh", *WAYS):
                 return
+
+    def _is_remark(self, place: int) -> bool:
+        """Whether what ends here only repeats what was said: "..., and I do mean | exactly that many"."""
+        while place > 0 and self.marks[place].plays("filler", "and", "person", "firm"):
+            place -= 1
+        return place > 0 and self.marks[place].plays("sign", "contrast")
+
+    def _is_allowed(self, place: int) -> bool:
+        """Whether a "but" stands here behind a year that is fine: "1990 is okay, but | nothing earlier"."""
+        at = place
+        while at > 0 and place - at <= NEAR and self.marks[at].plays("contrast", "and", "sign"):
+            at -= 1
+        allowed = False
+        while at > 0 and place - at <= 2 * NEAR and self.marks[at].plays("filler", "aged", "allowed"):
+            allowed = allowed or self.marks[at].plays("allowed")
+            at -= 1
+        return allowed and at < place and self.marks[at].plays("year")
+
+    def _counts_dated(self, place: int) -> int | None:
+        """The number of things whose year has a bound of its own, so that the words behind bound the number: "four from before
+        1990 at most".
+        """
+        year = place - 1
+        while year > 0 and place - year <= 2 and self.marks[year].plays("noun", "sign"):
+            year -= 1
+        if year < 2 or not self.marks[year].plays("year", "decade"):
+            return None
+        way, first, _ = self._bound(year)
+        at = first - 1
+        while at > 0 and self.marks[at].plays("noun", "of_them", "from", "filler") and first - at < NEAR:
+            at -= 1
+        counts = way is not None and at >= 0 and self.marks[at].plays("count", "number", "one") and self._is_number(at)
+        named = counts and self._bound(at)[0] is None and self._counted(at, "until") is not None
+        return at if named and not (at and self.marks[at - 1].plays("attribute", "exactly", "owner")) else None
 
     def _bounded_year(self, at: int, bound: Mark) -> bool:
         """Make a year that nothing bounds a range of the words behind it: "the line is 1990, nothing older"."""
