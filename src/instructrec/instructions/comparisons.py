@@ -97,6 +97,9 @@ class ComparisonReader:
         kind, way = mark.compare
         at = self._skipped(place + 1, "than")
         reached = at is not None and (self._links(mark) or any(self.marks[index].plays("than") for index in range(place + 1, at)))
+        one = self.marks[place + 1 : place + 3]
+        if len(one) > 1 and one[0].plays("one") and one[1].plays("of_them"):
+            return [replace(mark, roles=(way,), compare=None)], place + 1  # "comedies for no more than one of them"
         near = at == place + 1 and mark.last - mark.first > 1 and self.marks[at].plays(*_NUMERIC, "attribute")  # "for under 20"
         target = self.marks[at] if at is not None and (reached or near) else None
         attribute = self.vocabulary.kinds.get(kind)

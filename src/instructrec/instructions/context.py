@@ -232,7 +232,10 @@ class ContextReader(Alternatives):
         before = self.marks[place - 1] if place else None
         if not self.lexicon.is_subject(self.tokens[mark.first].key):
             return
-        if before is not None and not before.plays("sign", "and", "contrast"):
+        behind = self.marks[place + 1 : place + 2]
+        # "I've had a rough day"
+        thing = bool(behind) and behind[0].plays("article") and self.tokens[behind[0].first].key in ("a", "an")
+        if before is not None and not before.plays("sign", "and", "contrast", *(("filler",) if thing else ())):
             return
         for after in self.marks[place + 1 : place + 1 + NEAR]:
             if after.plays("article", "noun", "quality", "known", "unknown", "value", "amount"):

@@ -95,6 +95,8 @@ class ExampleFinder:
             return False
         if self.expect == "example" or self._is_likened(place + len(words)):
             alone = self._is_alone(words, place)
+            if self.expect != "example" and self.lexicon.script != "han":
+                return self.tokens[place].text[:1].isupper() and (len(words) > 1 or not plain)
             return written or len(words) > 1 or (not plain and alone)
         if (
             self.lexicon.script != "han"
@@ -105,12 +107,9 @@ class ExampleFinder:
         return written and not plain and (len(words) > 1 or self.expect == "name")
 
     def _is_likened(self, end: int) -> bool:
-        """Whether Chinese words follow that speak of a kind of things named before: "Alien那种风格的"."""
-        if self.lexicon.script != "han":
-            return False
-        return any(
-            "kind_of" in self.lexicon.strong.get(self.keys[end:last], ()) for last in range(end + 1, end + 1 + _LONGEST_LIKENED)
-        )
+        """Whether words follow that speak of a kind of things, or of a thing named before: "Alien那种风格的", "Alien was great"."""
+        said = (self.lexicon.strong.get(self.keys[end:last], ()) for last in range(end + 1, end + 1 + _LONGEST_LIKENED))
+        return any("kind_of" in roles or "likened" in roles for roles in said)
 
     def _is_alone(self, words: tuple[str, ...], place: int) -> bool:
         """Whether no further content follows, so that the word does not describe another ("like big families")."""

@@ -33,6 +33,10 @@ class FrameReader(Remainders):
             (("since_after", "until_after"), self._refused_with),
             (("rest",), self._remainder),
             (("sparing",), self._sparing),
+            (("any_other", "negation", "nothing_else"), self._nothing_besides),
+            (("in_case", "filler", "soft", "soft_after"), self._if_chosen),
+            (("familiar", "fresh"), self._also_seen),
+            (("familiar", "fresh"), self._seen_case),
             (("allowed",), self._allowed),
             (("since",), self._demanded),
             (("too_high", "too_low", "before_after", "after_after"), self._judged),
@@ -53,10 +57,15 @@ class FrameReader(Remainders):
             (("one_of", "or_after"), self._listed_after),
             (("further", "and", "likewise"), self._goes_further),
         )
+        by_role: dict[str, list[int]] = {}
+        for number, (roles, _) in enumerate(rules):
+            for role in roles:
+                by_role.setdefault(role, []).append(number)
         for place in range(len(self.marks)):
-            for roles, rule in rules:
-                if self.marks[place].plays(*roles):
-                    rule(place)
+            done = -1
+            while next_ones := [n for role in self.marks[place].roles for n in by_role.get(role, ()) if n > done]:
+                done = min(next_ones)
+                rules[done][1](place)
         return [mark for mark in self.marks if mark.roles]
 
     def _all_else(self, place: int) -> None:

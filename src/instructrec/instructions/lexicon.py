@@ -37,7 +37,7 @@ class Lexicon:
     `bound`: words that no phrase may cut; `syllables`: see SoundSpeller; `subjects`: words for the person who asks;
     `refusing`, `judging`: characters that may refuse, or begin to say what one thinks of a thing;
     `links`: what a comparison ends in before what it compares with; `reach`: first two words, stemmed, of phrases of three and
-    more -> words of the longest one.
+    more -> words of the longest one; `adverbs`, `adverb_pairs`: words that say nothing in the middle of a phrase.
     """
 
     language: str
@@ -70,6 +70,8 @@ class Lexicon:
     strong_words: frozenset[str]
     links: frozenset[str]
     reach: Mapping[Phrase, int]
+    adverbs: frozenset[str]
+    adverb_pairs: frozenset[Phrase]
 
     def stem(self, word: str) -> str:
         """A word without its plural ending, only for comparing."""
@@ -137,6 +139,8 @@ def _read(table: Mapping[str, Any]) -> Lexicon:
         describe=table["describe"],
         words=_words((*sure, weak, counts, vague, compare_than)),
         strong_words=_words((*sure, counts, vague)),
+        adverbs=frozenset(word for phrase in table.get("adverbs", ()) for word in keys(phrase) if " " not in phrase),
+        adverb_pairs=frozenset(keys(phrase) for phrase in table.get("adverbs", ()) if " " in phrase),
         reach=_reach((*sure, weak, counts, vague, compare_than), plural),
     )
 

@@ -6,12 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from instructrec.instructions.cutting import BOUNDS, PhraseCutter
 from instructrec.instructions.examples import ExampleFinder
 from instructrec.instructions.figures import FigureReader
 from instructrec.instructions.lexicon import Comparison, Lexicon
 from instructrec.instructions.render import FIRST_YEAR, LAST_YEAR
+from instructrec.instructions.thinning import Thinner
 from instructrec.instructions.tokens import Token, number
-from instructrec.instructions.vocabulary import LONGEST_PHRASE, Ref, Vocabulary
+from instructrec.instructions.vocabulary import Ref, Vocabulary
 
 CONTENT = frozenset(
     {"value", "range", "title", "quality", "known", "unknown", "number", "year", "decade", "count", "unit", "amount"}
@@ -21,8 +23,6 @@ CONTENT = frozenset(
 _LONGEST_MISTYPED = 8
 _JOINED = re.compile(r"([a-z]+)(\d{1,3})")
 _DASHES = ("-", "–", "—")
-_BOUNDS = {"since", "until", "exactly"}
-_LIMITS = {"since", "until", "before", "after", "negation", "exactly"}
 _TIMES = re.compile(r"([1-9]\d?)x|x([1-9]\d?)")
 _DECADE = re.compile(r"(\d{2}|\d{4})s")
 
@@ -56,16 +56,15 @@ class Mark:
         return self.roles[0] in CONTENT
 
 
-class Scanner:
+class Scanner(PhraseCutter):
     """Turns tokens into marks, longest known phrase first, in time linear in the number of tokens."""
 
     def __init__(self, tokens: Sequence[Token], vocabulary: Vocabulary, lexicon: Lexicon) -> None:
-        self.tokens = tokens
-        self.vocabulary = vocabulary
-        self.lexicon = lexicon
+        super().__init__(tokens, vocabulary, lexicon)
         self._spellings: dict[str, str] = {}
         self.keys = tuple(self._spelled(token) for token in tokens)
         self.examples = ExampleFinder(tokens, vocabulary, lexicon)
+        self.thinner = Thinner(self.keys, lexicon)
         self.figures = FigureReader(self.keys, vocabulary, lexicon)
 
     def scan(self) -> list[Mark]:
@@ -128,7 +127,7 @@ class Scanner:
         spaced = before.end < token.start and token.end < after.start
         low, high = number(before.key.removesuffix("s")), number(after.key.removesuffix("s"))
         bounded = any(
-            _BOUNDS & set(self.lexicon.strong.get(self.keys[at : place - 1], ())) for at in range(max(0, place - 4), place)
+            BOUNDS & set(self.lexicon.strong.get(self.keys[at : place - 1], ())) for at in range(max(0, place - 4), place)
         )
         if low is not None and high is not None and (bounded or low < FIRST_YEAR <= high):
             return Mark(("sign",), place, place + 1) if spaced else None  # "at most 0.9 - 1990 and later"
@@ -145,6 +144,13 @@ class Scanner:
         )
 
     def _phrase(self, place: int) -> Mark | None:
+        thin = self.thinner.find(place) if self.lexicon.adverbs else None
+        mark = self._phrase_of(place)
+        if thin is not None and (mark is None or (mark.last < thin[1] and not mark.is_content)):
+            return Mark(self.lexicon.strong[thin[0]], place, thin[1])
+        return mark
+
+    def _phrase_of(self, place: int) -> Mark | None:
         reach = self._reach(place)
         for length in range(reach, 0, -1):
             words = self.keys[place : place + length]
@@ -154,72 +160,6 @@ class Scanner:
             if mark is not None:
                 return mark
         return None
-
-    def _cuts(self, start: int, end: int) -> bool:
-        """Whether a phrase would begin or end in the middle of a longer word."""
-        bound = self.lexicon.bound
-        cutting = (self._joins_number, self._corrects_into, self._runs_on, self._bounds_into)
-        if end - start > 1 and any(cuts(start, end) for cuts in cutting):
-            return True
-        return bool(bound) and (self.keys[end - 1 : end + 1] in bound or (start > 0 and self.keys[start - 1 : start + 1] in bound))
-
-    def _joins_number(self, start: int, end: int) -> bool:
-        """Whether an "or" stands before another bound ("before 1960 or after 2010") rather than behind one ("1960 or after")."""
-        joins = {"or", "and"}.intersection(self.lexicon.strong.get(self.keys[start : start + 1], ()))
-        if not joins or end >= len(self.keys) or joins.intersection(self.lexicon.strong.get(self.keys[start:end], ())):
-            return False
-        if _LIMITS.intersection(self.lexicon.strong.get(self.keys[end - 1 : end], ())) and self.tokens[end].is_word:
-            lead = [number(key) is not None for key in self.keys[end : end + 3]]  # "and before the year 1990"
-            return any(lead) and all(key in self.lexicon.words for key in self.keys[end : end + lead.index(True)])
-        return self.keys[end][:1].isdigit() or "than" in self.lexicon.strong.get(self.keys[end : end + 1], ())
-
-    def _corrects_into(self, start: int, end: int) -> bool:
-        """Whether the "no" that ends a phrase belongs to what follows ("actually no horror", "and no more horror")."""
-        roles = self.lexicon.strong.get(self.keys[start:end], ())
-        if end >= len(self.keys) or not self.tokens[end].is_word:
-            return False
-        if "nothing_else" in roles and self.lexicon.negates(self.keys[end - 1]):
-            return "nothing_else" not in self.lexicon.strong.get(self.keys[end - 1 : end + 1], ())
-        if "until_after" in roles and "negation" not in roles and any(self.lexicon.negates(word) for word in self.keys[start:end]):
-            noun = "noun" in self.lexicon.weak.get(self.keys[end : end + 1], ())
-            return noun or self.vocabulary.begins(self.keys[end : end + LONGEST_PHRASE])
-        return "correction" in roles and self.lexicon.negates(self.keys[end - 1]) and self.keys[end] not in self.lexicon.words
-
-    def _runs_on(self, start: int, end: int) -> bool:
-        """Whether its last word begins another phrase: a "one of" that speaks of the list ("one of them"), "up to" behind "and"."""
-        if self._joins_phrase(start, end) or any(
-            self.vocabulary.find(self.keys[end - 1 : last]) for last in range(end + 1, min(end + 4, len(self.keys) + 1))
-        ):
-            return True
-        roles = self.lexicon.strong.get(self.keys[start:end], ())
-        further = (self.keys[end - 1 : last] for last in range(end + 1, min(end + 3, len(self.keys)) + 1))
-        beyond = {role for words in further for role in self.lexicon.strong.get(words, ())}
-        if "or_after" in roles and any(
-            _BOUNDS & set(self.lexicon.strong.get(self.keys[at:start], ())) for at in range(max(0, start - 3), start)
-        ):
-            return True  # "not more than one of those comedies"
-        if self.lexicon.negates(self.keys[end - 1]) and {"since", "until"} & beyond and not {"since", "until"}.intersection(roles):
-            return True  # "please no more than two"
-        if end - start > 2 and "one_of" in beyond and "one_of" not in roles:
-            return True  # "is there any of A and B"
-        return ("one_of" in roles and bool({"of_them", "each"} & beyond)) or ("since_after" in roles and "until" in beyond)
-
-    def _joins_phrase(self, start: int, end: int) -> bool:
-        """Whether a longer phrase begins behind its "and": "and not more | recent than"."""
-        joins = {"or", "and", "contrast"}.intersection(self.lexicon.strong.get(self.keys[start : start + 1], ()))
-        further = (self.keys[start + 1 : last] for last in range(end + 1, min(end + 4, len(self.keys)) + 1))
-        strong = self.lexicon.strong
-        return bool(joins) and any(words in self.lexicon.compare or _LIMITS & set(strong.get(words, ())) for words in further)
-
-    def _bounds_into(self, start: int, end: int) -> bool:
-        """Whether a Chinese phrase ends in a bound of the number behind it ("评分最高3.6", "看看不得早于1990年")."""
-        roles = self.lexicon.strong.get(self.keys[start:end], ())
-        if self.lexicon.script != "han" or not {"quality", "negation_after"}.intersection(roles):
-            return False
-        bounds = {"since", "until", "before", "after"}
-        ends = (last for last in range(end, min(end + 5, len(self.keys))) if last > end or self.keys[end][:1].isdigit())
-        inside = (self.keys[first:last] for last in ends for first in range(start + 1, end))
-        return any(bounds.intersection(self.lexicon.strong.get(phrase, ())) for phrase in inside)
 
     def _mistyped(self, place: int) -> Mark | None:
         """A phrase with one wrong character that sounds the same, where no known one begins."""

@@ -9,6 +9,7 @@ from instructrec.instructions.marks import Mark
 from instructrec.instructions.surroundings import NEAR
 
 _LIGHT = ("filler", "aged", "article", "firm", "back", "clause", "owning", "noun", "person", "from", "of_them")
+_REFUSING = ("negation", "negation_after", "denial", "except", "rest_other")
 
 
 class Remainders(EdgeFrames):
@@ -21,9 +22,9 @@ class Remainders(EdgeFrames):
             mark = self.marks[end]
             if mark.plays("sign", "and", "contrast"):
                 break
-            denied = denied or mark.plays("negation", "negation_after", "except", "rest_other", "denial")
+            denied = denied or mark.plays(*_REFUSING)
             free = free or mark.plays("rest_free", "any_other", "or_after")
-            if not mark.plays("negation", "negation_after", "denial", "except", "any_other", "rest_free", "rest_other", *_LIGHT, "or_after"):
+            if not mark.plays(*_REFUSING, "any_other", "rest_free", "or_after", *_LIGHT):
                 return
             end += 1
         first = place
@@ -126,3 +127,101 @@ class Remainders(EdgeFrames):
             return
         self._void(refused)
         self._void(range(at if opens is None else opens, place))
+
+    def _nothing_besides(self, place: int) -> None:
+        """What is only liked must be there where all else is refused: "happy with A or B, but nothing other than that"."""
+        opens = place > 0 and self.marks[place - 1].plays("contrast", "and", "sign")
+        words = self.tokens[self.marks[place].first : self.marks[place].last]
+        led = "contrast" in self.lexicon.strong.get((words[0].key,), ()) and len(words) > 1  # "but no"
+        if not (opens or led) or not any(self.lexicon.negates(word.key) for word in words):
+            return
+        ahead = [at for at in self._ahead(place)]
+        said = [word.key for at in (place, *ahead) for word in self.tokens[self.marks[at].first : self.marks[at].last]]
+        other = any("other" in self.lexicon.strong.get((word,), ()) + self.lexicon.weak.get((word,), ()) for word in said)
+        if not other or any(not self._is_besides(at) for at in ahead):
+            return
+        soft = [at for at in self._back(place, sentence=True) if self.marks[at].plays("soft", "soft_after")]
+        values = [at for at in self._back(place, sentence=True) if self.marks[at].plays("value")]
+        if not values or not soft or any(self.marks[at].plays("title", "negation") for at in self._back(place, sentence=True)):
+            return
+        for at in soft:
+            again = at > min(soft) and self.marks[at].plays("soft") and at > min(values)
+            self.marks[at] = replace(self.marks[at], roles=("or",) if again else ("filler",))
+            if again and self.marks[at - 1].plays("sign"):
+                self.marks[at - 1] = replace(self.marks[at - 1], roles=("filler",))
+        self._void(range(place, ahead[-1] + 1 if ahead else place + 1))
+
+    def _is_besides(self, place: int) -> bool:
+        """Whether it names nothing in words like "no third kind", "nothing other than that"."""
+        words = [word.key for word in self.tokens[self.marks[place].first : self.marks[place].last]]
+        other = any("other" in self.lexicon.strong.get((word,), ()) + self.lexicon.weak.get((word,), ()) for word in words)
+        return other or self.marks[place].plays("further", "than", "except", "any_other", "attribute", *_LIGHT)
+
+    def _if_chosen(self, place: int) -> None:
+        """What depends on a choice or chance is a preference: "if you can, a comedy", "a comedy, if I get a choice"."""
+        if self.tokens[self.marks[place].first].key != "if" or not self._is_head(place):
+            return
+        end = place
+        while end < len(self.marks) and end - place <= 2 * NEAR and not self.marks[end].plays("sign", "and", "contrast"):
+            if not self.marks[end].plays("chance", "in_case", "person", "soft", "soft_after", "of_them", *_LIGHT):
+                return
+            end += 1
+        chance = any(self._says(at, "chance") for at in range(place, end))
+        chosen = any(self._says(at, "chosen") for at in range(place, end))
+        leads = end + 1 < len(self.marks) and self._is_comma(end) and self._leads_to_named(end)
+        if chance and leads and (place == 0 or not self.marks[place - 1].plays("value")) and self._opens_sentence_at(place):
+            self._void(range(place + 1, end))
+            self.marks[place] = replace(self.marks[place], roles=("soft",))
+        elif chosen and self._ends_value(place):
+            self._void(range(place + 1, end))
+            if self.marks[place - 1].plays("sign"):
+                self.marks[place - 1] = replace(self.marks[place - 1], roles=("filler",))
+            self.marks[place] = replace(self.marks[place], roles=("soft_after",))
+
+    def _opens_sentence_at(self, place: int) -> bool:
+        """Whether no value stands before it in its clause."""
+        return not any(self.marks[at].plays("value") for at in self._back(place))
+
+    def _ends_value(self, place: int) -> bool:
+        at = self._before_skipping(place, "sign", "noun")
+        return at >= 0 and self.marks[at].plays("value")
+
+    def _says(self, place: int, role: str) -> bool:
+        """Whether one of its words alone can play a role."""
+        mark = self.marks[place]
+        words = [(token.key,) for token in self.tokens[mark.first : mark.last]]
+        return mark.plays(role) or any(role in self.lexicon.strong.get(w, ()) + self.lexicon.weak.get(w, ()) for w in words)
+
+    def _seen_case(self, place: int) -> None:
+        """What is refused if it is known must be new: "if I've had it before, leave it out", and the other way round."""
+        mark = self.marks[place]
+        opens = next((at for at in range(place - 1, max(-1, place - 4), -1) if self._conditional(at)), None)
+        if opens is None and not self._conditional(place):
+            return
+        opens = place if opens is None else opens
+        if any(not self.marks[at].plays("conditional", "aged", "noun", *_LIGHT) for at in range(opens, place)):
+            return
+        end = place + 1
+        while end < len(self.marks) and self.marks[end].plays("before", "since", "existing", *_LIGHT, "familiar"):
+            end += 1
+        refused = self._refusal_behind(end)
+        if not refused or not self._is_condition(opens, place):
+            return
+        self._void([*range(opens, place), *range(place + 1, end), *refused])
+        self.marks[place] = replace(mark, roles=("familiar",) if mark.plays("fresh") else ("fresh",))
+
+    def _also_seen(self, place: int) -> None:
+        """A second way of knowing what is known adds nothing: "everything I've already rated or tried"."""
+        after = self.marks[place + 1 : place + 4]
+        at = next((n for n, mark in enumerate(after) if not mark.plays("filler")), len(after))
+        if at + 1 >= len(after) or not (after[at].plays("or", "and") or self.tokens[after[at].first].key == "nor"):
+            return
+        words = ("i", self.tokens[after[at + 1].first].key)
+        single = after[at + 1].last - after[at + 1].first == 1
+        if single and after[at + 1].plays("unknown", "known") and "familiar" in self.lexicon.strong.get((*words, "before"), ()):
+            self._void([place + 1 + at, place + 2 + at])
+
+    def _is_condition(self, opens: int, place: int) -> bool:
+        """Whether an "if" or "when" opens it, rather than a "that"."""
+        words = [token.key for token in self.tokens[self.marks[opens].first : self.marks[place].last]]
+        return any("in_case" in self.lexicon.strong.get((word,), ()) for word in words[:2])

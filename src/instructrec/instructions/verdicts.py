@@ -95,23 +95,25 @@ class NumberFrames(Frames):
             return
         dated = self._counts_dated(place)
         if dated is not None:
-            self._merge(dated, dated, self._counted(dated, _WAY_BEHIND[mark.plays("since_after"), mark.plays("exact_after")]))
-            self._fill([place])
+            self._bounded_count(dated, place, named=True)
             return
-        led = before is not None and mark.plays("exact_after") and self._is_remark(place - 1)
-        if (
-            before is None
-            or not (led or before.plays("sign", "value", "noun", "of_them") or self._is_allowed(place - 1))
-            or self.tokens[mark.first].key in ("on", "up", "+")
-        ):
+        if before is None or self.tokens[mark.first].key in ("on", "up", "+"):
             return
-        before = Mark(("sign",), 0, 0) if led or not before.plays("sign", "value", "noun", "of_them") else before
+        start = place
+        if not before.plays("sign", "value", "noun", "of_them"):
+            start = self._remark(place) if mark.plays("exact_after") else place - 1 if self._is_allowed(place - 1) else 0
+        if start:
+            self._bounded_number(start, place, parted=start < place or before.plays("sign"))
+
+    def _bounded_number(self, start: int, place: int, *, parted: bool) -> None:
+        """Bound the number that the clause before `start` names as the words at `place` say; `parted`: by a sign or a "but"."""
+        mark = self.marks[place]
         named = dated = False
-        for at in self._back(place, sentence=True):
+        for at in self._back(start, sentence=True):
             if dated and self.marks[at].plays(*WAYS):
                 named = True
                 continue
-            if self.marks[at].plays("year") and before.plays("sign"):
+            if self.marks[at].plays("year") and parted:
                 if self._bounded_year(at, mark):
                     self._fill([place])
                     return
@@ -119,23 +121,26 @@ class NumberFrames(Frames):
                 continue
             if self._is_number(at):
                 named = named or self.marks[at - 1].plays("value", *WAYS)
-                way = "exactly" if mark.plays("exact_after") else "since" if mark.plays("since_after") else "until"
-                made = self._counted(at, way)
-                bound = self._bound(at)[0] is not None or self.marks[at].plays("year", "decade")
-                exact = at > 0 and self.marks[at - 1].plays("exactly", "attribute")
-                if named and made is not None and not bound and not exact:
-                    self._merge(at, at, made)
-                    self._fill([place])
+                self._bounded_count(at, place, named=named)
                 return
             named = named or self.marks[at].plays("value")
             if self.marks[at].plays("negation", "title", "range", "attribute", "and", "familiar", "fresh", *WAYS):
                 return
 
-    def _is_remark(self, place: int) -> bool:
-        """Whether what ends here only repeats what was said: "..., and I do mean | exactly that many"."""
-        while place > 0 and self.marks[place].plays("filler", "and", "person", "firm"):
+    def _bounded_count(self, at: int, place: int, *, named: bool) -> None:
+        mark = self.marks[place]
+        made = self._counted(at, _WAY_BEHIND[mark.plays("since_after"), mark.plays("exact_after")])
+        bound = self._bound(at)[0] is not None or self.marks[at].plays("year", "decade")
+        exact = at > 0 and self.marks[at - 1].plays("exactly", "attribute")
+        if named and made is not None and not bound and not exact:
+            self._merge(at, at, made)
+            self._fill([place])
+
+    def _remark(self, place: int) -> int:
+        """Where what only repeats what was said begins: "..., | and I do mean exactly that many"; 0: it does not."""
+        while place > 0 and self.marks[place - 1].plays("filler", "and", "person", "firm"):
             place -= 1
-        return place > 0 and self.marks[place].plays("sign", "contrast")
+        return place - 1 if place > 1 and self.marks[place - 1].plays("sign", "contrast") else 0
 
     def _is_allowed(self, place: int) -> bool:
         """Whether a "but" stands here behind a year that is fine: "1990 is okay, but | nothing earlier"."""
