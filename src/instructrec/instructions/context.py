@@ -72,7 +72,20 @@ class ContextReader(Alternatives):
         """A thing of its own is asked for politely, a kind of things only liked: "I'd love a comedy" and "I'd love comedies"."""
         after = self.marks[place + 1] if place + 1 < len(self.marks) else None
         if after is not None and (
-            after.plays("article", "noun", "quality", "known", "amount", "range", "attribute", "from", "like", "fresh", "familiar")
+            after.plays(
+                "article",
+                "noun",
+                "quality",
+                "known",
+                "amount",
+                "range",
+                "attribute",
+                "from",
+                "like",
+                "fresh",
+                "familiar",
+                "in_case",
+            )
         ):
             self.marks[place] = replace(self.marks[place], roles=("firm",))
 
@@ -109,7 +122,8 @@ class ContextReader(Alternatives):
     def _negation_head(self, place: int) -> None:
         """A word that refuses only at the head of a clause, right before what it refuses: "cut the horror"."""
         named = next((at for at in self.marks[place + 1 : place + 1 + NEAR] if not at.plays("article", "filler", "from")), None)
-        if self._is_head(place) and named is not None and named.plays("value", "title", "familiar"):
+        seen = named is not None and named.plays("familiar") and place > 0 and self.marks[place - 1].plays("firm", "soft")
+        if (self._is_head(place) or seen) and named is not None and named.plays("value", "title", "familiar"):
             self.marks[place] = replace(self.marks[place], roles=("negation",))
 
     def _negation_behind(self, place: int) -> None:
@@ -235,7 +249,7 @@ class ContextReader(Alternatives):
         behind = self.marks[place + 1 : place + 2]
         # "I've had a rough day"
         thing = bool(behind) and behind[0].plays("article") and self.tokens[behind[0].first].key in ("a", "an")
-        if before is not None and not before.plays("sign", "and", "contrast", *(("filler",) if thing else ())):
+        if before is not None and not before.plays("sign", "and", "contrast", *(("filler", "firm", "soft") if thing else ())):
             return
         for after in self.marks[place + 1 : place + 1 + NEAR]:
             if after.plays("article", "noun", "quality", "known", "unknown", "value", "amount"):

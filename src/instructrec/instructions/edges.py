@@ -15,7 +15,7 @@ from instructrec.instructions.verdicts import NumberFrames
 _AT_END = {"before": "until", "until": "until", "after": "after", "since": "after"}
 """What a bound means of the end of a year, and of its beginning."""
 _AT_START = {"before": "before", "until": "before", "after": "since", "since": "since"}
-_DENIED = {"before": "since", "after": "until", "since": "before", "until": "after"}
+DENIED = {"before": "since", "after": "until", "since": "before", "until": "after"}
 _JOINED = {"before": "since", "after": "until"}
 
 
@@ -63,6 +63,9 @@ class EdgeFrames(NumberFrames):
             return
         at = self._before_skipping(place, "article", "from")
         way = self._way_at(at)
+        if way is None and at >= 0 and self.marks[at].plays("since_after", "until_after"):
+            key = self.tokens[self.marks[at].last - 1].key  # "and after | the end of 1990"
+            way = key if key in ("before", "after") else None
         if way is not None:
             self._turn(at, (_AT_END if self.marks[place].plays("edge_end") else _AT_START)[way])
         self._void([place])
@@ -72,7 +75,10 @@ class EdgeFrames(NumberFrames):
         year = self._before_skipping(place, "filler", "aged")
         if year < 0 or not self.marks[year].plays("year", "decade"):
             return
-        at = self._before_skipping(year, "article", "filler", "attribute")
+        at = year - 1
+        lead = ("article", "filler", "attribute")
+        while at > 0 and self.marks[at].plays(*lead) and not self.marks[at].plays("time_once", "time_until", *WAYS):
+            at -= 1
         if at < 0:
             return
         over = self.marks[place].plays("year_over")
@@ -82,7 +88,13 @@ class EdgeFrames(NumberFrames):
             way = "after" if mark.plays("time_once") else "until" if mark.plays("time_until") else None
         if way is None:
             return
-        self._turn(at, (_AT_END if over else _AT_START)[way])
+        denial = self._denied_existence(at)
+        if denial is not None:
+            way = "after" if over else "since"
+            self._void(range(denial, at))
+            self._turn(at, way)
+        else:
+            self._turn(at, (_AT_END if over else _AT_START)[way])
         self._void(range(year + 1, place + 1))
 
     def _not_yet(self, place: int) -> None:
@@ -91,22 +103,25 @@ class EdgeFrames(NumberFrames):
         way = self._way_at(place)
         if year is None or way not in ("until", "before"):
             return
-        exists = None
+        denial = self._denied_existence(place)
+        if denial is None:
+            return
+        until = self.tokens[self.marks[place].first].key in ("until", "till")  # "that didn't exist until 1990"
+        self._turn(place, "since" if until or way == "before" else "after")
+        self._void(range(denial, place))
+
+    def _denied_existence(self, place: int) -> int | None:
+        """Where the words before begin to say that it did not exist yet: "that wasn't out yet | when 1990 ended"."""
+        exists = False
         for at in range(place - 1, max(-1, place - 2 * NEAR), -1):
             mark = self.marks[at]
             if mark.plays("existing"):
-                exists = at
-            elif exists is not None and mark.plays("denial", "negation"):
-                until = self.tokens[self.marks[place].first].key in ("until", "till")  # "that didn't exist until 1990"
-                self._turn(place, "since" if until or way == "before" else "after")
-                self._void(range(at, place))
-                return
+                exists = True
+            elif exists and mark.plays("denial", "negation"):
+                return at
             elif not mark.plays("filler", "contrast", "aged", "unknown", "known", "article"):
-                break
-        if exists is not None and way == "before":
-            return
-        if exists is not None:
-            self._void(range(exists, place))
+                return None
+        return None
 
     def _moved(self, place: int) -> None:
         """What the search must not go beyond: "don't go further back than 1990", "no need to look past 1990"."""
@@ -119,7 +134,7 @@ class EdgeFrames(NumberFrames):
             return
         if any(self.marks[at].plays("known", "unknown") and not self.marks[at].plays("moving") for at in range(move + 1, place)):
             return
-        self._turn(place, _DENIED[way])
+        self._turn(place, DENIED[way])
         self._void(range(move, place))
 
     def _refused_with(self, place: int) -> None:
@@ -144,9 +159,12 @@ class EdgeFrames(NumberFrames):
     def _neither(self, place: int) -> None:
         """A "no" that reaches over an "or": "nothing earlier than 1980 or later than 1990", "not earlier or later than 1990"."""
         way = self._way_at(place)
-        if way not in _JOINED or self.lexicon.negates(self.tokens[self.marks[place].first].key):
-            return
         joint = self._before_skipping(place, "article")
+        if self.lexicon.negates(self.tokens[self.marks[place].first].key):
+            self._exact_again(place, joint)
+            return
+        if way not in _JOINED:
+            return
         if joint < 1 or not self._number_follows(place):
             return
         nor = self.tokens[self.marks[joint].first].key == "nor"
@@ -162,6 +180,26 @@ class EdgeFrames(NumberFrames):
             if at >= 0 and self.marks[at].plays("negation", "denial") and self.marks[at].last - self.marks[at].first <= 2:
                 self._void(range(at, place))
                 self.marks[place] = replace(self.marks[place], roles=("from",), compare=None)
+
+    def _exact_than(self, place: int) -> None:
+        """Both ends refused in one phrase: "not earlier and not later | than 1990", "neither more nor fewer | than two"."""
+        than = self.marks[place + 1 : place + 2]
+        number = self._numeric_ahead(place) if than and than[0].plays("than") else None
+        if number is not None:
+            self._void([place + 1])
+            role = "from" if self.marks[number].plays("year", "decade") else "exactly"
+            self.marks[place] = replace(self.marks[place], roles=(role,))
+
+    def _exact_again(self, place: int, joint: int) -> None:
+        """Both ends refused, each with its own "no": "not earlier and not later than 1990"."""
+        if joint < 2 or not self.marks[joint].plays("and", "or", "sign", "contrast") or not self._number_follows(place):
+            return
+        at = joint - 1
+        if self.marks[at].plays("more_of") and self.marks[at - 1].plays("negation", "denial"):
+            self._void(range(at - 1, place))
+            if self.marks[joint].plays("sign"):
+                self.marks[joint] = replace(self.marks[joint], roles=("filler",))
+            self.marks[place] = replace(self.marks[place], roles=("from",), compare=None)
 
     def _number_follows(self, place: int) -> bool:
         return self._numeric_ahead(place) is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from instructrec.instructions.bounds import WAYS
 from instructrec.instructions.framing import LONGEST_CLAUSE, NUMERIC
 from instructrec.instructions.marks import Mark
 from instructrec.instructions.remainders import Remainders
@@ -29,7 +30,8 @@ class FrameReader(Remainders):
             (("year_over", "year_begun"), self._passed),
             (("until", "before"), self._not_yet),
             (("before", "after", "before_range", "after_range", "compare"), self._moved),
-            (("before", "after", "compare"), self._neither),
+            (("exact_after",), self._exact_than),
+            (("before", "after", "since", "until", "compare"), self._neither),
             (("since_after", "until_after"), self._refused_with),
             (("rest",), self._remainder),
             (("sparing",), self._sparing),
@@ -38,8 +40,10 @@ class FrameReader(Remainders):
             (("familiar", "fresh"), self._also_seen),
             (("familiar", "fresh"), self._seen_case),
             (("allowed",), self._allowed),
-            (("since",), self._demanded),
-            (("too_high", "too_low", "before_after", "after_after"), self._judged),
+            ((*WAYS, "compare"), self._demanded),
+            (("also_too",), self._either_too),
+            (("occasion",), self._occasion),
+            (("too_high", "too_low", "too_many", "too_any", "before_after", "after_after"), self._judged),
             (("oldest", "newest"), self._extreme),
             (("until_after", "since_after", "exact_after"), self._bounded_behind),
             (("number_of",), self._number_of),
@@ -47,14 +51,14 @@ class FrameReader(Remainders):
             (("after", "before"), self._refused_share),
             (("negation", "either_not", "except"), self._all_else),
             (("any_other", "negation"), self._no_other),
-            (("conditional", "in_case", "negation"), self._else_this),
+            (("conditional", "in_case", "negation", "else_lead"), self._else_this),
             (("unknown",), self._unsure),
             (("in_case",), self._refused_case),
             (("familiar",), self._once_more),
             ((*NUMERIC, "negation_head"), self._led_in),
             (("negation",), self._denied),
             (("soft",), self._asked_softly),
-            (("one_of", "or_after"), self._listed_after),
+            (("one_of", "or_after", "listing"), self._listed_after),
             (("further", "and", "likewise"), self._goes_further),
         )
         by_role: dict[str, list[int]] = {}
@@ -115,8 +119,8 @@ class FrameReader(Remainders):
                 if first is not None:
                     self.marks[first] = replace(self.marks[first], roles=("negation_after",))
                 return
-            named = named or mark.plays("value")
-            if not mark.plays(*_LISTED, "back", "aged", "known", "unknown", "like"):
+            named = named or mark.plays("value", "year", "decade")
+            if not mark.plays(*_LISTED, "back", "aged", "known", "unknown", "like", "since_after", "until_after", *WAYS):
                 return
 
     def _denies(self, place: int) -> bool:
@@ -147,10 +151,19 @@ class FrameReader(Remainders):
                 or any(at.plays("value", "article") for at in self.marks[place + 1 : place + 2])
             ):
                 return  # "A is out, and so is B"
+        elif mark.plays("and") and self._describes_anew(place):
+            self.marks[place] = replace(mark, roles=("contrast",))
+            return
         elif not mark.plays("further") and (mark.plays("pair") or not self._opens_anew(place)):
             return
         listed = not self._opens_anew(place) and any(mark.plays("value") for mark in self.marks[place + 1 : place + 2])
         self.marks[place] = replace(self.marks[place], roles=("and" if listed else "contrast",))
+
+    def _describes_anew(self, place: int) -> bool:
+        """Whether words that describe a thing begin a condition of their own: "no A and whose kind is B"."""
+        key = self.tokens[self.marks[place].last].key if self.marks[place].last < len(self.tokens) else ""
+        begins = "describing" in self.lexicon.strong.get((key,), ()) + self.lexicon.weak.get((key,), ())
+        return begins and all(self.tokens[self.marks[at].first].key != key for at in self._back(place, sentence=True))
 
     def _listed_after(self, place: int) -> None:
         """What is listed behind "one of these:" are alternatives, with or without an "or"."""
@@ -240,13 +253,19 @@ class FrameReader(Remainders):
         start = place + 1
         if len(words) == 1 and start < len(self.marks) and self.marks[start].plays("negation") and self._denies(start):
             start += 1  # "if" and "not"
+        elif self.marks[place].plays("else_lead"):
+            pass
         elif not (self.marks[place].plays("negation") and self._denies(place) and self._conditional(place)):
             return
         ahead = [at for at in range(start, min(start + 2 * NEAR, len(self.marks)))]
         then = next((at for at in ahead if self.marks[at].plays("otherwise_then")), None)
+        while then is not None and any(mark.plays("otherwise_then") for mark in self.marks[then + 1 : then + 2]):
+            self._fill([then])
+            then += 1
         if then is None or not self._is_value_behind(then) or not any(self.marks[at].plays("value") for at in range(start, then)):
             return
-        if any(not self.marks[at].plays("value", "article", "sign", "or", "and", "from", "noun") for at in range(start, then)):
+        light = ("value", "article", "sign", "or", "and", "from", "noun")
+        if any(not self.marks[at].plays(*light) for at in range(start, then)):
             return
         self._fill(range(place, start))
         self.marks[place] = replace(self.marks[place], roles=("firm",))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from instructrec.instructions.edges import EdgeFrames
+from instructrec.instructions.edges import DENIED, EdgeFrames
 from instructrec.instructions.marks import Mark
 from instructrec.instructions.surroundings import NEAR
+from instructrec.instructions.tokens import keys
 
 _LIGHT = ("filler", "aged", "article", "firm", "back", "clause", "owning", "noun", "person", "from", "of_them")
 _REFUSING = ("negation", "negation_after", "denial", "except", "rest_other")
@@ -20,7 +21,7 @@ class Remainders(EdgeFrames):
         end, denied, free = place + 1, False, False
         while end < len(self.marks) and end - place <= 2 * NEAR:
             mark = self.marks[end]
-            if mark.plays("sign", "and", "contrast"):
+            if mark.plays("sign", "and", "contrast") or (mark.plays("enough") and end > place + 1):
                 break
             denied = denied or mark.plays(*_REFUSING)
             free = free or mark.plays("rest_free", "any_other", "or_after")
@@ -28,7 +29,7 @@ class Remainders(EdgeFrames):
                 return
             end += 1
         first = place
-        while first > 0 and self.marks[first - 1].plays("negation", "rest_none", "from") and place - first < 2:
+        while first > 0 and self.marks[first - 1].plays("negation", "rest_none", "from", "clause") and place - first < 2:
             denied, first = True, first - 1
         if not denied and not free:
             return
@@ -50,7 +51,9 @@ class Remainders(EdgeFrames):
         for at in self._back(place, sentence=True):
             mark = self.marks[at]
             if self._is_number(at) and not mark.plays("year", "decade"):
-                return at if value is not None else None
+                back = (near for near in self._back(at) if not self.marks[near].plays(*_LIGHT, "known", "unknown"))
+                listed = self.marks[next(back, at)].plays("value")
+                return at if value is not None or listed else None
             if mark.plays("value"):
                 value = at
             elif not mark.plays("sign", "and", "contrast", "unknown", "known", "enough", "exactly", *_LIGHT):
@@ -105,28 +108,71 @@ class Remainders(EdgeFrames):
         return place == 0 or self.marks[place - 1].plays("sign", "and", "contrast", "article", "further")
 
     def _demanded(self, place: int) -> None:
-        """A list that is refused without so many: "if there aren't at least two comedies I'm not happy"."""
-        mark = self.marks[place]
-        if not mark.plays("since") or not any(self._is_number(at) for at in range(place + 1, min(place + 3, len(self.marks)))):
+        """A list that is refused without so many, or with so many: "if there are fewer than two comedies I'm not happy"."""
+        way = self._way_at(place)
+        if way is None or not any(self._is_number(at) for at in range(place + 1, min(place + 3, len(self.marks)))):
             return
-        at = self._before_skipping(place, "filler", "aged", "owning")
+        at = place - 1
+        while at > 0 and self.marks[at].plays("filler", "aged", "owning") and not self._conditional(at) and place - at <= NEAR:
+            at -= 1
         if at < 0 or not self.marks[at].plays("denial", "negation", "conditional"):
             return
         opens = next((index for index in range(at, max(-1, at - 4), -1) if self._conditional(index)), None)
         words = [token.key for token in self.tokens[self.marks[at].first : self.marks[at].last]]
-        if opens is None and words != ["without"]:
+        denied = self.marks[at].plays("denial") or words == ["unless"]
+        if (opens is None and words != ["without"]) or (denied and way != "since"):
             return
         value = next((index for index in range(place, min(place + 6, len(self.marks))) if self.marks[index].plays("value")), None)
         if value is None:
             return
         end = value + 1
-        while end < len(self.marks) and self.marks[end].plays("noun", "from", "filler") and not self.marks[end].plays("sign"):
+        while end < len(self.marks) and self.marks[end].plays("noun", "from", "filler", "enough") and not self._speaks_at(end):
             end += 1
-        refused = self._refusal_behind(end)
+        refused = self._refusal_behind(end) or self._threat_behind(end)
         if not refused:
             return
         self._void(refused)
         self._void(range(at if opens is None else opens, place))
+        if not denied:
+            self._turn(place, DENIED[way])
+
+    def _speaks_at(self, place: int) -> bool:
+        """Whether the person speaks of himself there."""
+        return self.lexicon.is_subject(self.tokens[self.marks[place].first].key) or self.marks[place].plays("aged")
+
+    def _threat_behind(self, end: int) -> list[int]:
+        """The words behind a condition that say what happens then, if nothing in them names or welcomes anything: "I'm off"."""
+        start = end + (end < len(self.marks) and self._is_comma(end))
+        ahead = list(self._ahead(start - 1))
+        kind = ("value", "title", "range", "amount", "fresh", "familiar", "firm", "soft", "soft_after", "and", "allowed", "known")
+        if not ahead or any(self.marks[at].plays(*kind) for at in ahead) or len(ahead) > NEAR:
+            return []
+        return ahead if self.marks[ahead[0]].plays("filler", "aged", "back") or self._speaks_at(ahead[0]) else []
+
+    def _occasion(self, place: int) -> None:
+        """An adjective for an occasion is a mood, though the class of things has the same stem: "for a romantic evening"."""
+        value = self.marks[place - 1] if place else None
+        if value is None or not value.plays("value") or not self.marks[place - 2].plays("article") or place < 3:
+            return
+        words = tuple(token.key for token in self.tokens[value.first : value.last])
+        written = any(words == keys(ref.value) or value.plural for ref in value.refs)
+        if not written and self.tokens[self.marks[place - 3].last - 1].key == "for":
+            self.marks[place - 1] = replace(value, roles=("quality",), refs=())
+
+    def _either_too(self, place: int) -> None:
+        """What is said of one thing holds of the next: "A leaves me cold, B too"."""
+        value = self._before_skipping(place, "filler", "aged")
+        first = value
+        while first > 0 and self.marks[first - 1].plays("value", "article", "from", "noun"):
+            first -= 1
+        ends = place + 1 >= len(self.marks) or self.marks[place + 1].plays("sign", "and", "contrast", "filler", "enough")
+        if not ends or first < 2 or not self.marks[value].plays("value") or not self.marks[first - 1].plays("sign", "and"):
+            return
+        at = first - 1
+        while at > 0 and self.marks[at].plays("sign", "and", "filler"):
+            at -= 1
+        if self.marks[at].plays("negation_after"):
+            self.marks[place] = replace(self.marks[place], roles=("negation_after",))
 
     def _nothing_besides(self, place: int) -> None:
         """What is only liked must be there where all else is refused: "happy with A or B, but nothing other than that"."""

@@ -193,7 +193,9 @@ class ScopeReader(Backwards):
             state.polarity = {"negation": "exclude", "open": "open", "unclear": "unclear"}[role]  # type: ignore[assignment]
         if self._is_nor(place):
             state.joint = "or"
-        state.trigger, state.fresh, state.soft, state.article = place, True, False, False
+        last = self.tokens[self.marks[place].last - 1].key
+        led = self.marks[place].last - self.marks[place].first > 1 and last in ("the", "a", "an")  # "spare me the A and the B"
+        state.trigger, state.fresh, state.soft, state.article = place, True, False, led
         state.once = self._is_prefix(place)
 
     def _refuses_all(self, place: int) -> bool:

@@ -24,7 +24,7 @@ class NumberFrames(Frames):
     def _judged(self, place: int) -> None:
         """A number that would be too much or too little: "if the rating is just 3, that's not enough"."""
         verdict = self.marks[place]
-        judged = "high" if verdict.plays("too_high", "before_after") else "low"
+        judged = "high" if verdict.plays("too_high", "too_many", "before_after") else "low"
         behind = list(self._back(place, sentence=True))
         numbers = [at for at in behind if self._is_number(at)]
         if not numbers or any(self.marks[at].plays("range", "title", "too_high", "too_low") for at in behind if at > numbers[0]):
@@ -35,7 +35,9 @@ class NumberFrames(Frames):
         counts = (values or count != numbers[0]) and self.marks[count].plays("count", "number", "one")
         at = count if counts else numbers[0]
         way, first, last = self._bound(at)
-        if way not in _JUDGED[judged]:
+        if verdict.plays("too_any"):
+            judged = "high" if way in ("after", "since") else "low"
+        if way not in _JUDGED[judged] or (way is None and verdict.plays("too_any")):
             return
         meant = _JUDGED[judged][way]
         if counts:
@@ -74,12 +76,13 @@ class NumberFrames(Frames):
         behind, ahead = list(self._back(place)), list(self._ahead(place))
         around = [*behind, *ahead]
         numbers = [at for at in around if self._is_number(at)]
-        if len(numbers) != 1 or any(self.marks[at].plays("negation", "value", "title", *WAYS) for at in around):
+        if len(numbers) != 1 or any(self.marks[at].plays("negation", "title", *WAYS) for at in around):
             return
         at = numbers[0]
         between = self.marks[min(at, place) + 1 : max(at, place)]
-        if not any(mark.plays("aged", "firm") for mark in between):
+        if not any(mark.plays("aged", "firm", "soft") for mark in between) or any(mark.plays("value") for mark in between):
             return
+        around = [index for index in around if abs(index - at) <= 2 * NEAR]
         attribute = self._range_of(at, around)
         if attribute is None:
             return
@@ -90,7 +93,9 @@ class NumberFrames(Frames):
     def _bounded_behind(self, place: int) -> None:
         """A bound at the end of a clause holds for its number, not only for one right before: "two of them comedies, no more"."""
         mark, before = self.marks[place], self.marks[place - 1] if place else None
-        after = next((at for at in self.marks[place + 1 : place + 1 + NEAR] if not at.plays("filler", "soft_after")), None)
+        after = next(
+            (at for at in self.marks[place + 1 : place + 1 + NEAR] if not at.plays("filler", "soft_after", "enough")), None
+        )
         if after is not None and not after.plays("sign", "and", "contrast", "further"):
             return
         dated = self._counts_dated(place)
@@ -98,6 +103,13 @@ class NumberFrames(Frames):
             self._bounded_count(dated, place, named=True)
             return
         if before is None or self.tokens[mark.first].key in ("on", "up", "+"):
+            return
+        start = place
+        while start > 0 and self.marks[start - 1].plays("of_them", "enough", "filler", "noun") and place - start < NEAR:
+            start -= 1
+        start = start if start and self._is_number(start - 1) and self.marks[start - 1].plays("count", "number", "one") else place
+        if start < place and self._number_behind_value(start - 1):
+            self._bounded_count(start - 1, place, named=True)
             return
         start = place
         if not before.plays("sign", "value", "noun", "of_them"):
@@ -126,6 +138,17 @@ class NumberFrames(Frames):
             named = named or self.marks[at].plays("value")
             if self.marks[at].plays("negation", "title", "range", "attribute", "and", "familiar", "fresh", *WAYS):
                 return
+
+    def _number_behind_value(self, place: int) -> bool:
+        """Whether a number says how much room a value before it has: "comedies may take up | two places"."""
+        for at in self._back(place):
+            if self.marks[at].plays("value"):
+                return True
+            if not self.marks[at].plays(
+                "soft", "firm", "filler", "from", "aged", "owning", "moving", "part_verb", "known", "unknown"
+            ):
+                return False
+        return False
 
     def _bounded_count(self, at: int, place: int, *, named: bool) -> None:
         mark = self.marks[place]
