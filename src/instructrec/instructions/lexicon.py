@@ -19,7 +19,6 @@ Comparison: TypeAlias = tuple[str, str]
 
 _MIN_STEM = 4
 _HAN = re.compile(r"[\u4e00-\u9fff]+")
-_PLAIN = re.compile(r"[a-z]+(?:'[a-z]+)?(?: [a-z]+(?:'[a-z]+)?)*")
 _SET = re.compile(r"<(\w+)>")
 
 
@@ -205,14 +204,16 @@ def _keys(phrase: str) -> Phrase:
     """As `keys`, and quicker for the many phrases of plain words and of Chinese characters alone."""
     if _HAN.fullmatch(phrase):
         return tuple(phrase)
-    return tuple(phrase.replace("'", "").split()) if _PLAIN.fullmatch(phrase) else keys(phrase)
+    letters = phrase.replace("'", "").replace(" ", "")
+    plain = letters.isascii() and letters.isalpha() and phrase.islower()
+    return tuple(phrase.replace("'", "").split()) if plain else keys(phrase)
 
 
 def _expanded(phrase: str, sets: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """A phrase with every word of the sets it names: "I <have> seen" for each way to say <have>."""
-    pieces = _SET.split(phrase)
-    if len(pieces) == 1:
+    if "<" not in phrase or ">" not in phrase:
         yield phrase.replace(" '", "'")
         return
+    pieces = _SET.split(phrase)
     for words in product(*(sets[piece] if at % 2 else (piece,) for at, piece in enumerate(pieces))):
         yield from _expanded("".join(words), sets)
