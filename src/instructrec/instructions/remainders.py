@@ -129,7 +129,7 @@ class Remainders(EdgeFrames):
         while end < len(self.marks) and self.marks[end].plays("noun", "from", "filler", "enough") and not self._speaks_at(end):
             end += 1
         refused = self._refusal_behind(end) or self._threat_behind(end)
-        if not refused:
+        if not refused or any(self._says(at, "litotes") for at in refused):  # "... I won't complain"
             return
         self._void(refused)
         self._void(range(at if opens is None else opens, place))
@@ -144,10 +144,23 @@ class Remainders(EdgeFrames):
         """The words behind a condition that say what happens then, if nothing in them names or welcomes anything: "I'm off"."""
         start = end + (end < len(self.marks) and self._is_comma(end))
         ahead = list(self._ahead(start - 1))
-        kind = ("value", "title", "range", "amount", "fresh", "familiar", "firm", "soft", "soft_after", "and", "allowed", "known")
-        if not ahead or any(self.marks[at].plays(*kind) for at in ahead) or len(ahead) > NEAR:
+        kind = (
+            "value",
+            "title",
+            "range",
+            "amount",
+            "fresh",
+            "familiar",
+            "firm",
+            "soft",
+            "soft_after",
+            "and",
+            "allowed",
+            "negation",
+        )
+        if not ahead or len(ahead) > NEAR or any(self.marks[at].plays(*kind) for at in ahead):
             return []
-        return ahead if self.marks[ahead[0]].plays("filler", "aged", "back") or self._speaks_at(ahead[0]) else []
+        return ahead if any(self._says(at, "threat") for at in ahead) else []
 
     def _occasion(self, place: int) -> None:
         """An adjective for an occasion is a mood, though the class of things has the same stem: "for a romantic evening"."""
@@ -173,6 +186,9 @@ class Remainders(EdgeFrames):
             at -= 1
         if self.marks[at].plays("negation_after"):
             self.marks[place] = replace(self.marks[place], roles=("negation_after",))
+        elif self.marks[at].plays("value") and at and self.marks[at - 1].plays("negation") and first == value:
+            # "no A, B too" could mean either
+            self.marks[value] = replace(self.marks[value], roles=("unknown", "handed_back"), refs=())
 
     def _nothing_besides(self, place: int) -> None:
         """What is only liked must be there where all else is refused: "happy with A or B, but nothing other than that"."""

@@ -1,0 +1,90 @@
+"""English constructions that hold whatever words fill them: edges of years, threats, remainders, adverbs inside phrases."""
+
+import pytest
+from tests.instructions.shelves import SHELVES
+from tests.instructions.worlds import hard
+
+from instructrec.instructions import parse
+from instructrec.instructions.lexicon import lexicon
+from instructrec.instructions.thinning import Thinner
+from instructrec.instructions.tokens import tokenize
+
+SENTENCES = [
+    # the end and the beginning of a year
+    ("made by the end of 1990", ["year <= 1990"]),
+    ("no later than the end of 1990", ["year <= 1990"]),
+    ("before the start of 1990", ["year <= 1989"]),
+    ("that came out once 1990 was over", ["year >= 1991"]),
+    ("it was already out by the time 1990 ended", ["year <= 1990"]),
+    ("it wasn't out yet when 1990 ended", ["year >= 1991"]),
+    ("that didn't exist until 1990", ["year >= 1990"]),
+    ("don't go further back than 1990", ["year >= 1990"]),
+    ("please don't look past 1990", ["year <= 1990"]),
+    # ends that a "no" closes on both sides, and a year that is fine
+    ("neither before 1980 nor after 1990", ["year 1980..1990"]),
+    ("nothing earlier than 1980 or later than 1990", ["year 1980..1990"]),
+    ("not earlier or later than 1990", ["year 1990..1990"]),
+    ("not earlier and not later than 1990", ["year 1990..1990"]),
+    ("1990 is okay but nothing earlier", ["year >= 1990"]),
+    ("no 1990 and nothing after that", ["year <= 1989"]),
+    ("the oldest may be from 1990", ["year >= 1990"]),
+    ("1990 is as far back as I'll go", ["year >= 1990"]),
+    # adverbs inside phrases, flight, lists of what is refused
+    ("romances put me completely off", ["not genres: Romance"]),
+    ("I can't honestly stand horror", ["not genres: Horror"]),
+    ("I'd run a mile from westerns", ["not genres: Western"]),
+    ("life's too short for westerns", ["not genres: Western"]),
+    ("horror bores me and so does war", ["not genres: Horror | War"]),
+    ("horror leaves me cold, war too", ["not genres: Horror | War"]),
+    ("no horror, war too", ["not genres: Horror"]),
+    ("neither of these two: horror, war", ["not genres: Horror | War"]),
+    ("spare me the horror and the war", ["not genres: Horror | War"]),
+    ("if it's a western, forget it", ["not genres: Western"]),
+    ("skip everything that's not a western", ["genres: Western"]),
+    # alternatives
+    ("if it's not a comedy it has to be a drama", ["genres: Comedy | Drama"]),
+    ("failing a comedy, it needs to be a drama", ["genres: Comedy | Drama"]),
+    ("could be comedy, could be drama, but no third kind", ["genres: Comedy | Drama"]),
+    ("I'm happy with comedy or drama but nothing other than that", ["genres: Comedy | Drama"]),
+    ("ideally a comedy, nothing more", []),
+    # what is new or known
+    ("if I've seen it before, leave it out", ["new"]),
+    ("if I don't know it already, I don't want it", ["known"]),
+    ("exclude everything I've already seen or tried", ["new"]),
+    ("I've had a rough week", []),
+    # choice and chance
+    ("if you can, a western", []),
+    ("a western, if I get a choice", []),
+    ("show me westerns if you can", ["genres: Western"]),
+    # how many
+    ("two comedies and the rest not", ["exactly 2: genres: Comedy"]),
+    ("two of them comedies, the rest can be anything", ["at least 2: genres: Comedy"]),
+    ("comedy in two of the items and in none of the others", ["exactly 2: genres: Comedy"]),
+    ("four comedies in there, and I do mean exactly that many", ["exactly 4: genres: Comedy"]),
+    ("comedies are okay but two at most", ["at most 2: genres: Comedy"]),
+    ("go easy on comedies, no more than two", ["at most 2: genres: Comedy"]),
+    ("limit comedies to one", ["at most 1: genres: Comedy"]),
+    ("fewer than two comedies won't do", ["at least 2: genres: Comedy"]),
+    ("anything above two comedies is overkill", ["at most 2: genres: Comedy"]),
+    ("if there aren't at least two comedies I'm not happy", ["at least 2: genres: Comedy"]),
+    ("if there are fewer than two comedies I'll be cross", ["at least 2: genres: Comedy"]),
+    ("if there are more than two comedies I'm off", ["at most 2: genres: Comedy"]),
+    ("if there are at least two comedies I'm happy", ["at least 2: genres: Comedy"]),
+    ("if there are more than two comedies I won't complain", ["at least 3: genres: Comedy"]),
+    ("four from before 1990 at most", ["at most 4: year <= 1989"]),
+    ("limit the pre-1990 ones to two", ["at most 2: year <= 1989"]),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), SENTENCES, ids=[text for text, _ in SENTENCES])
+def test_sentences(text, expected):
+    films = SHELVES["films"]("en")
+    assert hard(parse(text, films, language="en"), films) == set(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "length"), [("can't honestly stand horror", 3), ("don't always want horror", 0), ("can't stand horror", 0)]
+)
+def test_adverbs_inside_a_phrase_are_skipped_unless_they_weaken_it(text, length):
+    found = Thinner([token.key for token in tokenize(text)], lexicon("en")).find(0)
+    assert (found[1] if found else 0) == length
