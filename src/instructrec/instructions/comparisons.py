@@ -18,6 +18,8 @@ _OTHER_WAY = {"after": "before", "before": "after", "since": "until", "until": "
 _QUALITIES = ("quality", "known", "unknown", "value")
 _MOST_BETWEEN = 4
 """Marks that may stand between the parts of a comparison."""
+_MEASURED = frozenset(("than", "over", "under", "above", "below", "beyond", "beats", "beating", "exceeding", "most", "least"))
+_DATED = frozenset(("before", "after", "earlier", "later", "older", "newer", "since", "until"))
 
 
 class ComparisonReader:
@@ -65,14 +67,28 @@ class ComparisonReader:
             if at is not None and self.marks[at].plays("title"):
                 way = next(role for role in _WAYS if role in mark.roles)
                 named = self._named_before(out)
-                if named is None and self.vocabulary.year is None:
-                    return None
+                if named is None and (self.vocabulary.year is None or not self._is_dated(mark)):
+                    return self._graded_by(place, at)
                 attribute = named.attribute if named is not None else self.vocabulary.year
                 first = mark.first if named is None else named.first
                 while out and out[-1].first >= first:
                     out.pop()
                 return [self._relative(self.marks[at], attribute, way, first, self.marks[at].last)], at + 1
         return None
+
+    def _is_dated(self, mark: Mark) -> bool:
+        """Whether a bound before a title can speak of its year: "before X", but not "better than X" or "under X"."""
+        words = [token.key for token in self.tokens[mark.first : mark.last]]
+        return self.lexicon.script == "han" or not _MEASURED.intersection(words) or bool(_DATED.intersection(words))
+
+    def _graded_by(self, place: int, at: int) -> tuple[list[Mark], int] | None:
+        """A title that something should be better or worse than is an example; any other bound of it says nothing."""
+        if self.lexicon.script == "han" or self._links_better(self.marks[place]):
+            return [replace(self.marks[place], roles=("like", "than"), compare=None), *self.marks[place + 1 : at]], at
+        return None
+
+    def _links_better(self, mark: Mark) -> bool:
+        return self.tokens[mark.first].key == "better"
 
     def _named_before(self, out: list[Mark]) -> Mark | None:
         """The number whose name stands right before a comparison with a title ("a rating above that of X")."""

@@ -1,4 +1,4 @@
-"""Numbers as Chinese writes them: years digit by digit or without their century, decimals in words."""
+"""Numbers in a way of their own: Chinese years digit by digit or without their century and decimals in words, and "'95"."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from instructrec.instructions.tokens import number
 from instructrec.instructions.vocabulary import Vocabulary
 
 _ZEROS = ("零", "〇", "○")
+_APOSTROPHES = ("'", "’", "‘")
 _EARLIEST_SHORT = 30
 """A smaller number before "year" without a leading zero rather counts years."""
 _LONGEST_COUNT = 3
@@ -37,8 +38,16 @@ class FigureReader:
     def find(self, place: int) -> Figure | None:
         """The number that begins at a token, if it is of this kind."""
         if self.lexicon.script != "han":
-            return None
+            return self._apostrophe(place)
         return self._year(place) or self._decimal(place)
+
+    def _apostrophe(self, place: int) -> Figure | None:
+        """A year of which an apostrophe leaves out the century: "'95"."""
+        key = self.keys[place + 1] if place + 1 < len(self.keys) and self.keys[place] in _APOSTROPHES else ""
+        if self.vocabulary.year is None or len(key) != 2 or not (key.isascii() and key.isdigit()):
+            return None
+        year = float(self._century(int(key)))
+        return Figure("year", place + 2, year, year)
 
     def _digit(self, place: int) -> int | None:
         if place >= len(self.keys):

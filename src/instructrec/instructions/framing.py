@@ -79,7 +79,9 @@ class Frames(Surroundings):
         return None, place, place
 
     def _range_of(self, place: int, within: Sequence[int]) -> str | None:
-        """What number of the items a figure speaks of: one that is named within the clause, or the year."""
+        """What number of the items a figure speaks of: its own, one that is named within the clause, or the year."""
+        if self.marks[place].attribute in self.quantities:
+            return self.marks[place].attribute
         named = [at for at in within if self.marks[at].plays("attribute") and self.marks[at].attribute in self.quantities]
         if named:
             attribute = self.marks[named[0]].attribute

@@ -219,7 +219,21 @@ def _behind(reads: Sequence[Read], at: int, groups: Sequence[Group]) -> list[int
             break
         found.insert(0, index)
         joint = read.joint if read.joint in ("adjacent", "or") else ""
-    return found
+    return [] if found and "asked" in reads[at].mark.roles and _is_mixed(reads, found[0], at) else found
+
+
+def _is_mixed(reads: Sequence[Read], index: int, at: int) -> bool:
+    """Whether a value ends a list of kinds, and an amount behind it counts them all: "a mix of comedies and dramas, at most six"."""
+    if reads[index].joint != "and" or reads[index].comma:
+        return False
+    kinds = {ref.attribute for ref in reads[index].mark.refs}
+    for read in reversed(reads[max(0, index - _NEAR) : index]):
+        mark = read.mark
+        if mark.plays("value") and mark.plural and reads[index].mark.plural and reads[at].comma:
+            return any(ref.attribute in kinds for ref in mark.refs)
+        if not mark.plays("value", "and", "article", "list") or mark.plays("list"):
+            return mark.plays("list")
+    return False
 
 
 def _with_articles(groups: Sequence[Group], reads: Sequence[Read]) -> list[Group]:

@@ -35,6 +35,7 @@ class Lexicon:
     `compare`: phrase -> comparison; those of `compare_than` compare only behind a "than". `qualities`: endings of adjectives;
     `bound`: words that no phrase may cut; `syllables`: see SoundSpeller; `subjects`: words for the person who asks;
     `refusing`, `judging`: characters that may refuse, or begin to say what one thinks of a thing;
+    `sums`: phrase -> what it does beside a number of money or time, looked up apart from all other roles;
     `links`: what a comparison ends in before what it compares with; `reach`: first two words, stemmed, of phrases of three and
     more -> words of the longest one; `adverbs`, `adverb_pairs`: words that say nothing in the middle of a phrase.
     """
@@ -68,6 +69,7 @@ class Lexicon:
     words: frozenset[str]
     strong_words: frozenset[str]
     links: frozenset[str]
+    sums: Mapping[Phrase, tuple[str, ...]]
     reach: Mapping[Phrase, int]
     adverbs: frozenset[str]
     adverb_pairs: frozenset[Phrase]
@@ -136,6 +138,7 @@ def _read(table: Mapping[str, Any]) -> Lexicon:
         foreign=frozenset(table["foreign"]["words"]) | frozenset(table["foreign"]["negation"]),
         foreign_negation=frozenset(table["foreign"]["negation"]),
         describe=table["describe"],
+        sums=_roles(table.get("sums", {}), sets),
         words=_words((*sure, weak, counts, vague, compare_than)),
         strong_words=_words((*sure, counts, vague)),
         adverbs=frozenset(word for phrase in table.get("adverbs", ()) for word in keys(phrase) if " " not in phrase),

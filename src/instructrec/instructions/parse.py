@@ -9,6 +9,7 @@ from typing import Literal
 from instructrec.core import Instruction
 from instructrec.instructions.agreement import Reader, agree
 from instructrec.instructions.assembly import Sorted, sort_reads
+from instructrec.instructions.barred import bar
 from instructrec.instructions.comparisons import ComparisonReader
 from instructrec.instructions.context import in_context
 from instructrec.instructions.corrections import corrected
@@ -23,6 +24,7 @@ from instructrec.instructions.quotas import read_quotas
 from instructrec.instructions.ranges import RangeReader
 from instructrec.instructions.reads import Polarity, Read
 from instructrec.instructions.settling import settle
+from instructrec.instructions.spending import read_sums
 from instructrec.instructions.stories import without_stories
 from instructrec.instructions.tokens import Token, clean, foreign_script_share, han_share, tokenize
 from instructrec.instructions.vocabulary import Vocabulary
@@ -68,7 +70,8 @@ def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon) -> Reading:
     """Read a text against a vocabulary, in time linear in its length."""
     cleaned = clean(text)
     tokens = tokenize(cleaned)
-    marks = FrameReader(Scanner(tokens, vocabulary, lexicon).scan(), tokens, vocabulary, lexicon).read()
+    marks = read_sums(Scanner(tokens, vocabulary, lexicon).scan(), tokens, vocabulary, lexicon)
+    marks = FrameReader(marks, tokens, vocabulary, lexicon).read()
     compared = ComparisonReader(marks, tokens, vocabulary, lexicon).read()
     compared = read_inequalities(without_remarks(compared, lexicon), tokens, vocabulary, lexicon)
     ranged = RangeReader(compared, tokens, vocabulary, lexicon).read()
@@ -109,11 +112,12 @@ def parse(text: str, catalog: Catalog, *, language: str = "en", n: int = 10, lm:
 
 def _assembled(reading: Reading, text: str, left_over: tuple[str, ...], vocabulary: Vocabulary, n: int) -> Instruction:
     counted = read_quotas(reading.reads, vocabulary, n=n)
-    reading = replace(reading, reads=counted.reads)
+    kept, barred = bar(counted.reads)
+    reading = replace(reading, reads=tuple(kept))
     found = sort_reads(reading.reads, vocabulary)
     settled = settle(
         found.limits,
-        [(quota, _between(reading, *span)) for quota, span in counted.quotas],
+        [(quota, _between(reading, *span)) for quota, span in (*counted.quotas, *barred)],
         like=_named(reading, "include"),
         unlike=_named(reading, "exclude"),
         catalog=vocabulary.catalog,

@@ -33,7 +33,7 @@ def read_quotas(reads: Sequence[Read], vocabulary: Vocabulary, *, n: int) -> Cou
     length, used = _length(groups, reads)
     _choose(groups, reads, length)
     if length is None:
-        length, listed = _sum_or_first(groups, reads)
+        length, listed = _sum_or_first(groups, reads, n)
         used |= listed
     quotas, out = [], list(reads)
     spent = 0
@@ -131,8 +131,9 @@ def _has_content(reads: Sequence[Read], start: int, end: int) -> bool:
 
 
 def _counts_more(groups: Sequence[Group], group: Group) -> bool:
-    """Whether something else is counted beside a group."""
-    return any(other.is_plain and other.body for other in groups if other is not group)
+    """Whether something else is counted beside a group, or is a part of the list before it ("mostly comedies, a few dramas")."""
+    shares = [other for other in groups if other.roles[1] == "share" and other.body and other.first < group.first]
+    return bool(shares) or any(other.is_plain and other.body for other in groups if other is not group)
 
 
 def _has_more(reads: Sequence[Read], group: Group) -> bool:
@@ -141,14 +142,15 @@ def _has_more(reads: Sequence[Read], group: Group) -> bool:
     return any(read.mark.is_content and index not in own and read.polarity == "include" for index, read in enumerate(reads))
 
 
-def _sum_or_first(groups: Sequence[Group], reads: Sequence[Read]) -> tuple[int | None, set[int]]:
+def _sum_or_first(groups: Sequence[Group], reads: Sequence[Read], n: int) -> tuple[int | None, set[int]]:
     """The length where it is only said with conditions: "five comedies" (all five), "two comedies and one western" (three)."""
     plain = [group for group in groups if group.is_plain and group.body and not group.is_quota]
     if not plain:
         return None, {group.at for group in groups if group.roles[1] == "few" and not group.is_quota}
     first = plain[0]
     counted = [group for group in plain if group.roles[1] != "few"]
-    parts = plain[1:]
+    parts = [group for group in groups if group is not first and group.is_plain and group.body]
+    parts = [group for group in parts if not group.is_quota or ("vague" in group.roles and _shares_kind(group, first, reads))]
     if "noun" in first.roles and parts and (parts[0].joint != "and" or parts[0].comma):
         whole = True
     else:
@@ -169,7 +171,8 @@ def _sum_or_first(groups: Sequence[Group], reads: Sequence[Read]) -> tuple[int |
     vague = len(counted) < len(plain) or any(
         group.is_quota and ("few" in group.roles or "vague" in group.roles) for group in groups
     )
-    return (None if vague else sum(int(group.low or 0) for group in counted)), set()
+    number = sum(int(group.low or 0) for group in (groups if vague else counted) if group.is_plain and group.body)
+    return (None if vague and number <= n else number), set()
 
 
 def _is_part(group: Group, first: Group, reads: Sequence[Read]) -> bool:
@@ -180,6 +183,12 @@ def _is_part(group: Group, first: Group, reads: Sequence[Read]) -> bool:
         and (group.low or 0) < (first.low or 0)
         and ("ranged" in group.roles or _speaks_of_other(group, first, reads))
     )
+
+
+def _shares_kind(group: Group, first: Group, reads: Sequence[Read]) -> bool:
+    """Whether both are of values of one attribute: "a dozen comedies, a couple of dramas"."""
+    kinds = [{ref.attribute for index in one.body for ref in reads[index].mark.refs} for one in (group, first)]
+    return bool(kinds[0] & kinds[1])
 
 
 def _speaks_of_other(group: Group, first: Group, reads: Sequence[Read]) -> bool:

@@ -33,6 +33,7 @@ class NumberFrames(Frames):
         values = any(self.marks[at].plays("value") for at in within if at > numbers[0])
         count = numbers[1] if len(numbers) > 1 and self._joins(numbers[1], numbers[0]) else numbers[0]
         counts = (values or count != numbers[0]) and self.marks[count].plays("count", "number", "one")
+        counts = counts and self.marks[count].attribute is None
         at = count if counts else numbers[0]
         way, first, last = self._bound(at)
         if verdict.plays("too_any"):
@@ -241,7 +242,7 @@ class NumberFrames(Frames):
     def _refused_share(self, place: int) -> None:
         """What is refused beyond a number is allowed up to it, wherever the thing is named: "don't give A more than two"."""
         at = next((at for at in range(place + 1, min(place + 3, len(self.marks))) if self._is_number(at)), None)
-        if at is None or not self.marks[at].plays("count", "number", "one"):
+        if at is None or not self.marks[at].plays("count", "number", "one") or self.marks[at].attribute is not None:
             return
         values = 0
         for before in self._back(place):

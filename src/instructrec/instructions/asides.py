@@ -1,0 +1,154 @@
+"""Words beside numbers, looked up in the text itself whatever else they do, and how numbers are handed back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from instructrec.instructions.bounds import WAYS
+from instructrec.instructions.lexicon import Lexicon
+from instructrec.instructions.marks import Mark
+from instructrec.instructions.tokens import Token
+from instructrec.instructions.vocabulary import Vocabulary
+
+NUMERIC = ("number", "count", "year")
+LONGEST_CLAUSE = 16
+"""Marks of one clause that are looked at; keeps the reading linear."""
+_LONGEST_PHRASE = 6
+_LEADING = ("article", "filler", "about", "exactly", "alone", "including", "than", "soft", "aged", "from")
+_BEHIND = ("since_after", "until_after", "before_after", "after_after")
+_COUNTABLE = (
+    "noun", "value", "quality", "known", "unknown", "of_them", "unit", "people", "percent", "number", "count", "attribute", "list",
+    "each", "enough", "share", "year", "decade", "title", "fresh", "familiar", "range",
+)  # fmt: skip
+
+
+class Aside(NamedTuple):
+    """A phrase beside numbers: what it does, its first token and the token behind it."""
+
+    roles: tuple[str, ...]
+    first: int
+    last: int
+
+
+class Asides:
+    """The marks of a request with the words beside its numbers."""
+
+    def __init__(self, marks: Sequence[Mark], tokens: Sequence[Token], vocabulary: Vocabulary, lexicon: Lexicon) -> None:
+        self.marks = list(marks)
+        self.tokens = tokens
+        self.vocabulary = vocabulary
+        self.lexicon = lexicon
+        self.keys = tuple(token.key for token in tokens)
+
+    def _aside(self, first: int, *roles: str) -> Aside | None:
+        """The longest phrase that begins with a token and does one of these things."""
+        for last in range(min(first + _LONGEST_PHRASE, len(self.keys)), first, -1):
+            found = self.lexicon.sums.get(self.keys[first:last], ())
+            if any(role in found for role in roles):
+                return Aside(found, first, last)
+        return None
+
+    def _within(self, first: int, last: int, *roles: str) -> Aside | None:
+        """The last such phrase that begins at a token of [first, last) and does not reach beyond."""
+        for place in range(last - 1, first - 1, -1):
+            found = self._aside(place, *roles)
+            if found is not None and found.last <= last:
+                longer = self._aside(place - 1, *roles) if place > first else None
+                return longer if longer is not None and longer.last == found.last else found
+        return None
+
+    def _is_number(self, place: int) -> bool:
+        mark = self.marks[place] if 0 <= place < len(self.marks) else None
+        return mark is not None and mark.plays(*NUMERIC) and mark.low is not None and mark.low == mark.high
+
+    def _is_sign(self, place: int) -> bool:
+        """Whether a sign stands there that parts clauses."""
+        mark = self.marks[place]
+        return mark.plays("sign") and self.keys[mark.first] not in ("'", "’", "‘", ":", "-", "–", "—", "$", "€", "£", "(", ")", '"')
+
+    def _start(self, place: int) -> int:
+        """Where the clause of a number begins."""
+        at = place
+        while at > 0 and place - at < LONGEST_CLAUSE:
+            before = self.marks[at - 1]
+            if (
+                self._is_sign(at - 1)
+                or before.plays("contrast", "further")
+                or (before.plays("and", "or") and not self._is_number(at - 2))
+            ):
+                break
+            at -= 1
+        return at
+
+    def _sentence(self, place: int) -> int:
+        """The first token of the sentence of a number."""
+        first = self.marks[place].first
+        while first > 0 and not self.tokens[first - 1].ends_sentence and self.marks[place].first - first < 4 * LONGEST_CLAUSE:
+            first -= 1
+        return first
+
+    def _bound(self, place: int) -> tuple[str, int, int]:
+        """How words around the number at `place` bound it, and the first and last mark of all of it; "": not at all."""
+        first = place
+        while (
+            first > 0 and place - first < 4 and self.marks[first - 1].plays("article", "filler", "about", "than", "exactly", "list")
+        ):
+            if any(self.marks[first - 1].plays("to", way, f"{way}_range") for way in WAYS):
+                break
+            first -= 1
+        before = self.marks[first - 1] if first else None
+        if before is not None:
+            way = before.compare[1] if before.compare is not None else None
+            way = way or next((way for way in WAYS if before.plays(way, f"{way}_range")), "")
+            if way:
+                return way, first - 1, place
+            if before.plays("between"):
+                joined = self._is_number(place + 2) and self.marks[place + 1].plays("and", "to")
+                return "between", first - 1, place + 2 * joined
+            if before.plays("to") and self._is_number(first - 2):
+                return "between", first - 2, place
+        after = self.marks[place + 1] if place + 1 < len(self.marks) else None
+        if before is not None and before.plays("and") and self._is_number(first - 2) and self.marks[first - 3 : first - 2]:
+            if self.marks[first - 3].plays("between"):
+                return "between", first - 3, place
+        second = place + 2 + (place + 2 < len(self.marks) and self.marks[place + 2].plays("article", "attribute"))
+        if after is not None and after.plays("to") and self._is_number(second):
+            return "between", place, second
+        if after is not None and after.plays(*_BEHIND) and self.keys[after.first] not in ("on", "to") and not after.plays("to"):
+            ways = {"since_after": "since", "until_after": "until", "before_after": "before", "after_after": "after"}
+            return next(way for role, way in ways.items() if after.plays(role)), place, place + 1
+        return "", place, place
+
+    def _ends(self, place: int) -> bool:
+        """Whether nothing that a number could count, or be a number of, stands at `place`."""
+        for mark in self.marks[place : place + 3]:
+            if self.keys[mark.first] in ("on", "for"):
+                return True
+            if mark.plays(*_COUNTABLE) and not mark.plays("soft", "and", "clause", "since_after", "until_after"):
+                return False
+            if not mark.plays("filler", "article") or mark.plays("clause", "including", "firm"):
+                return True
+        return True
+
+    def _hand_back(self, first: int, last: int) -> None:
+        """Take the marks from `first` to `last` for words nobody knows."""
+        whole = replace(
+            self.marks[first], roles=("unknown", "handed_back"), last=self.marks[last].last, refs=(), attribute=None, low=None, high=None,
+            compare=None,
+        )  # fmt: skip
+        self.marks[first : last + 1] = [whole, *[replace(whole, roles=())] * (last - first)]
+
+    def _fill(self, first: int, last: int, *, keep: tuple[str, ...] = ()) -> None:
+        """Make words that say nothing of the marks of the tokens [first, last)."""
+        for place in self._marks_of(first, last):
+            if not self.marks[place].plays(*keep):
+                self.marks[place] = replace(self.marks[place], roles=("filler",), attribute=None, low=None, high=None, compare=None)
+
+    def _marks_of(self, first: int, last: int) -> Iterator[int]:
+        for place, mark in enumerate(self.marks):
+            if mark.roles and mark.first < last and mark.last > first:
+                yield place
+            elif mark.first >= last:
+                return
