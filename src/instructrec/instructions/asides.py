@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -16,8 +17,8 @@ NUMERIC = ("number", "count", "year")
 LONGEST_CLAUSE = 16
 """Marks of one clause that are looked at; keeps the reading linear."""
 _LONGEST_PHRASE = 6
-_LEADING = ("article", "filler", "about", "exactly", "alone", "including", "than", "soft", "aged", "from")
-_BEHIND = ("since_after", "until_after", "before_after", "after_after")
+_AROUND = ("article", "filler", "about", "than", "exactly", "list")
+"""What may stand between a number and the word that bounds it."""
 _COUNTABLE = (
     "noun", "value", "quality", "known", "unknown", "of_them", "unit", "people", "percent", "number", "count", "attribute", "list",
     "each", "enough", "share", "year", "decade", "title", "fresh", "familiar", "range",
@@ -51,7 +52,7 @@ class Asides:
         return None
 
     def _within(self, first: int, last: int, *roles: str) -> Aside | None:
-        """The last such phrase that begins at a token of [first, last) and does not reach beyond."""
+        """The last such phrase of the tokens [first, last)."""
         for place in range(last - 1, first - 1, -1):
             found = self._aside(place, *roles)
             if found is not None and found.last <= last:
@@ -73,11 +74,8 @@ class Asides:
         at = place
         while at > 0 and place - at < LONGEST_CLAUSE:
             before = self.marks[at - 1]
-            if (
-                self._is_sign(at - 1)
-                or before.plays("contrast", "further")
-                or (before.plays("and", "or") and not self._is_number(at - 2))
-            ):
+            joins = before.plays("and", "or") and not self._is_number(at - 2)
+            if self._is_sign(at - 1) or before.plays("contrast", "further") or joins:
                 break
             at -= 1
         return at
@@ -92,34 +90,41 @@ class Asides:
     def _bound(self, place: int) -> tuple[str, int, int]:
         """How words around the number at `place` bound it, and the first and last mark of all of it; "": not at all."""
         first = place
-        while (
-            first > 0 and place - first < 4 and self.marks[first - 1].plays("article", "filler", "about", "than", "exactly", "list")
-        ):
-            if any(self.marks[first - 1].plays("to", way, f"{way}_range") for way in WAYS):
+        while first > 0 and place - first < 4 and self.marks[first - 1].plays(*_AROUND):
+            if self.marks[first - 1].plays("to", *WAYS, *(f"{way}_range" for way in WAYS)):
                 break
             first -= 1
         before = self.marks[first - 1] if first else None
-        if before is not None:
-            way = before.compare[1] if before.compare is not None else None
-            way = way or next((way for way in WAYS if before.plays(way, f"{way}_range")), "")
-            if way:
-                return way, first - 1, place
-            if before.plays("between"):
-                joined = self._is_number(place + 2) and self.marks[place + 1].plays("and", "to")
-                return "between", first - 1, place + 2 * joined
-            if before.plays("to") and self._is_number(first - 2):
-                return "between", first - 2, place
+        way = self._way(before) if before is not None else ""
+        if way:
+            return way, first - 1, place
+        span = self._span(place, first)
+        if span is not None:
+            return "between", *span
         after = self.marks[place + 1] if place + 1 < len(self.marks) else None
-        if before is not None and before.plays("and") and self._is_number(first - 2) and self.marks[first - 3 : first - 2]:
-            if self.marks[first - 3].plays("between"):
-                return "between", first - 3, place
+        if after is not None and not after.plays("to") and self.keys[after.first] != "on":
+            way = next((way for way in WAYS if after.plays(f"{way}_after")), "")
+        return way, place, place + bool(way)
+
+    def _way(self, mark: Mark) -> str:
+        """How a mark bounds what follows it; "": not at all."""
+        if mark.compare is not None:
+            return mark.compare[1]
+        return next((way for way in WAYS if mark.plays(way, f"{way}_range")), "")
+
+    def _span(self, place: int, first: int) -> tuple[int, int] | None:
+        """The first and last mark of "between 10 and 20" or "10 to 20", where a number is one of its ends."""
+        before = self.marks[first - 1] if first else None
         second = place + 2 + (place + 2 < len(self.marks) and self.marks[place + 2].plays("article", "attribute"))
-        if after is not None and after.plays("to") and self._is_number(second):
-            return "between", place, second
-        if after is not None and after.plays(*_BEHIND) and self.keys[after.first] not in ("on", "to") and not after.plays("to"):
-            ways = {"since_after": "since", "until_after": "until", "before_after": "before", "after_after": "after"}
-            return next(way for role, way in ways.items() if after.plays(role)), place, place + 1
-        return "", place, place
+        joins = self._is_number(second) and self.marks[place + 1].plays("to", "and")
+        if before is not None and before.plays("between"):
+            return first - 1, second if joins else place
+        if before is not None and before.plays("to") and self._is_number(first - 2):
+            return first - 2, place
+        opened = first > 2 and self.marks[first - 3].plays("between")
+        if before is not None and before.plays("and") and self._is_number(first - 2) and opened:
+            return first - 3, place
+        return (place, second) if joins and self.marks[place + 1].plays("to") else None
 
     def _ends(self, place: int) -> bool:
         """Whether nothing that a number could count, or be a number of, stands at `place`."""
@@ -147,8 +152,9 @@ class Asides:
                 self.marks[place] = replace(self.marks[place], roles=("filler",), attribute=None, low=None, high=None, compare=None)
 
     def _marks_of(self, first: int, last: int) -> Iterator[int]:
-        for place, mark in enumerate(self.marks):
-            if mark.roles and mark.first < last and mark.last > first:
-                yield place
-            elif mark.first >= last:
+        """Places of the marks that hold one of the tokens [first, last)."""
+        for place in range(bisect_right(self.marks, first, key=lambda mark: mark.last), len(self.marks)):
+            if self.marks[place].first >= last:
                 return
+            if self.marks[place].roles:
+                yield place

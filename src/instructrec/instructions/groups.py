@@ -223,7 +223,7 @@ def _behind(reads: Sequence[Read], at: int, groups: Sequence[Group]) -> list[int
 
 
 def _is_mixed(reads: Sequence[Read], index: int, at: int) -> bool:
-    """Whether a value ends a list of kinds, and an amount behind it counts them all: "a mix of comedies and dramas, at most six"."""
+    """Whether a value ends a list of kinds that an amount behind it counts: "a mix of comedies and dramas, at most six"."""
     if reads[index].joint != "and" or reads[index].comma:
         return False
     kinds = {ref.attribute for ref in reads[index].mark.refs}

@@ -9,6 +9,7 @@ from typing import Literal
 from instructrec.core import Instruction
 from instructrec.instructions.agreement import Reader, agree
 from instructrec.instructions.assembly import Sorted, sort_reads
+from instructrec.instructions.bare import read_sums
 from instructrec.instructions.barred import bar
 from instructrec.instructions.comparisons import ComparisonReader
 from instructrec.instructions.context import in_context
@@ -24,7 +25,6 @@ from instructrec.instructions.quotas import read_quotas
 from instructrec.instructions.ranges import RangeReader
 from instructrec.instructions.reads import Polarity, Read
 from instructrec.instructions.settling import settle
-from instructrec.instructions.spending import read_sums
 from instructrec.instructions.stories import without_stories
 from instructrec.instructions.tokens import Token, clean, foreign_script_share, han_share, tokenize
 from instructrec.instructions.vocabulary import Vocabulary
