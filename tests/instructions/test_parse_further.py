@@ -49,7 +49,7 @@ def test_the_wish_reads_naturally(text, wish):
 LEFT = [
     ("something like Blue Meridian", ("Blue Meridian",)),
     ("something newer", ("newer",)),
-    ("films longer than 2 hours", ("2 hours",)),
+    ("films of 2 hours", ("2 hours",)),
     ("for my 3 cats", ("3", "cats")),
     ("at least three zorglies", ("at least three zorglies",)),
     ("show only item 7", ("7",)),

@@ -27,7 +27,7 @@ FILM_WORDS = [
     ("something for two people", []),
     ("for my 3 kids, animation", ["genre: Animation"]),
     ("a 2-hour drama", ["genre: Drama"]),
-    ("over two hours", []),
+    ("over two hours", ["runtime >= 121"]),
     # quotas
     ("at least three comedies", ["at least 3: genre: Comedy"]),
     ("at most two from before 1980", ["at most 2: year <= 1979"]),

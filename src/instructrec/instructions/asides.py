@@ -5,10 +5,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import NamedTuple
 
 from instructrec.instructions.bounds import WAYS
-from instructrec.instructions.lexicon import Lexicon
+from instructrec.instructions.lexicon import Lexicon, lexicon
 from instructrec.instructions.marks import Mark
 from instructrec.instructions.tokens import Token
 from instructrec.instructions.vocabulary import Vocabulary
@@ -16,7 +17,6 @@ from instructrec.instructions.vocabulary import Vocabulary
 NUMERIC = ("number", "count", "year")
 LONGEST_CLAUSE = 16
 """Marks of one clause that are looked at; keeps the reading linear."""
-_LONGEST_PHRASE = 6
 _AROUND = ("article", "filler", "about", "than", "exactly", "list")
 """What may stand between a number and the word that bounds it."""
 _COUNTABLE = (
@@ -42,18 +42,30 @@ class Asides:
         self.vocabulary = vocabulary
         self.lexicon = lexicon
         self.keys = tuple(token.key for token in tokens)
+        self.asides = self._found()
+        self._places = sorted(self.asides)
+
+    def _found(self) -> dict[int, list[Aside]]:
+        """All phrases beside numbers by their first token, the longest first."""
+        heads, sums = _heads(self.lexicon.language), self.lexicon.sums
+        found: dict[int, list[Aside]] = {}
+        for first, key in enumerate(self.keys):
+            reach = heads.get(key, 0)
+            for last in range(min(first + reach, len(self.keys)), first, -1):
+                if (roles := sums.get(self.keys[first:last])) is not None:
+                    found.setdefault(first, []).append(Aside(roles, first, last))
+        return found
 
     def _aside(self, first: int, *roles: str) -> Aside | None:
         """The longest phrase that begins with a token and does one of these things."""
-        for last in range(min(first + _LONGEST_PHRASE, len(self.keys)), first, -1):
-            found = self.lexicon.sums.get(self.keys[first:last], ())
-            if any(role in found for role in roles):
-                return Aside(found, first, last)
-        return None
+        return next((aside for aside in self.asides.get(first, ()) if any(role in aside.roles for role in roles)), None)
 
     def _within(self, first: int, last: int, *roles: str) -> Aside | None:
         """The last such phrase of the tokens [first, last)."""
-        for place in range(last - 1, first - 1, -1):
+        for at in range(bisect_right(self._places, last - 1) - 1, -1, -1):
+            place = self._places[at]
+            if place < first:
+                return None
             found = self._aside(place, *roles)
             if found is not None and found.last <= last:
                 longer = self._aside(place - 1, *roles) if place > first else None
@@ -139,10 +151,8 @@ class Asides:
 
     def _hand_back(self, first: int, last: int) -> None:
         """Take the marks from `first` to `last` for words nobody knows."""
-        whole = replace(
-            self.marks[first], roles=("unknown", "handed_back"), last=self.marks[last].last, refs=(), attribute=None, low=None, high=None,
-            compare=None,
-        )  # fmt: skip
+        begins, ends = self.marks[first].first, self.marks[last].last
+        whole = Mark(("unknown", "handed_back"), begins, ends)
         self.marks[first : last + 1] = [whole, *[replace(whole, roles=())] * (last - first)]
 
     def _fill(self, first: int, last: int, *, keep: tuple[str, ...] = ()) -> None:
@@ -158,3 +168,13 @@ class Asides:
                 return
             if self.marks[place].roles:
                 yield place
+
+
+@cache
+def _heads(language: str) -> dict[str, int]:
+    """First words of the phrases beside numbers, with the words of the longest one."""
+    found: dict[str, int] = {}
+    known = lexicon(language)
+    for phrase in known.sums if known is not None else ():
+        found[phrase[0]] = max(found.get(phrase[0], 0), len(phrase))
+    return found

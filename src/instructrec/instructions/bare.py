@@ -20,7 +20,7 @@ from instructrec.instructions.vocabulary import Vocabulary
 _FEW = 10
 """A number up to this one, that nothing says to be money, may count items."""
 _SURE = ("spend", "purse", "left", "buys")
-_LIKELY = ("reach", "ceiling", "cost")
+_LIKELY = ("reach", "ceiling", "cost", "owned")
 _LEADING = ("noun", "filler", "firm", "quality", "conditional", "in_case")
 _NEAR = 6
 
@@ -64,8 +64,10 @@ class BareReader(SpendingReader):
     def _again(self, place: int) -> bool:
         """Whether a number only says another one again that was a sum: it takes its place, or is handed back."""
         mark, earlier = self.marks[place], self._last
+        if earlier is None:
+            return False
         way, first, last = self._bound(place)
-        if earlier is None or mark.attribute not in (None, self.price) or (mark.attribute is None and not self._ends(last + 1)):
+        if mark.attribute not in (None, self.price) or (mark.attribute is None and not self._ends(last + 1)):
             return False
         between = self.marks[earlier[0] + 1 : first]
         if any(near.plays("value", "noun", "attribute", "and", "title") for near in between) or self._names_other(place, None):
@@ -94,15 +96,26 @@ class BareReader(SpendingReader):
     def _bare(self, place: int) -> None:
         """A number that nothing calls money."""
         mark = self.marks[place]
-        way, first, last = self._bound(place)
-        frame = self._bought(place) or self._frame(place)
-        if mark.plays("year", "vague") or self._names_other(place, frame) or self._is_second(place):
+        if mark.plays("year", "vague"):
             return
-        if way == "between" and self.marks[last].attribute is not None:
-            return  # "20-30 dollars"
+        way, first, last = self._bound(place)
+        frame = (self._bought(place) or self._frame(place)) if self.asides else None
+        if (frame is None and self.price is None and way != "between") or self._names_other(place, frame) or self._is_second(place):
+            return
+        ends = (self.marks[last], self.marks[first], *self.marks[first + 1 : first + 2])
+        if way == "between" and any(end.attribute is not None or end.plays("year", "decade") for end in ends):
+            return  # "20-30 dollars", "1980-95"
         behind = frame is not None and frame.first >= mark.last
-        if behind or self._ends(last + 1) or self._total(last) is not None:
+        if frame is not None and not behind and self._lists(frame):
+            frame = None  # "limit it to 12"
+        sure = frame is not None and bool(set(_SURE).intersection(frame.roles))
+        enough = sure and any(after.plays("enough") for after in self.marks[last + 1 : last + 2])  # "paying 20 is fine"
+        if behind or enough or self._ends(last + 1) or self._total(last) is not None:
             self._judge(place, frame)
+
+    def _lists(self, frame: Aside) -> bool:
+        """Whether its words are part of words that ask for a list of some length."""
+        return any(self.marks[at].plays("list") for at in self._marks_of(frame.first, frame.last))
 
     def _judge(self, place: int, frame: Aside | None) -> None:
         """Whether it is a sum for what is said of it, and else for how it is bounded."""

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from instructrec.core import Quota
 from instructrec.instructions.reads import Read
+from instructrec.instructions.vocabulary import Vocabulary
 from instructrec.tables import Limit
 
 _NEAR = 8
 
 
-def bar(reads: Sequence[Read]) -> tuple[list[Read], list[tuple[Quota, tuple[int, int]]]]:
+def bar(reads: Sequence[Read], vocabulary: Vocabulary) -> tuple[list[Read], list[tuple[Quota, tuple[int, int]]]]:
     """The reads, with such ranges used up, and the quotas that keep them out, each with its first and last read."""
     out, quotas = list(reads), list[tuple[Quota, tuple[int, int]]]()
     for index, read in enumerate(reads):
@@ -20,6 +21,8 @@ def bar(reads: Sequence[Read]) -> tuple[list[Read], list[tuple[Quota, tuple[int,
         both = mark.low is not None and mark.high is not None
         if not mark.plays("range") or read.polarity != "exclude" or not both or _is_part(reads, index):
             continue
+        if mark.low == mark.high and not vocabulary.is_integral(mark.attribute or ""):
+            continue  # nobody means one price and none beside it
         limit = Limit(attribute=mark.attribute or "", operator="range", low=mark.low, high=mark.high)
         quotas.append((Quota(limits=(limit,), at_least=0, at_most=0), (index, index)))
         out[index] = replace(read, polarity="counted", trigger=None)

@@ -219,7 +219,7 @@ def _behind(reads: Sequence[Read], at: int, groups: Sequence[Group]) -> list[int
             break
         found.insert(0, index)
         joint = read.joint if read.joint in ("adjacent", "or") else ""
-    return [] if found and "asked" in reads[at].mark.roles and _is_mixed(reads, found[0], at) else found
+    return [] if found and _is_mixed(reads, found[0], at) else found
 
 
 def _is_mixed(reads: Sequence[Read], index: int, at: int) -> bool:

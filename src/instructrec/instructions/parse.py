@@ -112,7 +112,7 @@ def parse(text: str, catalog: Catalog, *, language: str = "en", n: int = 10, lm:
 
 def _assembled(reading: Reading, text: str, left_over: tuple[str, ...], vocabulary: Vocabulary, n: int) -> Instruction:
     counted = read_quotas(reading.reads, vocabulary, n=n)
-    kept, barred = bar(counted.reads)
+    kept, barred = bar(counted.reads, vocabulary)
     reading = replace(reading, reads=tuple(kept))
     found = sort_reads(reading.reads, vocabulary)
     settled = settle(

@@ -149,8 +149,7 @@ def _sum_or_first(groups: Sequence[Group], reads: Sequence[Read], n: int) -> tup
         return None, {group.at for group in groups if group.roles[1] == "few" and not group.is_quota}
     first = plain[0]
     counted = [group for group in plain if group.roles[1] != "few"]
-    parts = [group for group in groups if group is not first and group.is_plain and group.body]
-    parts = [group for group in parts if not group.is_quota or ("vague" in group.roles and _shares_kind(group, first, reads))]
+    parts = [group for group in groups if group is not first and group.is_plain and group.body and _is_apart(group, first, reads)]
     if "noun" in first.roles and parts and (parts[0].joint != "and" or parts[0].comma):
         whole = True
     else:
@@ -185,8 +184,10 @@ def _is_part(group: Group, first: Group, reads: Sequence[Read]) -> bool:
     )
 
 
-def _shares_kind(group: Group, first: Group, reads: Sequence[Read]) -> bool:
-    """Whether both are of values of one attribute: "a dozen comedies, a couple of dramas"."""
+def _is_apart(group: Group, first: Group, reads: Sequence[Read]) -> bool:
+    """Whether it is no quota yet, or a vague one of another value of the attribute: "a dozen comedies, a couple of dramas"."""
+    if not group.is_quota or not {"vague", "few"}.intersection(group.roles):
+        return not group.is_quota
     kinds = [{ref.attribute for index in one.body for ref in reads[index].mark.refs} for one in (group, first)]
     return bool(kinds[0] & kinds[1])
 

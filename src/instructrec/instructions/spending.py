@@ -16,6 +16,8 @@ _TURNED = {"after": "until", "since": "before", "before": "since"}
 """What is left of the numbers that one does not want to reach: not more than 20 is up to 20."""
 _FRAMES = ("spend", "reach", "cost", "owned", "purse", "ceiling", "spent")
 _BETWEEN = ("filler", "article", "about", "exactly", "alone", "list", "aged", "including")
+_OWN = ("value", "title", "open", "range", "of_them", "people")
+"""What a refusal is of, where it stands before a sum."""
 _NEAR = 6
 
 
@@ -79,7 +81,7 @@ class SpendingReader(Asides):
     def _priced(self, place: int, way: str, first: int, frame: Aside | None) -> None:
         """A sum that nobody says to have, or that something costs."""
         attribute = self.marks[place].attribute or ""
-        refused = self._refusal(place, frame) if frame is not None else None
+        refused = self._refusal(place, frame) if frame is not None else self._denial(place, way, first)
         below = self._within(self.marks[max(0, place - 1)].first, self.marks[place].first, "below")
         if refused is not None:
             self._refused(place, way, first, refused)
@@ -95,7 +97,8 @@ class SpendingReader(Asides):
             self._refused(place, way, first, refused)
         elif not way and not self._about(place):
             self.marks[place] = self._range(place, "until", self.marks[place].attribute or "")
-        self._fill(frame.first, frame.last, keep=("range", "compare", "value", *WAYS, *NUMERIC))
+        bounds = ("compare", *WAYS) if way else ()
+        self._fill(frame.first, frame.last, keep=("range", "value", *bounds, *NUMERIC))
         self._unlist(place)
 
     def _is_ceiling(self, place: int, frame: Aside | None) -> bool:
@@ -130,6 +133,16 @@ class SpendingReader(Asides):
         inside = bound < place and said.first <= self.marks[first].first and said.first <= frame.first < said.last
         return None if inside or any(mark.plays("value", "title") for mark in between) else first
 
+    def _denial(self, place: int, way: str, first: int) -> int | None:
+        """The mark that says one can't, which refuses nothing by itself: "can't sit through more than two hours"."""
+        start = self._start(place)
+        found = self._within(self.marks[start].first, self.marks[first].first, "unable") if way in _TURNED else None
+        if found is None or found.last <= self.marks[first].first - _NEAR:
+            return None
+        denied = next(self._marks_of(found.first, found.last), start)
+        between = self.marks[denied:first]
+        return None if any(mark.plays(*_OWN, *WAYS, *NUMERIC) for mark in between) else denied
+
     def _refused(self, place: int, way: str, first: int, refused: int) -> None:
         """Turn a bound that is refused, and let nothing behind it be refused with it."""
         attribute = self.marks[place].attribute or ""
@@ -154,7 +167,12 @@ class SpendingReader(Asides):
         if owned and not way and frame is not None and self._refusal(place, frame) is None:
             self.marks[place] = self._range(place, "until", mark.attribute or "")
             self._fill(frame.first, frame.last)
-        elif not way and not self._about(place) and not exact:
+        elif way:
+            first = self._bound(place)[1]
+            refused = self._refusal(place, frame) if owned and frame is not None else self._denial(place, way, first)
+            if refused is not None:
+                self._refused(place, way, first, refused)
+        elif not self._about(place) and not exact:
             self._hand_back(place, place)
 
     def _trim(self, place: int) -> None:

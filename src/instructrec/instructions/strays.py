@@ -27,7 +27,15 @@ class StrayReader(Asides):
             if not self._is_number(place):
                 continue
             self._explained(place)
-            for rule in (self._at_clock, self._of_person, self._nearby, self._cut_off, self._wavering):
+            for rule in (
+                self._at_clock,
+                self._of_person,
+                self._of_ages,
+                self._reduced,
+                self._nearby,
+                self._cut_off,
+                self._wavering,
+            ):
                 if self._is_number(place):
                     rule(place)
         return [mark for mark in self.marks if mark.roles]
@@ -35,12 +43,14 @@ class StrayReader(Asides):
     def _alike(self, place: int) -> None:
         """What the items should have in common, or not, is no condition of one of them: "none from the same decade"."""
         first = end = place
-        while first > 0 and self.marks[first - 1].plays("article", "from", "negation", "any_other") and place - first < _NEAR:
+        while (
+            first > 0 and self.marks[first - 1].plays("article", "from", "negation", "any_other", "until") and place - first < _NEAR
+        ):
             first -= 1
         while end + 1 < len(self.marks) and self.marks[end + 1].plays("filler", "attribute", "noun", "unit") and end - place < 2:
             end += 1
         ends = end + 1 == len(self.marks) or self.marks[end + 1].plays("sign", "and", "contrast")
-        leads = any(self.marks[at].plays("from", "negation") for at in range(first, place))
+        leads = any(self.marks[at].plays("from", "negation", "until") for at in range(first, place))
         if ends and end > place and leads and not any(self.marks[at].is_content for at in range(first, place)):
             self._hand_back(first, end)
 
@@ -48,9 +58,11 @@ class StrayReader(Asides):
         """A time of day: "tonight at 8", "8 pm"."""
         mark = self.marks[place]
         daytime = self._aside(mark.last, "daytime")
-        start = self._start(place)
-        named = any(near.plays("attribute") for near in (*self.marks[start:place], *self.marks[place + 1 : place + 2]))
         alone = place > 0 and self.marks[place - 1].last - self.marks[place - 1].first == 1 and self.keys[mark.first - 1] == "at"
+        if daytime is None and not alone:
+            return
+        start = self._start(place)
+        named = any(near.plays("attribute", "cap") for near in (*self.marks[start:place], *self.marks[place + 1 : place + 2]))
         if daytime is not None and (mark.low or 0) <= _LAST_HOUR:
             self._hand_back(place, max(self._marks_of(daytime.first, daytime.last)))
         elif alone and not named and mark.attribute is None and (mark.low or 0) <= _LAST_HOUR and mark.plays("number", "count"):
@@ -68,6 +80,21 @@ class StrayReader(Asides):
         if (owned and after is not None and after.plays("unknown", "known")) or (pointed and happened):
             self._hand_back(place, place)
 
+    def _of_ages(self, place: int) -> None:
+        """How old several are, or how late it is: "the kids are 8 and 10", "it's 9 already"."""
+        mark = self.marks[place]
+        told = place > 0 and self.marks[place - 1].plays("aged") and mark.attribute is None and not mark.plays("year")
+        if told and self._is_number(place + 2) and self.marks[place + 1].plays("and") and self._ends(place + 3):
+            self._hand_back(place, place + 2)
+        elif mark.first > 0 and self.keys[mark.first - 1] == "its" and self._aside(mark.last, "already") is not None:
+            self._hand_back(place, place)
+
+    def _reduced(self, place: int) -> None:
+        """Percents that something costs less: "20% off"."""
+        percent = place + 2 < len(self.marks) and self.marks[place + 1].plays("percent")
+        if percent and self.keys[self.marks[place + 2].first] in ("off", "discount"):
+            self._hand_back(place, place + 2)
+
     def _nearby(self, place: int) -> None:
         """A number whose neighbours would do as well, which no bound says: "from 1980, or a bit earlier"."""
         at = self.marks[place].last
@@ -82,9 +109,8 @@ class StrayReader(Asides):
     def _cut_off(self, place: int) -> None:
         """A year that is "the cutoff" for something old or new, when it goes without saying on which side."""
         mark = self.marks[place]
-        found = self._aside(mark.last, "cutoff")
-        aging = self._within(self._sentence(place), mark.first, "aging")
-        if mark.plays("year") and found is not None and aging is not None:
+        found = self._aside(mark.last, "cutoff") if mark.plays("year") else None
+        if found is not None and self._within(self._sentence(place), mark.first, "aging") is not None:
             self._hand_back(place, max(self._marks_of(found.first, found.last)))
 
     def _wavering(self, place: int) -> None:
@@ -102,9 +128,11 @@ class StrayReader(Asides):
 
     def _explained(self, place: int) -> None:
         """A bound that only says what was called too old or too new is refused with it: "nothing too old, say before 1970"."""
+        if not self.marks[place].plays("year") or not self.asides:
+            return
         way, first, _ = self._bound(place)
         namely = self._within(self._sentence(place), self.marks[first].first, "namely")
-        if not self.marks[place].plays("year") or namely is None or namely.last != self.marks[first].first or first == place:
+        if namely is None or namely.last != self.marks[first].first or first == place:
             return
         said = max(self._marks_of(namely.first, namely.last))
         graded = [at for at in range(max(0, said - 4), said) if self.marks[at].plays("too_low", "too_high")]

@@ -73,7 +73,7 @@ class SumReader:
 
     def _time(self, place: int) -> tuple[Mark, int] | None:
         """A length of time in minutes and hours."""
-        found = self._minutes(place) if self.length is not None else None
+        found = (self._first(place) or self._minutes(place)) if self.length is not None else None
         if found is None:
             return None
         minutes, end = found
@@ -85,6 +85,19 @@ class SumReader:
         if minutes > _WIDEST * self.longest or pointed:
             return replace(mark, roles=("unknown", "handed_back"), attribute=None, low=None, high=None), end
         return mark, end
+
+    def _first(self, place: int) -> tuple[float, int] | None:
+        """A number whose unit stands behind the next one: "one to two hours", "90-120 min"."""
+        one = self._word(place) in ("one", "an", "a")
+        joined = place + 1 < len(self.marks) and self.marks[place + 1].plays("to", "and", "or")
+        if not joined or not (one or self._is_number(place)) or not self._is_number(place + 2):
+            return None
+        found, second = self._minutes(place + 2), self.marks[place + 2].low
+        if found is None or not second:
+            return None
+        unit = 60.0 if found[0] >= 60 * second else 1.0
+        low = 1.0 if one else self.marks[place].low or 0.0
+        return (unit * low, place + 1) if low < second else None
 
     def _minutes(self, place: int) -> tuple[float, int] | None:
         clock = _CLOCK.fullmatch(self._word(place))
@@ -118,7 +131,9 @@ class SumReader:
         if whole is None:
             return None
         at, half = place + 1, 0.0
-        if self._half(at, joined=True):
+        if [self._word(index) for index in range(at, at + 3)] == ["1", "/", "2"]:
+            at, half = at + 3, 0.5
+        elif self._half(at, joined=True):
             at, half = at + 2, 0.5
         if not self._plays(at, "hour"):
             return None

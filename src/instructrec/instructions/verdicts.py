@@ -17,6 +17,9 @@ _JUDGED = {
 _WAY_BEHIND = {(True, False): "since", (False, False): "until", (False, True): "exactly", (True, True): "exactly"}
 """The bound that words behind set, by whether they say "or more", or "exactly"."""
 
+_MOST_LED_IN = 20
+"""A greater number behind an unknown word rather belongs to it."""
+
 
 class NumberFrames(Frames):
     """Finds the bound that belongs to a number, and makes a range or an amount of both."""
@@ -263,5 +266,7 @@ class NumberFrames(Frames):
 
     def _led_in(self, place: int) -> None:
         """An unknown word that leads from one condition to the next counts nothing: "furthermore two comedies"."""
+        if place and (self.marks[place].low or 0) > _MOST_LED_IN:
+            return  # "SPF 50"
         if place and self.marks[place - 1].roles == ("unknown",) and (place == 1 or self.marks[place - 2].plays("sign", "and")):
             self.marks[place - 1] = replace(self.marks[place - 1], roles=("unknown", "leading"))
