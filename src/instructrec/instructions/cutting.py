@@ -36,8 +36,13 @@ class PhraseCutter:
             return False
         if _LIMITS.intersection(self.lexicon.strong.get(self.keys[end - 1 : end], ())) and self.tokens[end].is_word:
             lead = [number(key) is not None for key in self.keys[end : end + 3]]  # "and before the year 1990"
-            return any(lead) and all(key in self.lexicon.words for key in self.keys[end : end + lead.index(True)])
+            return True in lead and all(self._leads(key) for key in self.keys[end : end + lead.index(True)])
         return self.keys[end][:1].isdigit() or "than" in self.lexicon.strong.get(self.keys[end : end + 1], ())
+
+    def _leads(self, word: str) -> bool:
+        """Whether a word may stand between a bound and its number; another bound, or a "from", begins another condition."""
+        roles = (_LIMITS | {"from"}).intersection(self.lexicon.strong.get((word,), ()))
+        return word in self.lexicon.words and (not roles or (self.lexicon.stem(word),) in self.vocabulary.attributes)
 
     def _corrects_into(self, start: int, end: int) -> bool:
         """Whether the "no" that ends a phrase belongs to what follows ("actually no horror", "and no more horror")."""

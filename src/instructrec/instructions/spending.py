@@ -141,7 +141,8 @@ class SpendingReader(Asides):
             return None
         denied = next(self._marks_of(found.first, found.last), start)
         between = self.marks[denied:first]
-        return None if any(mark.plays(*_OWN, *WAYS, *NUMERIC) for mark in between) else denied
+        counted = any(mark.plays(*_OWN, *NUMERIC) for mark in between)
+        return None if counted or self.marks[denied].plays(*WAYS) else denied
 
     def _refused(self, place: int, way: str, first: int, refused: int) -> None:
         """Turn a bound that is refused, and let nothing behind it be refused with it."""
