@@ -103,6 +103,7 @@ def _leftover(reads: Sequence[Read]) -> list[int]:
         or (read.mark.plays("fresh", "familiar") and read.polarity == "open")
         if (read.mark.plays(*strange) and not (read.soft and read.mark.plays("amount")))
         or read.polarity in ("unclear", "open")
+        or (read.soft and read.mark.plays("range") and read.mark.plays("negated"))  # no wish can hold a "not"
         or (read.polarity == "exclude" and not read.mark.plays("value", "range", "title"))
     ]
 

@@ -187,6 +187,9 @@ class BareReader(SpendingReader):
                 self._as_sum(place)
             return
         strict = way in ("before", "after")
+        if way == "since" and self.keys[self.marks[last].first] == "+" or self._is_named(place):
+            self._hand_back(first, last)  # "sunscreen 50+", "SPF 30 or higher"
+            return
         counted = before is not None and before.plays("value") and low > _FEW
         sure = costly or (strict and (single or counted or before is None or before.plays(*_LEADING)))
         named = before is not None or self._for_one(last)
@@ -194,6 +197,11 @@ class BareReader(SpendingReader):
             self._as_sum(place)
         elif low > _FEW:
             self._hand_back(first, last)  # "max 20", "lipsticks, 20 max": so many, or a price
+
+    def _is_named(self, place: int) -> bool:
+        """Whether an unknown name stands right before it, of which it is a part: "SPF 30"."""
+        before = self.marks[place - 1] if place else None
+        return before is not None and before.plays("unknown") and self.tokens[before.first].text[:1].isupper()
 
     def _asked_for(self, first: int) -> bool:
         """Whether the words before ask for so many things: "give me 20 to 30"."""

@@ -18,6 +18,7 @@ _FRAMES = ("spend", "reach", "cost", "owned", "purse", "ceiling", "spent")
 _BETWEEN = ("filler", "article", "about", "exactly", "alone", "list", "aged", "including")
 _OWN = ("value", "title", "open", "range", "of_them", "people")
 """What a refusal is of, where it stands before a sum."""
+_JUDGING = ("too_high", "too_low", "before_after", "after_after")
 _NEAR = 6
 
 
@@ -41,7 +42,9 @@ class SpendingReader(Asides):
         if found is None or inside is not None:
             return inside or found
         between = [at for at in range(start, place) if self.marks[at].first >= found.last and at < first]
-        near = all(self.marks[at].plays(*_BETWEEN) or self._is_colon(at) for at in between)
+        of_one = "purse" in found.roles and bool(between) and self.keys[self.marks[between[0]].first] in ("for", "on")
+        passed = (*_BETWEEN, "value") if of_one else _BETWEEN  # "my budget for a lipstick is 15"
+        near = all(self.marks[at].plays(*passed) or self._is_colon(at) for at in between)
         loose = {"spend", "spent", "cost"}.intersection(found.roles) and len(between) <= _NEAR
         return found if near or loose else None
 
@@ -95,7 +98,8 @@ class SpendingReader(Asides):
         refused = self._refusal(place, frame)
         if refused is not None:
             self._refused(place, way, first, refused)
-        elif not way and not self._about(place):
+        elif not way:
+            self._about(place)
             self.marks[place] = self._range(place, "until", self.marks[place].attribute or "")
         bounds = ("compare", *WAYS) if way else ()
         self._fill(frame.first, frame.last, keep=("range", "value", *bounds, *NUMERIC))
@@ -108,6 +112,8 @@ class SpendingReader(Asides):
         exact = any(mark.plays("exactly", "about", "alone", "between") or mark.attribute == self.price for mark in near)
         exact = exact or frame is not None or any(mark.attribute == self.price for mark in self.marks[place + 1 : place + 2])
         after = self.marks[place + 1] if place + 1 < len(self.marks) else None
+        if any(mark.plays(*_JUDGING) for mark in self.marks[place + 1 : place + 1 + _NEAR]):
+            return False  # "$60 for a perfume is too much"
         return not exact and not (after is not None and after.plays("about_after", "exact_after", "to", "and"))
 
     def _is_asked(self, place: int) -> bool:
