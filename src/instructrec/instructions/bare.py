@@ -100,7 +100,11 @@ class BareReader(SpendingReader):
             return
         way, first, last = self._bound(place)
         frame = (self._bought(place) or self._frame(place)) if self.asides else None
-        if (frame is None and self.price is None and way != "between") or self._names_other(place, frame) or self._is_second(place):
+        if (
+            (frame is None and self.price is None and way not in ("between", "before", "after"))
+            or self._names_other(place, frame)
+            or self._is_second(place)
+        ):
             return
         ends = (self.marks[last], self.marks[first], *self.marks[first + 1 : first + 2])
         if way == "between" and any(end.attribute is not None or end.plays("year", "decade") for end in ends):
@@ -134,8 +138,15 @@ class BareReader(SpendingReader):
             self._hand_back(first, last)
         elif fits:
             self._bounded(place, way, first, last)
-        elif way == "between" and low > _FEW and not self._asked_for(first):
-            self._hand_back(first, last)  # "85-92"
+        elif low > _FEW and not self._asked_for(first) and (way == "between" or self._priceless(place, way, first)):
+            self._hand_back(first, last)  # "85-92", "a shampoo under 20" where nothing has a price
+
+    def _priceless(self, place: int, way: str, first: int) -> bool:
+        """Whether a bound behind one thing speaks of no number that the catalog has, and does not count."""
+        before = self.marks[first - 1] if first else None
+        single = before is not None and before.plays("value") and not before.plural
+        fewer = "fewer" in self.keys[self.marks[first].first : self.marks[place].first]
+        return self.price is None and way in ("before", "after") and single and not fewer and not self._counted_before(place)
 
     def _sums_up(self, place: int, last: int) -> bool:
         """Whether it is what several things should be together; the words that say so are used up."""
