@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
-
-import numpy as np
 
 from instructrec.instructions.asides import Aside
 from instructrec.instructions.lexicon import Lexicon
@@ -30,19 +27,12 @@ class BareReader(SpendingReader):
 
     def __init__(self, marks: Sequence[Mark], tokens: Sequence[Token], vocabulary: Vocabulary, lexicon: Lexicon) -> None:
         super().__init__(marks, tokens, vocabulary, lexicon)
-        self.least, self.other = self._likely()
+        self.least = vocabulary.span(self.price)[0] - 1
+        """A lower number is no price; one up to `other` may rather be a rating, one from `shortest` on a length."""
+        self.other = vocabulary.span(vocabulary.kinds.get("rating"))[1] + 0.5
+        self.shortest = max(vocabulary.span(self.length)[0], _FEW)
         self._last: tuple[int, str] | None = None
         """The sum or number without a meaning that was met last, and how it is bounded."""
-
-    def _likely(self) -> tuple[float, float]:
-        """The lowest price, and the highest number that may rather be a rating."""
-        known = self.vocabulary.catalog.quantities
-        prices = known[self.price] if self.price is not None else np.empty(0)
-        rating = self.vocabulary.kinds.get("rating")
-        rated = known[rating] if rating is not None else np.empty(0)
-        low = float(np.nanmin(prices)) if np.isfinite(prices).any() else math.inf
-        high = float(np.nanmax(rated)) if np.isfinite(rated).any() else 0.0
-        return low // 1, high // -1 * -1
 
     def read(self) -> list[Mark]:
         """The marks, with each sum that can be spent as a range."""
@@ -100,11 +90,7 @@ class BareReader(SpendingReader):
             return
         way, first, last = self._bound(place)
         frame = (self._bought(place) or self._frame(place)) if self.asides else None
-        if (
-            (frame is None and self.price is None and way not in ("between", "before", "after"))
-            or self._names_other(place, frame)
-            or self._is_second(place)
-        ):
+        if (frame is None and self.price is None and not way) or self._names_other(place, frame) or self._is_second(place):
             return
         ends = (self.marks[last], self.marks[first], *self.marks[first + 1 : first + 2])
         if way == "between" and any(end.attribute is not None or end.plays("year", "decade") for end in ends):
@@ -125,7 +111,7 @@ class BareReader(SpendingReader):
         """Whether it is a sum for what is said of it, and else for how it is bounded."""
         way, first, last = self._bound(place)
         low = self.marks[place].low or 0.0
-        fits = self.least <= low and low > self.other
+        fits = self.least < low and low > self.other
         likely = frame is not None and bool(set(_LIKELY).intersection(frame.roles))
         if frame is not None and set(_SURE).intersection(frame.roles):
             if self.price is None:
@@ -138,8 +124,13 @@ class BareReader(SpendingReader):
             self._hand_back(first, last)
         elif fits:
             self._bounded(place, way, first, last)
-        elif low > _FEW and not self._asked_for(first) and (way == "between" or self._priceless(place, way, first)):
-            self._hand_back(first, last)  # "85-92", "a shampoo under 20" where nothing has a price
+        elif low > _FEW and not self._asked_for(first) and self._is_nothing(place, way, first):
+            self._hand_back(first, last)  # "85-92", "a shampoo under 20" where nothing has a price, "not over 90"
+
+    def _is_nothing(self, place: int, way: str, first: int) -> bool:
+        """Whether a number that is no price neither counts nor surely bounds anything."""
+        low = self.marks[place].low or 0.0
+        return way == "between" or (bool(way) and low >= self.shortest) or self._priceless(place, way, first)
 
     def _priceless(self, place: int, way: str, first: int) -> bool:
         """Whether a bound behind one thing speaks of no number that the catalog has, and does not count."""

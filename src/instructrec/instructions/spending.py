@@ -179,8 +179,16 @@ class SpendingReader(Asides):
             refused = self._refusal(place, frame) if owned and frame is not None else self._denial(place, way, first)
             if refused is not None:
                 self._refused(place, way, first, refused)
+            elif self._is_done(first):
+                self._hand_back(first, max(self._bound(place)[2], place))
         elif not self._about(place) and not exact:
             self._hand_back(place, place)
+
+    def _is_done(self, first: int) -> bool:
+        """Whether a bound is of what a person did, by a word that nobody knows: "we waited over two hours"."""
+        before = self.marks[max(0, first - 3) : first]
+        person = any(self.lexicon.is_subject(self.keys[mark.first]) for mark in before)
+        return person and bool(before) and before[-1].plays("unknown")
 
     def _trim(self, place: int) -> None:
         """Words that only say that it is a length of time: "lasts less than 100 minutes", "at most two hours long"."""

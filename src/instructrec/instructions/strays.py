@@ -62,7 +62,10 @@ class StrayReader(Asides):
         if daytime is None and not alone:
             return
         start = self._start(place)
-        named = any(near.plays("attribute", "cap") for near in (*self.marks[start:place], *self.marks[place + 1 : place + 2]))
+        counts = any(after.plays("noun", "value", "quality", "of_them", "percent") for after in self.marks[place + 1 : place + 2])
+        named = counts or any(
+            near.plays("attribute", "cap") for near in (*self.marks[start:place], *self.marks[place + 1 : place + 2])
+        )
         if daytime is not None and (mark.low or 0) <= _LAST_HOUR:
             self._hand_back(place, max(self._marks_of(daytime.first, daytime.last)))
         elif alone and not named and mark.attribute is None and (mark.low or 0) <= _LAST_HOUR and mark.plays("number", "count"):

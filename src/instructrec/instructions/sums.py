@@ -6,8 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from instructrec.instructions.lexicon import Lexicon
 from instructrec.instructions.marks import Mark
 from instructrec.instructions.tokens import Token
@@ -32,8 +30,7 @@ class SumReader:
         self.lexicon = lexicon
         self.price = vocabulary.kinds.get("price")
         self.length = vocabulary.kinds.get("length")
-        known = vocabulary.catalog.quantities[self.length] if self.length is not None else np.empty(0)
-        self.longest = float(np.nanmax(known)) if np.isfinite(known).any() else 0.0
+        self.longest = vocabulary.span(self.length)[1]
 
     def read(self) -> list[Mark]:
         """The marks, with each sum as one number of its attribute."""

@@ -67,6 +67,7 @@ class Vocabulary:
         self.values: dict[Phrase, tuple[Ref, ...]] = {}
         self.value_words: set[str] = set()
         self._integral: dict[str, bool] = {}
+        self._spans: dict[str, tuple[float, float]] = {}
         self._short_starts: set[Phrase] = set()
         self._short: dict[Phrase, list[tuple[Phrase, tuple[Ref, ...]]]] = defaultdict(list)
         self.year = year_attribute(catalog)
@@ -239,6 +240,16 @@ class Vocabulary:
         values = self.catalog.quantities[attribute][list(codes)]
         known = values[np.isfinite(values)]
         return (float(known.min()), float(known.max())) if len(known) else None
+
+    def span(self, attribute: str | None) -> tuple[float, float]:
+        """Lowest and highest known number of an attribute; without any, a span that holds nothing."""
+        if attribute is None:
+            return np.inf, -np.inf
+        if attribute not in self._spans:
+            values = self.catalog.quantities[attribute]
+            known = values[np.isfinite(values)]
+            self._spans[attribute] = (float(known.min()), float(known.max())) if len(known) else (np.inf, -np.inf)
+        return self._spans[attribute]
 
     def is_integral(self, attribute: str) -> bool:
         """Whether all known numbers of an attribute are whole."""
