@@ -104,11 +104,10 @@ class ContextReader(Alternatives):
 
     def _refuses_first(self, place: int) -> bool:
         """Whether its clause names nothing before it and something right behind: "就想要跳过我看过的"."""
-        named = (*NAMED, "fresh", "familiar", "unknown", "known", "quality", "amount")
         for mark in reversed(self.marks[:place]):
             if mark.plays("sign", "contrast", "further"):
                 break
-            if mark.plays(*named):
+            if mark.plays(*NAMED, "fresh", "familiar", "unknown", "known", "quality", "amount"):
                 return False
         behind = (mark for mark in self.marks[place + 1 : place + 1 + NEAR] if not mark.plays("filler", "article"))
         return next(behind, self.marks[place]).plays("value", "range", "title", "fresh", "familiar")
