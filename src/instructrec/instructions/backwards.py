@@ -69,8 +69,8 @@ class Backwards:
             beside = role == "negation_after" and read.joint == "adjacent" and self._lies_beside(index, place)
             if (read.joint not in linked and not reaches and not beside) or self._begins_kind(index):
                 return
-            if index and self.marks[index - 1].plays("pair"):
-                return  # "A, both B and C are out"
+            if index and self.marks[index - 1].plays("pair", "handled"):
+                return  # "A, both B and C are out", "要A，把B和C都去掉"
 
     def _begins_kind(self, index: int) -> bool:
         """Whether an "and" joins it to something of another kind: "from the 90s and horror is out"."""
@@ -104,7 +104,10 @@ class Backwards:
             return False
         listed = listed and earlier is not None and not earlier.article
         bare = earlier is not None and self._opens_clause(earlier.mark)
-        return self.tokens[read.mark.first - 1].text == "、" or (self.marks[place].plays("all") and bare) or listed
+        start = index - 1
+        while start > 0 and self.marks[start].plays("filler") and read.mark.first - self.marks[start].first <= NEAR:
+            start -= 1
+        return self.tokens[self.marks[max(0, start)].last - 1].text == "、" or (self.marks[place].plays("all") and bare) or listed
 
     def _opens_clause(self, mark: Mark) -> bool:
         """Whether nothing asks for it: it stands first in the text or right behind a sign."""

@@ -98,8 +98,19 @@ class ContextReader(Alternatives):
     def _negation_ahead(self, place: int) -> None:
         mark = self.marks[place]
         again = self._is_han and self._refuses_again(place)
-        if not mark.plays("negation") and (again or self._is_head(place)) and self._leads_to_content(place):
+        ahead = (again or self._is_head(place)) and self._leads_to_content(place)
+        if not mark.plays("negation") and (ahead or (self._is_han and self._refuses_first(place))):
             self.marks[place] = replace(mark, roles=("negation",))
+
+    def _refuses_first(self, place: int) -> bool:
+        """Whether its clause names nothing before it and something right behind: "就想要跳过我看过的"."""
+        for mark in reversed(self.marks[:place]):
+            if mark.plays("sign", "contrast", "further"):
+                break
+            if mark.plays(*NAMED, "fresh", "familiar", "unknown", "known", "quality", "amount"):
+                return False
+        behind = (mark for mark in self.marks[place + 1 : place + 1 + NEAR] if not mark.plays("filler", "article"))
+        return next(behind, self.marks[place]).plays("value", "range", "title", "fresh", "familiar")
 
     def _refuses_again(self, place: int) -> bool:
         """Whether what stands before it is refused already by words of its own: "既不想看喜剧也不想看恐怖片"."""
@@ -203,10 +214,16 @@ class ContextReader(Alternatives):
                 if not self._closes(at):
                     return
                 self.marks[place] = replace(self.marks[place], roles=("firm",))
-                for passed in range(place + 1, at + 1):
-                    if self.marks[passed].plays("any_other", "rest", "negation", "negation_after", "nothing_else", "except"):
-                        self.marks[passed] = replace(self.marks[passed], roles=("filler",))
+                self._pass_rest(place, at)
                 return
+
+    def _pass_rest(self, place: int, end: int) -> None:
+        """What is said of all else is passed over; in Chinese one of what is named is enough."""
+        for passed in range(place + 1, end + 1):
+            if self._is_han and self.marks[passed].plays("and") and self.marks[passed + 1].plays("value"):
+                self.marks[passed] = replace(self.marks[passed], roles=("or",))
+            if self.marks[passed].plays("any_other", "rest", "negation", "negation_after", "nothing_else", "except"):
+                self.marks[passed] = replace(self.marks[passed], roles=("filler",))
 
     def _all_behind(self, place: int) -> None:
         """Words that speak of all ("都不要") reach all that was listed."""
@@ -263,8 +280,11 @@ class ContextReader(Alternatives):
         joins = before is not None and (before.is_content or before.plays("fresh", "familiar"))
         if not self._is_han or joins or self.marks[place].plays("further"):
             return
+        told = before is not None and self.lexicon.is_subject(self.tokens[before.first].key)
         if any(mark.plays("title") for mark in self.marks[place + 1 : place + 2]):
             self.marks[place] = replace(self.marks[place], roles=("like", "filler"))
+        elif told and (place == 1 or self.marks[place - 2].plays("sign")):
+            self.marks[place] = replace(self.marks[place], roles=("filler",))  # "我跟喜剧八字不合"
         elif (
             before is not None and before.plays("further", "firm", "soft") and self.marks[place].last - self.marks[place].first == 1
         ):
@@ -287,7 +307,7 @@ class ContextReader(Alternatives):
         mark, after = self.marks[place], self.marks[place + 1 : place + 1 + NEAR]
         if not place or not self._is_comma(place - 1) or not after:
             self.marks[place] = replace(mark, roles=tuple(role for role in mark.roles if role != "further") or ("and",))
-        elif after[0].plays("value", "title"):
+        elif after[0].plays("value", "title") and not (self._is_han and any(one.plays("amount", "tally") for one in after)):
             self.marks[place] = replace(mark, roles=(*mark.roles, "bare"))
 
     def _apart(self, place: int) -> None:

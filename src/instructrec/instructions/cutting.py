@@ -65,6 +65,9 @@ class PhraseCutter:
         roles = self.lexicon.strong.get(self.keys[start:end], ())
         further = (self.keys[end - 1 : last] for last in range(end + 1, min(end + 3, len(self.keys)) + 1))
         beyond = {role for words in further for role in self.lexicon.strong.get(words, ())}
+        behind = self.lexicon.begins(self.keys[end : end + 4]) if "or_after" in roles and self.lexicon.script == "han" else set()
+        if {"since_after", "until_after"} & behind:
+            return True  # "其中一个或更多"
         if "or_after" in roles and any(
             BOUNDS & set(self.lexicon.strong.get(self.keys[at:start], ())) for at in range(max(0, start - 3), start)
         ):
@@ -85,7 +88,8 @@ class PhraseCutter:
     def _bounds_into(self, start: int, end: int) -> bool:
         """Whether a Chinese phrase ends in a bound of the number behind it ("评分最高3.6", "看看不得早于1990年")."""
         roles = self.lexicon.strong.get(self.keys[start:end], ())
-        if self.lexicon.script != "han" or not {"quality", "negation_after"}.intersection(roles):
+        told = end + 1 < len(self.keys) and self.keys[end + 1].isdigit() and {"tale", "familiar"}.intersection(roles)
+        if self.lexicon.script != "han" or not (told or {"quality", "negation_after"}.intersection(roles)):
             return False
         bounds = {"since", "until", "before", "after"}
         ends = (last for last in range(end, min(end + 5, len(self.keys))) if last > end or self.keys[end][:1].isdigit())

@@ -23,16 +23,72 @@ def turned(marks: Sequence[Mark], tokens: Sequence[Token], lexicon: Lexicon) -> 
     out = list(marks)
     if lexicon.script != "han":
         return out
-    for start, end in clause_spans(out, tokens):
+    spans = clause_spans(out, tokens)
+    for before, after in zip(spans, spans[1:], strict=False):
+        _exchange(out, tokens, before, after)
+    for start, end in spans:
+        _keep_only(out, start, end)
+        _spare(out, tokens, start, end)
         _turn(out, start, end)
     return out
+
+
+def _keep_only(marks: list[Mark], start: int, end: int) -> None:
+    """What lies outside of what is named is refused: "喜剧以外的都不要", "90年代之外的别给我"."""
+    outside = [place for place in range(start, end) if marks[place].plays("outside")]
+    if len(outside) != 1 or not any(mark.plays("value", "range") for mark in marks[start : outside[0]]):
+        return
+    behind = [place for place in range(outside[0] + 1, end) if not _is_passed(marks[place])]
+    if len(behind) != 1 or not marks[behind[0]].plays("negation_after", "negation", "back_only", "nothing_else"):
+        return
+    if any(mark.plays("negation", "negation_after", "title", "amount") for mark in marks[start : outside[0]]):
+        return
+    named = [place for place in range(start, outside[0]) if marks[place].plays("value")]
+    for place in range(start, end):
+        joins = named and named[0] < place < named[-1] and marks[place].plays("and", "or")
+        if place >= outside[0]:
+            marks[place] = replace(marks[place], roles=("filler",))
+        elif joins:
+            marks[place] = replace(marks[place], roles=("or",))
+
+
+def _exchange(marks: list[Mark], tokens: Sequence[Token], before: tuple[int, int], after: tuple[int, int]) -> None:
+    """What may be put in place of something is an alternative: "喜剧行，换成剧情也可以"."""
+    start, end = after
+    named = [place for place in range(start, end) if marks[place].plays("value")]
+    last = next(
+        (place for place in range(end - 1, start, -1) if not _is_passed(marks[place]) or marks[place].plays("or_after")), start
+    )
+    if len(named) != 1 or not marks[last].plays("or_after") or tokens[marks[last].first].key != "也" or last < named[0]:
+        return
+    for place in range(start - (marks[start - 1].plays("contrast") and start - 1 >= before[1]), named[0]):
+        lacks = marks[place].plays("soft") and any(tokens[at].key == "没" for at in range(marks[place].first, marks[place].last))
+        if marks[place].plays("correction", "contrast") or lacks:
+            marks[place] = replace(marks[place], roles=("filler",))
+    for place in range(before[0] + 1, before[1]):
+        if marks[place].plays("unknown") and marks[place - 1].plays("value") and tokens[marks[place].first].key in "行成好可":
+            marks[place] = replace(marks[place], roles=("filler",))
+
+
+def _spare(marks: list[Mark], tokens: Sequence[Token], start: int, end: int) -> None:
+    """What may as well be missing is only wished for: "没有喜剧也没关系"."""
+    lacking = [place for place in range(start, end) if marks[place].plays("lacks")]
+    named = [place for place in range(start, end) if marks[place].plays("value", "range", "title")]
+    content = [place for place in range(start, end) if marks[place].is_content]
+    if len(lacking) != 1 or not named or named != content or lacking[0] > named[0]:
+        return
+    behind = [place for place in range(named[-1] + 1, end) if not _is_passed(marks[place]) or marks[place].plays("or_after")]
+    spares = len(behind) == 1 and marks[behind[0]].plays("or_after", "soft_after") and tokens[marks[behind[0]].first].key == "也"
+    if spares and not any(mark.plays("negation") for mark in marks[start : lacking[0]]):
+        marks[lacking[0]] = replace(marks[lacking[0]], roles=("soft",))
+        marks[behind[0]] = replace(marks[behind[0]], roles=("filler",))
 
 
 def _turn(marks: list[Mark], start: int, end: int) -> None:
     lacking = [place for place in range(start, end) if marks[place].plays("lacks")]
     if not lacking:
         return
-    named = [place for place in range(lacking[0], end) if marks[place].plays("value")]
+    named = [place for place in range(lacking[0], end) if marks[place].plays("value", "range")]
     if not named or any(marks[place].is_content and place not in named for place in range(lacking[0], end)):
         return
     behind = marks[named[-1] + 1 : end]

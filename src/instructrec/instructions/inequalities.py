@@ -57,3 +57,18 @@ def _sign(mark: Mark, tokens: Sequence[Token], lexicon: Lexicon) -> str:
 
 def _is_number(mark: Mark) -> bool:
     return mark.plays("number", "count", "year") and mark.low is not None and mark.low == mark.high
+
+
+def stated(marks: Sequence[Mark], start: int, vocabulary: Vocabulary) -> tuple[str, int] | None:
+    """Which bound of what is named a number before is said to be in Chinese ("4是评分的下限"), and the mark behind it."""
+    place = start
+    while place < min(start + 3, len(marks)) and marks[place].plays("filler"):
+        place += 1
+    said = [at for at in range(place, min(place + 3, len(marks))) if not marks[at].plays("of_what")]
+    if place == start or len(said) < 2 or not marks[said[0]].plays("attribute"):
+        return None
+    way = next((way for way in ("since", "until") if marks[said[1]].plays(way)), None)
+    end = said[1] + 1
+    if way is None or marks[said[0]].attribute not in vocabulary.catalog.quantities:
+        return None
+    return (way, end) if end >= len(marks) or marks[end].plays("sign", "filler") else None

@@ -36,6 +36,7 @@ class Lexicon:
     `bound`: words that no phrase may cut; `syllables`: see SoundSpeller; `subjects`: words for the person who asks;
     `refusing`, `judging`: characters that may refuse, or begin to say what one thinks of a thing;
     `sums`: phrase -> what it does beside a number of money or time, looked up apart from all other roles;
+    `remarks`: kind of a clause that only says more of the one before -> pattern of its words;
     `links`: what a comparison ends in before what it compares with; `reach`: first two words, stemmed, of phrases of three and
     more -> words of the longest one; `adverbs`, `adverb_pairs`: words that say nothing in the middle of a phrase.
     """
@@ -63,6 +64,7 @@ class Lexicon:
     subjects: frozenset[str]
     refusing: frozenset[str]
     judging: frozenset[str]
+    remarks: Mapping[str, re.Pattern[str]]
     foreign: frozenset[str]
     foreign_negation: frozenset[str]
     describe: Mapping[str, str]
@@ -81,6 +83,10 @@ class Lexicon:
     def is_subject(self, word: str) -> bool:
         """Whether a word speaks of the person who asks."""
         return word in self.subjects
+
+    def begins(self, words: Phrase) -> set[str]:
+        """The roles of all phrases that some words begin with."""
+        return {role for length in range(1, len(words) + 1) for role in self.strong.get(words[:length], ())}
 
     def negates(self, word: str) -> bool:
         """Whether a word alone says no."""
@@ -135,6 +141,7 @@ def _read(table: Mapping[str, Any]) -> Lexicon:
         subjects=frozenset(keys(one + have)[0] for one in sets.get("i", ()) for have in ("", *sets["have"]) if " " not in have),
         refusing=frozenset(table.get("refusing", "")),
         judging=frozenset(table.get("judging", "")),
+        remarks={kind: _pattern(forms, sets) for kind, forms in table.get("remarks", {}).items()},
         foreign=frozenset(table["foreign"]["words"]) | frozenset(table["foreign"]["negation"]),
         foreign_negation=frozenset(table["foreign"]["negation"]),
         describe=table["describe"],
@@ -145,6 +152,12 @@ def _read(table: Mapping[str, Any]) -> Lexicon:
         adverb_pairs=frozenset(keys(phrase) for phrase in table.get("adverbs", ()) if " " in phrase),
         reach=_reach((*sure, weak, counts, vague, compare_than), plural),
     )
+
+
+def _pattern(forms: Sequence[str], sets: Mapping[str, Sequence[str]]) -> re.Pattern[str]:
+    """A pattern for any of some forms; <a set> stands for any of its words."""
+    either = {name: "(?:" + "|".join(sorted(map(re.escape, words), key=len, reverse=True)) + ")" for name, words in sets.items()}
+    return re.compile("|".join(_SET.sub(lambda found: either[found[1]], form) for form in forms))
 
 
 def _stem(word: str, plural: Iterable[tuple[str, str]]) -> str:

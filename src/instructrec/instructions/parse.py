@@ -24,6 +24,7 @@ from instructrec.instructions.marks import Mark, Scanner
 from instructrec.instructions.quotas import read_quotas
 from instructrec.instructions.ranges import RangeReader
 from instructrec.instructions.reads import Polarity, Read
+from instructrec.instructions.remarks import read_remarks
 from instructrec.instructions.settling import settle
 from instructrec.instructions.stories import without_stories
 from instructrec.instructions.tokens import Token, clean, foreign_script_share, han_share, tokenize
@@ -74,7 +75,7 @@ def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon) -> Reading:
     marks = FrameReader(marks, tokens, vocabulary, lexicon).read()
     compared = ComparisonReader(marks, tokens, vocabulary, lexicon).read()
     compared = read_inequalities(without_remarks(compared, lexicon), tokens, vocabulary, lexicon)
-    ranged = RangeReader(compared, tokens, vocabulary, lexicon).read()
+    ranged = read_remarks(RangeReader(compared, tokens, vocabulary, lexicon).read(), tokens, vocabulary, lexicon)
     counted = CountReader(read_wholes(ranged, tokens, vocabulary, lexicon), tokens, lexicon).read()
     reads = read_scopes(in_context(turned(counted, tokens, lexicon), tokens, lexicon), tokens)
     reads = doubted(corrected(reads), tokens, lexicon)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from instructrec.instructions.bounds import WAYS, beyond, bounded
+from instructrec.instructions.bounds import WAYS, bounded
+from instructrec.instructions.inequalities import stated
 from instructrec.instructions.lexicon import Lexicon
 from instructrec.instructions.marks import CONTENT, Mark
 from instructrec.instructions.render import FIRST_YEAR
@@ -104,7 +105,8 @@ class RangeReader:
         self._previous = (attribute, end)
         self._open = ("until", "before") if bounds.high is None else ("since", "after") if bounds.low is None else ()
         last = self.marks[end - 1].last
-        return Mark(("range",), self.marks[start].first, last, attribute=attribute, low=bounds.low, high=bounds.high), end
+        roles = ("range", "loose") if self.marks[end - 1].plays("loosely") else ("range",)
+        return Mark(roles, self.marks[start].first, last, attribute=attribute, low=bounds.low, high=bounds.high), end
 
     def _blurred(self, bounds: _Bounds, attribute: str) -> _Bounds:
         """What "about" leaves open: a tenth of a number more or less, two years for a year."""
@@ -123,14 +125,17 @@ class RangeReader:
         """Whether only "and" or "but" stands between the range before and this one: "over 3, but not over 4"."""
         before = self._previous[1]
         between, han = self.marks[before:start], self.lexicon.script == "han"
-        if not 0 < before < start + han <= before + 4 + han or not all(
-            mark.plays("and", "contrast", "negation", "sign") for mark in between
+        if not 0 < before < start + han <= before + 4 + 2 * han or not all(
+            mark.plays("and", "or", "contrast", "negation", "sign", "negation_after") or (han and mark.plays("of_what"))
+            for mark in between
         ):
             return False
         if any(mark.plays("sign") and self.tokens[mark.first].key != "," for mark in between):
             return False
         counts = end < len(self.marks) and self.marks[end].plays("measure", "of_them", "noun", "people", "firm", *CONTENT)
-        joined = any(mark.plays("and", "contrast", "negation") for mark in between) or self._closes_open(start, end)
+        joined = any(mark.plays("and", "or", "contrast", "negation", "negation_after") for mark in between) or self._closes_open(
+            start, end
+        )
         return (joined or self.lexicon.negates(self.tokens[self.marks[start].first].key)) and not counts
 
     def _may_go_on(self, start: int, end: int) -> bool:
@@ -224,6 +229,9 @@ class RangeReader:
         low, high, end = mark.low, mark.high, place + 1
         if end < len(self.marks) and self.marks[end].plays("year_suffix"):
             end += 1
+        if end < len(self.marks) and mark.plays("year") and self.marks[end].plays("year_less", "year_more"):
+            step = 1 if self.marks[end].plays("year_more") else -1  # "1990年的下一年"
+            low, high, end = low + step if low else low, high + step if high else high, end + 1
         if end < len(self.marks) and self.lexicon.script == "han" and self.marks[end].plays("part"):
             part, end = self.marks[end], end + 1
         if part is not None and low is not None and high == low + 9:
@@ -236,6 +244,8 @@ class RangeReader:
         behind = ("since_after", "before_after", "after_after", "until_after")
         if end + 1 < len(self.marks) and self.marks[end].plays("attribute") and self.marks[end + 1].plays(*behind, "to"):
             end += 1
+        elif self.lexicon.script == "han" and (said := stated(self.marks, end, self.vocabulary)) is not None:
+            return _Bounds(*bounded(said[0], low, high), said[1])
         if end < len(self.marks):
             follow = self.marks[end]
             if follow.plays("to") and end + 1 < len(self.marks) and self.marks[end + 1].plays("now"):
@@ -248,6 +258,13 @@ class RangeReader:
                 if follow.plays(f"{way}_after"):
                     return _Bounds(*bounded(way, low, high), end + 1)
         return self._joined(value)
+
+    def _is_number_named(self, end: int) -> bool:
+        """Whether a number other than the year was just named, and nothing behind bounds it."""
+        bounded_behind = end < len(self.marks) and self.marks[end].plays(
+            "since_after", "until_after", "before_after", "after_after", "to"
+        )
+        return self.attribute is not None and self.attribute != self.vocabulary.year and not bounded_behind
 
     def _second(self, place: int) -> _Bounds | None:
         """The other end behind a "to", or behind an "and" that joins two ends ("1.5和3.7之间", "from 1990 and up to 1995")."""
@@ -287,9 +304,12 @@ class RangeReader:
         low, high, end = value
         if "between" in roles and ((both := self._between(value)) is not None or "until" not in roles):
             return both
+        if ("reaches" in roles or "passes" in roles) and self._is_number_named(end):
+            return _Bounds(*bounded("after" if "passes" in roles else "since", low, high), end)  # "评分得有4"
         if "within" in roles and low != high:
             return self._plain(value)  # "限于1990年代"
-        if "until" in roles and "to" not in roles and end < len(self.marks) and self.marks[end].plays("to"):
+        span = "until" in roles or ("since" in roles and self.lexicon.script == "han")  # "打1990年起一直到1995年"
+        if span and "to" not in roles and end < len(self.marks) and self.marks[end].plays("to"):
             second = self._value(end + 1)  # "a budget of 50 to 80"
             if second is not None:
                 return self._ordered(value, second)
@@ -304,13 +324,3 @@ class RangeReader:
             second = self._value(value.end + 1)
             return self._ordered(value, second) if second is not None else None
         return None
-
-
-def flipped(mark: Mark, *, integral: bool) -> Mark | None:
-    """The range of everything a one-sided range leaves out; None for a two-sided one, which has no single complement."""
-    if (mark.low is None) == (mark.high is None):
-        return None
-    if mark.low is not None:
-        return replace(mark, low=None, high=mark.low - 1 if integral else beyond(mark.low, -1))
-    assert mark.high is not None
-    return replace(mark, low=mark.high + 1 if integral else beyond(mark.high, 1), high=None)

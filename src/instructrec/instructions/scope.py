@@ -274,11 +274,21 @@ class ScopeReader(Backwards):
                 return  # "if possible, a western"
             self._comma(place)
 
+    def _is_done(self, place: int) -> bool:
+        """Whether a Chinese clause ends at a comma right behind the words that refuse."""
+        sign, trigger = self.tokens[self.marks[place].first], self.state.trigger
+        said = self.marks[trigger] if trigger is not None else None
+        han = said is not None and self.tokens[said.first].key >= "\u4e00" and said.last - said.first > 1
+        return han and sign.key == "," and sign.text != "、"
+
     def _comma(self, place: int) -> None:
         """A comma, or a dash for one, that goes on with a list or begins a clause."""
         state = self.state
         before = state.reads[state.content[-1]].mark if state.content else None
         unwanted = state.polarity != "include"
+        if state.fresh and state.polarity == "exclude" and self._is_done(place):
+            self._reset("comma" if state.content else "new")  # "喜剧我不喜欢，不要，1990年的": nothing follows what refuses
+            return
         if state.spent or not self.commas.goes_on(place, before, unwanted=unwanted, soft=state.soft, article=state.head_article):
             self._reset("comma" if state.joint != "new" else "new")
         elif state.joint == "adjacent":

@@ -37,7 +37,7 @@ def read_wholes(marks: Sequence[Mark], tokens: Sequence[Token], vocabulary: Voca
         return out
     _pass_remarks(out, tokens, vocabulary)
     for start, end in _with_allowances(out, clause_spans(out, tokens)):
-        _Whole(out, tokens, start, end).read()
+        Whole(out, tokens, start, end).read()
     return out
 
 
@@ -53,7 +53,7 @@ def clause_spans(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[tuple[i
     return [(first, last) for first, last in (*found, (start, len(marks))) if first < last]
 
 
-def _with_allowances(marks: Sequence[Mark], spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+def _with_allowances(marks: list[Mark], spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """The clauses, one that allows something together with the bound behind it: "可以有喜剧，但不超过三个"."""
     out: list[tuple[int, int]] = []
     for start, end in spans:
@@ -61,6 +61,9 @@ def _with_allowances(marks: Sequence[Mark], spans: Sequence[tuple[int, int]]) ->
         bounded = any(mark.plays(*_KINDS) for mark in marks[start:end])
         before = marks[out[-1][0] : out[-1][1]] if out else ()
         if bounded and not named and any(mark.plays("allows") for mark in before):
+            for place in range(out[-1][0], start):
+                if marks[place].plays("contrast", "allows"):
+                    marks[place] = replace(marks[place], roles=("allows", "filler"))
             out[-1] = (out[-1][0], end)
         else:
             out.append((start, end))
@@ -84,10 +87,10 @@ def _pass_remarks(marks: list[Mark], tokens: Sequence[Token], vocabulary: Vocabu
                 marks[at] = replace(marks[at], roles=("filler",), low=None, high=None)
             if marks[bound].plays("range"):
                 whole = vocabulary.is_integral(marks[bound].attribute or "")
-                marks[bound] = _ending_at(marks[bound], number, counts="negation" not in mark.roles, whole=whole)
+                marks[bound] = ending_at(marks[bound], number, counts="negation" not in mark.roles, whole=whole)
 
 
-def _ending_at(mark: Mark, number: float, *, counts: bool, whole: bool) -> Mark:
+def ending_at(mark: Mark, number: float, *, counts: bool, whole: bool) -> Mark:
     """A range with the end that a remark says to count, or not to."""
     low, high = mark.low, mark.high
     if low == high:
@@ -109,27 +112,48 @@ def _ends_at(mark: Mark, number: float) -> bool:
 
 def without_remarks(marks: Sequence[Mark], lexicon: Lexicon) -> list[Mark]:
     """The marks, without brackets that only say that the end of a bound counts, which parts no number from its bound."""
+    if lexicon.script != "han":
+        return list(marks)
     out: list[Mark] = []
     place = 0
     while place < len(marks):
-        passed = lexicon.script == "han" and _is_empty_remark(marks[place : place + 3])
-        out += [] if passed else [marks[place]]
-        place += 3 if passed else 1
+        said = _is_empty_remark(marks[place : place + 3])
+        if said is None:
+            out.append(marks[place])
+            place += 1
+            continue
+        place += 3
+        after = marks[place] if place < len(marks) else None
+        at = next((at for at in (len(out) - 1, len(out) - 2, len(out) - 3) if at >= 0 and out[at].plays(*_SIDES)), None)
+        if after is not None and after.plays(*_SIDES):
+            marks = [*marks[:place], _sided(after, said), *marks[place + 1 :]]
+        elif at is not None:
+            out[at] = _sided(out[at], said)
     return out
 
 
-def _is_empty_remark(marks: Sequence[Mark]) -> bool:
-    """Whether brackets only say that an end counts: "1990年（含）"."""
-    return (
-        len(marks) == 3
-        and marks[1].plays("counted_in")
-        and "negation" not in marks[1].roles
-        and marks[0].plays("sign")
-        and marks[2].plays("sign")
-    )
+_SIDES = {
+    "since_after": ("since_after", "after_after"), "after_after": ("since_after", "after_after"),
+    "until_after": ("until_after", "before_after"), "before_after": ("until_after", "before_after"),
+    "since": ("since", "after"), "after": ("since", "after"), "until": ("until", "before"), "before": ("until", "before"),
+}  # fmt: skip
+"""What a bound is where its end counts, and where it does not."""
 
 
-class _Whole:
+def _sided(mark: Mark, counts: bool) -> Mark:
+    """A bound whose end counts or not, as brackets beside it say."""
+    role = next(role for role in mark.roles if role in _SIDES)
+    return replace(mark, roles=(_SIDES[role][not counts],))
+
+
+def _is_empty_remark(marks: Sequence[Mark]) -> bool | None:
+    """Whether the end of a bound counts, if brackets say only that: "1990年（含）"."""
+    if len(marks) != 3 or not marks[1].plays("counted_in") or not marks[0].plays("sign") or not marks[2].plays("sign"):
+        return None
+    return "negation" not in marks[1].roles
+
+
+class Whole:
     """One clause, [start, end) of the marks."""
 
     def __init__(self, marks: list[Mark], tokens: Sequence[Token], start: int, end: int) -> None:
@@ -158,7 +182,7 @@ class _Whole:
         forbidding = self._places("negation", "negation_after", "back_only")
         if refused is None and len(forbidding) == 1 and forbidding[0] < named[0] < number and self._kind() in ("after", "before"):
             refused = forbidding[0]  # "别让喜剧超过三个"
-        kind = self._kind()
+        kind = self._kind() or ("exactly" if tallies and tallies[0] < number and refused is None else "")
         kind = _TURNED.get(kind, "") if refused is not None else kind
         first, last = min(number, named[0]), max(number, named[-1])
         if refused is None and self._places("negation", "negation_after"):
@@ -172,6 +196,29 @@ class _Whole:
         ):
             first = min([first, *self._bounds(), *([] if refused is None else [refused])])
             self._write(number, kind, first, ("measured", "partitive"), max([last, refused or 0, *self._bounds()]))
+
+    def bound(self, way: str) -> bool:
+        """Rewrite the clause as bounded this way, unless it is bounded another way already or refuses; False: it counts nothing."""
+        numbers = [place for place in range(self.start, self.end) if self._counts(place)]
+        kind, named = self._kind(), self._places("value", "range")
+        if len(numbers) != 1 or kind not in ("", "exactly", way) or self._places("negation", "negation_after", "title", "share"):
+            return False
+        first = min([numbers[0], *named[:1], *self._bounds()])
+        if named and not named[0] < numbers[0] < named[-1]:
+            self._write(numbers[0], way, first, ("measured", "partitive"), max([numbers[0], named[-1], *self._bounds()]))
+        elif not named and way == "exactly":
+            self._write(numbers[0], "list", first, ("asked",))
+        return bool(named) or way == "exactly" or kind == way
+
+    def allow_equal(self) -> bool:
+        """Rewrite a clause that refuses so many things and more as one that allows so many; False: it is none."""
+        numbers = [place for place in range(self.start, self.end) if self._counts(place)]
+        named, refusing = self._places("value", "range"), self._places("negation", "negation_after", "back_only")
+        if len(numbers) != 1 or len(named) != 1 or len(refusing) != 1 or self._kind() not in ("since", "after"):
+            return False
+        first = min(numbers[0], named[0], refusing[0], *self._bounds())
+        self._write(numbers[0], "until", first, ("measured", "partitive"), max(numbers[0], named[0], refusing[0], *self._bounds()))
+        return True
 
     def _counts(self, place: int) -> bool:
         """Whether a number of things stands there: with a measure word, or behind a word for their number."""
@@ -190,18 +237,25 @@ class _Whole:
 
     def _bounds(self) -> list[int]:
         """Where words stand that make a bound of the number."""
+        places = self._places(*_KINDS)
         return [
             place
-            for place in self._places(*_KINDS)
+            for place in places
+            # "一过三个就打住" bounds only once.
+            if not (place > places[0] and self.marks[place].plays("too_much"))
+            and not (len(places) > 1 and self.marks[place].plays("assure"))
             # A "就" or "只看" says so little that it counts only right before a number.
-            if not self.marks[place].plays("exactly")
-            or (self.marks[place].last - self.marks[place].first > 1 and not self.marks[place].plays("firm", "must", "alone"))
-            or (place + 1 < self.end and self._counts(place + 1))
+            and (
+                not self.marks[place].plays("exactly")
+                or (self.marks[place].last - self.marks[place].first > 1 and not self.marks[place].plays("firm", "must", "alone"))
+                or (place + 1 < self.end and self._counts(place + 1))
+            )
         ]
 
     def _kind(self) -> str:
         """The one bound that is said of the number; empty where none is, or several are."""
         kinds = {next(kind for role, kind in _KINDS.items() if self.marks[place].plays(role)) for place in self._bounds()}
+        kinds |= {"before" for place in self._places("lacks") if place + 1 < self.end and self._counts(place + 1)}  # "没有三个不行"
         return kinds.pop() if len(kinds) == 1 else ""
 
     def _refused(self, last: int) -> int | None:
