@@ -26,6 +26,7 @@ from instructrec.instructions.quotas import read_quotas
 from instructrec.instructions.ranges import RangeReader
 from instructrec.instructions.reads import Polarity, Read
 from instructrec.instructions.remarks import read_remarks
+from instructrec.instructions.sayings import read_sayings
 from instructrec.instructions.settling import settle
 from instructrec.instructions.stories import without_stories
 from instructrec.instructions.tellings import read_tellings
@@ -74,7 +75,7 @@ def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon) -> Reading:
     cleaned = clean(text)
     tokens = tokenize(cleaned)
     marks = read_sums(Scanner(tokens, vocabulary, lexicon).scan(), tokens, vocabulary, lexicon)
-    marks = read_tellings(marks, tokens, lexicon)
+    marks = (read_sayings if lexicon.script == "han" else read_tellings)(marks, tokens, lexicon)
     marks = FrameReader(marks, tokens, vocabulary, lexicon).read()
     compared = ComparisonReader(marks, tokens, vocabulary, lexicon).read()
     compared = read_inequalities(without_remarks(compared, lexicon), tokens, vocabulary, lexicon)
