@@ -142,9 +142,7 @@ class BareReader(SpendingReader):
     def _sums_up(self, place: int, last: int) -> bool:
         """Whether it is what several things should be together; the words that say so are used up."""
         total = self._total(last)
-        before = self.marks[place - 1] if place else None
-        paid = before is not None and self.keys[before.first : before.last] == ("for",)
-        if total is None or not (paid or self._counted_before(place)):
+        if total is None or not self._counted_before(place):
             return False
         self._fill(total.first, total.last)
         return True
@@ -191,7 +189,13 @@ class BareReader(SpendingReader):
         costly = self._within(self._sentence(place), self.marks[place].first, "costly") is not None
         fewer = any("fewer" in self.keys[mark.first : mark.last] for mark in self.marks[max(0, first) : last + 1])
         if fewer or self._asked_for(first) or not way:
-            if not way and self.keys[max(0, self.marks[place].first - 1)] == "for" and low > _FEW:
+            if (
+                not way
+                and place
+                and self.marks[place - 1].plays("clause")
+                and self.keys[self.marks[place].first - 1] == "for"
+                and low > _FEW
+            ):
                 self._as_sum(place)
             return
         strict = way in ("before", "after")
