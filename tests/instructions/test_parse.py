@@ -102,6 +102,7 @@ LIMITS = [
     ("I love westerns, but I want a thriller tonight", [wanted("Thriller")]),
     ("rather a thriller than a drama", [wanted("Thriller")]),
     # attribute names
+    ("I'm in the mood for a comedy, no horror", [wanted("Comedy"), unwanted("Horror")]),
     ("genres: comedy or drama; year: 1990 to 1999", [wanted("Comedy", "Drama"), between(1990, 1999)]),
 ]
 
@@ -113,7 +114,7 @@ def test_demands_become_limits(text, limits):
 
 WISHES = [
     ("ideally a comedy", "a comedy"),
-    ("I'm in the mood for a comedy, no horror", "a comedy"),
+    ("I'm in the mood for something funny, no horror", "funny"),
     ("a comedy if possible", "a comedy"),
     ("maybe a drama or a western", "a drama or a western"),
     ("I like comedies", "comedies"),

@@ -90,7 +90,7 @@ def parse(text: str, catalog: Catalog, *, language: str = "en", n: int = 10, lm:
 
     Demands on attribute values and numbers become limits, on how many items of the list meet them quotas; titles named as
     examples become `like` and `unlike`; what the user knows already or not becomes `seen`, and a number of items `n`.
-    Preferences ("ideally", "in the mood for"), examples, moods and other words the catalog knows become the wish. Handed back as
+    Preferences ("ideally", "I'd prefer"), examples, moods and other words the catalog knows become the wish. Handed back as
     not understood: unknown words and names, unwanted things that no limit can express ("no violence"), and what stands beyond
     `MAX_CHARACTERS`.
     A text in a language without wording is not understood as a whole. Never raises.

@@ -10,17 +10,17 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from instructrec.instructions.lexicon import Lexicon
 from instructrec.instructions.marks import Mark
-from instructrec.instructions.tokens import Token, keys
+from instructrec.instructions.tokens import Token
 from instructrec.instructions.wording import read_wording
 
 _SET = re.compile(r"<(\w+)>")
-_WORD = r"(?![VT] )\w+[~#]? "
+_WORD = r"(?![VTN] )\w+[~#]? "
 _LED = r"(?:(?:a|an|the|any|some|more|my|another|all|these|those|of|really|very|for|by|in|from) )*"
 _VALUE = rf"{_LED}V (?:{_LED}V )*(?:\w+[~#] )?"
 _LIST = rf"{_VALUE}(?:(?:, V (?:\w+[~#] )?)*(?:, )?(?:and|or|nor) {_VALUE})?"
@@ -31,13 +31,20 @@ _SLOTS = {
     "{bare}": r"(?P<value>V )",
     "{kind}": rf"(?P<value>(?:{_LED}V )(?:(?:and|or|nor) {_LED}V )?\w+# )",
     "{attribute}": r"\w+# ",
+    "{me}": r"(?=(?:(?:but|and|while|whereas|though) )?(?:i|im|ill|id|we|me|mine) )",
+    "{end}": r"(?!(?:, )?but (?:not|i|we|still) )",
+    "{so}": r"(?!(?:[^VT ]+ ){0,4}(?:not|isnt|arent|no|without|dont|doesnt|cant|unless|N|only|just) )",
+    "{free}": r"(?!(?:[^.!?; ]+ ){0,9}N )(?<!or )(?<!no )",
     "{also}": r"(?=(?:i|we) also )",
     "{title}": "(?P<value>T )",
     "{word}": _WORD,
     "...": rf"(?:{_WORD}){{0,5}}?",
-    "^": r"(?:^|(?<=[,.!?:;(–—-] )|(?<=\band )|(?<=\bbut )|(?<=\bso )|(?<=\bor )|(?<=\bbecause )|(?<=\bthough ))",
-    "$": r"(?=[,.!?:;)–—-] |$|and |but |so |or |though |because |if |please |then |now )",
+    "^": "",
+    "$": r"(?=[,.!?:;)–—-] |$|and |but |so |though |because |if |please |then |now )",
 }
+_LOOKS = ("{so}", "{free}", "{end}", "{me}", "{also}", "^", "$")
+"""Parts of patterns that only look at what stands around."""
+_OPENING = frozenset((",", ".", "!", "?", ":", ";", "(", "-", "–", "—", "\n", "and", "but", "so", "because", "though"))
 _MOST = 12
 """Clauses of one request that are read."""
 _OTHER_ENDS = ("sign", "contrast")
@@ -46,52 +53,89 @@ _OTHER_ENDS = ("sign", "contrast")
 class Pattern:
     """One row of words, compiled when a text first holds a word of each of its parts."""
 
-    def __init__(self, text: str, sets: Mapping[str, Sequence[str]]) -> None:
-        self.needs: list[frozenset[str]] = []
-        self._pieces: list[str] = []
+    def __init__(self, text: str, sets: Sets) -> None:
+        self._sets = sets
+        self._parts = re.findall(r"\([^)]*\)|\S+", text)
         self._compiled: re.Pattern[str] | None = None
-        for part in re.findall(r"\([^)]*\)|\S+", text):
-            if part.startswith("("):
-                self._pieces.append(f"(?:{''.join(self._piece(word, sets)[0] for word in part[1:-1].split())})?")
-                continue
-            piece, first = self._piece(part, sets)
-            self._pieces.append(piece)
-            self.needs += [first] if first else []
+        self.opens = "^" in self._parts[:2]
+        needs = [sets.first(part) for part in self._parts if not part.startswith("(")]
+        self.needs = [need for need in needs if need]
+        begins = next(part for part in self._parts if part not in _LOOKS)
+        self.first = frozenset() if begins.startswith("(") else sets.first(begins)
+        """Words with one of which it begins; none where it can begin with any, or only where a clause does."""
 
-    def _piece(self, part: str, sets: Mapping[str, Sequence[str]]) -> tuple[str, frozenset[str]]:
-        """The expression of one part, and the words of which one must be there."""
-        if part in _SLOTS:
-            return _SLOTS[part], frozenset(("V",) if "V " in _SLOTS[part] else ("T",) if "T " in _SLOTS[part] else ())
-        phrases = list(_phrases(part, sets))
-        spelled = sorted(("".join(map(_spelled, phrase.split())) for phrase in phrases), key=len, reverse=True)
-        first = frozenset(keys(phrase)[0] for phrase in phrases if phrase)
-        return f"(?:{'|'.join(spelled)})", frozenset() if "" in phrases else first
-
-    def find(self, text: str) -> re.Match[str] | None:
+    def find(self, text: Text) -> re.Match[str] | None:
         """Where it stands in a text."""
-        if self._compiled is None:
-            self._compiled = re.compile(r"\b" + "".join(self._pieces) if self._pieces[0] != _SLOTS["^"] else "".join(self._pieces))
-        return self._compiled.search(text)
+        if any(text.words.isdisjoint(need) for need in self.needs):
+            return None
+        self._compiled = self._compiled or re.compile("".join(map(self._piece, self._parts)))
+        places = text.opens if self.opens else text.where(self.first)
+        return next((match for place in places if (match := self._compiled.match(text.text, place))), None)
+
+    def _piece(self, part: str) -> str:
+        if part.startswith("("):
+            return f"(?:{''.join(map(self._piece, part[1:-1].split()))})?"
+        return _SLOTS[part] if part in _SLOTS else f"(?:{'|'.join(sorted(map(_spelled, self._sets.phrases(part)), key=len, reverse=True))})"
 
 
-def _spelled(word: str) -> str:
-    return _SLOTS.get(word) or "".join(f"{re.escape(key)}[~#]? " for key in keys(word))
+class Sets:
+    """The sets of phrases that patterns name."""
+
+    def __init__(self, table: Mapping[str, Sequence[str]]) -> None:
+        self.table = table
+        self._first: dict[str, frozenset[str]] = {}
+
+    def phrases(self, part: str) -> Iterator[str]:
+        """Each way to say a part of a pattern."""
+        named = _SET.search(part)
+        if named is None:
+            yield part
+            return
+        for phrase in self.table[named[1]]:
+            yield from self.phrases(part[: named.start()] + phrase + part[named.end() :])
+
+    def first(self, part: str) -> frozenset[str]:
+        """The words of which one must be there where a part of a pattern is; none if it can be empty, or any word."""
+        if part in _SLOTS:
+            return frozenset(("V",) if "P<value>" in _SLOTS[part] and "V " in _SLOTS[part] or part == "{other}" else ("T",) if part == "{title}" else ())
+        if part not in self._first:
+            words = [phrase.split(maxsplit=1)[0] if phrase else "" for phrase in self.table[part[1:-1]]] if part[0] == "<" else [part]
+            found = [self.first(word) if word.startswith("<") else {word} for word in words]
+            self._first[part] = frozenset() if any(not each or "" in each for each in found) else frozenset().union(*found)
+        return self._first[part]
 
 
-def _phrases(part: str, sets: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    named = _SET.search(part)
-    if named is None:
-        yield part
-        return
-    for phrase in sets[named[1]]:
-        yield from _phrases(part[: named.start()] + phrase + part[named.end() :], sets)
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The words of a request, with V for a value and T for a title; where each begins, and where clauses do."""
+
+    text: str
+    starts: tuple[int, ...]
+    words: frozenset[str]
+    opens: tuple[int, ...]
+
+    def where(self, words: frozenset[str]) -> Iterator[int]:
+        """Where one of these words begins, or any where there are none."""
+        for start in dict.fromkeys(self.starts):
+            if not words or self.text[start : self.text.find(" ", start)].rstrip("~#") in words:
+                yield start
+
+
+def _spelled(phrase: str) -> str:
+    return "".join(_SLOTS[word] if word in _SLOTS else f"{re.escape(word)}[~#]? " for word in phrase.split())
 
 
 @cache
-def _patterns(language: str) -> tuple[tuple[str, Pattern], ...]:
+def _patterns(language: str) -> tuple[tuple[tuple[str, Pattern], ...], Mapping[str, Sequence[int]]]:
+    """The patterns of a language in order, each with its table; and which of them may be there where a word is."""
     table: Mapping[str, Any] = read_wording("tellings", language)
-    sets = table.get("sets", {})
-    return tuple((role, Pattern(text, sets)) for role, texts in table.items() if role != "sets" for text in texts)
+    sets = Sets(table.get("sets", {}))
+    patterns = tuple((role, Pattern(text, sets)) for role, texts in table.items() if role != "sets" for text in texts)
+    by_word: dict[str, list[int]] = {}
+    for number, (_, pattern) in enumerate(patterns):
+        for word in min((need for need in pattern.needs if not need & {"V", "T"}), key=len, default=frozenset("VT")):
+            by_word.setdefault(word, []).append(number)
+    return patterns, by_word
 
 
 class TellingReader:
@@ -105,28 +149,28 @@ class TellingReader:
 
     def read(self) -> list[Mark]:
         """The marks, each such clause with what it does."""
-        patterns = _patterns(self.lexicon.language)
-        if not patterns or not any(mark.plays("value", "title", "attribute", "year") for mark in self.marks):
+        patterns, by_word = _patterns(self.lexicon.language)
+        if not patterns or not any(mark.plays("value", "title", "attribute") for mark in self.marks):
             return self.marks
-        text, starts, words = self._text()
+        text = self._text()
         found = 0
-        for role, pattern in patterns:
-            while found < _MOST and all(not words.isdisjoint(need) for need in pattern.needs):
-                match = pattern.find(text)
-                if match is None:
-                    break
+        for role, pattern in (patterns[n] for n in sorted({n for word in text.words for n in by_word.get(word, ())})):
+            while found < _MOST and (match := pattern.find(text)) is not None:
                 found += 1
-                self._apply(role, match, starts)
-                text, starts, words = self._text()
+                self._apply(role, match, text.starts)
+                text = self._text()
         return self.marks
 
-    def _text(self) -> tuple[str, list[int], set[str]]:
-        """The words, with V for a value and T for a title, "~" behind a general noun; where each token begins; and all of them."""
+    def _text(self) -> Text:
+        """The words that are not used up, "~" behind a general noun and "#" behind a word for an attribute."""
         pieces: list[str] = []
         named: set[str] = set()
         for place, mark in enumerate(self.marks):
             if place in self._done:
                 pieces += ["\\"] * (mark.last - mark.first)
+                continue
+            if mark.plays("count", "number", "year", "decade") and mark.low != 1:
+                pieces += ["N"] + [""] * (mark.last - mark.first - 1)
                 continue
             if mark.plays("value", "title"):
                 pieces += ["V" if mark.plays("value") else "T"] + [""] * (mark.last - mark.first - 1)
@@ -137,11 +181,14 @@ class TellingReader:
                 of_attribute = mark.plays("attribute") or self.lexicon.stem(token.key) in named
                 pieces.append(token.key + ("#" if of_attribute and token.is_word else "~" if noun else ""))
             named = set()
-        starts, at = list[int](), 0
+        starts, opens, at, opening = list[int](), list[int](), 0, True
         for piece in pieces:
             starts.append(at)
+            opens += [at] if opening and piece else []
+            opening = piece in _OPENING or (opening and not piece)
             at += len(piece) + 1 if piece else 0
-        return "".join(piece + " " for piece in pieces if piece), starts, {piece.rstrip("~#") for piece in pieces}
+        words = frozenset(piece.rstrip("~#") for piece in pieces)
+        return Text("".join(piece + " " for piece in pieces if piece), tuple(starts), words, tuple(opens))
 
     def _places(self, starts: Sequence[int], span: tuple[int, int]) -> list[int]:
         """Places of the marks that lie in a stretch of the text."""
@@ -174,8 +221,8 @@ class TellingReader:
     def _tell(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
         self._plain(whole, told=True)
         if not values and whole:
-            self._plain([at for at in whole if not self.marks[at].is_content], told=True)
-            self.marks[whole[0]] = replace(self.marks[whole[0]], roles=("unknown", "handed_back"))
+            for at in whole:
+                self.marks[at] = replace(self.marks[at], roles=("unknown", "handed_back"))
 
     def _refuse(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
         """Make the last word behind the values one that refuses them, or the last one before."""
