@@ -169,7 +169,7 @@ class TellingReader:
             if place in self._done:
                 pieces += ["\\"] * (mark.last - mark.first)
                 continue
-            if mark.plays("count", "number", "year", "decade") and mark.low != 1:
+            if mark.plays("count", "number", "year", "decade", "range", "amount") and mark.low != 1:
                 pieces += ["N"] + [""] * (mark.last - mark.first - 1)
                 continue
             if mark.plays("value", "title"):
