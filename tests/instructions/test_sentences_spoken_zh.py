@@ -67,7 +67,7 @@ SENTENCES = [
     ("films", "来部喜剧不要脏话", ["genres: 喜剧"]),
     ("films", "不要太长的纪录片", ["genres: 纪录片"]),
     ("shop", "口红没下过单的", ["category: 口红", "new"]),
-    ("films", "爱情喜剧不要", ["not genres: 爱情"]),
+    ("films", "爱情喜剧不要", ["exactly 0: genres: 喜剧 & genres: 爱情"]),
     ("films", "室友天天念叨西部片，我就想看个喜剧", ["genres: 喜剧"]),
     ("films", "同事推荐了恐怖片，我胆小，换成喜剧吧", ["genres: 喜剧"]),
     ("films", "别整恐怖的，整点科幻", ["genres: 科幻", "not genres: 恐怖"]),

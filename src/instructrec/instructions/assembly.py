@@ -6,8 +6,9 @@ How the rules read:
   by "and" or a comma are alternatives too ("comedies and dramas");
 * a mixture ("a romantic comedy or a thriller") is rewritten as a conjunction of alternatives, which says exactly the same;
   an adjective before "A or B" without a second article goes with both;
-* an unwanted combination ("no romantic comedies") is kept out by excluding its first value that is not wanted elsewhere;
+* an unwanted combination ("no romantic comedies") is no limit, but a quota of none (`combined.py`);
 * exclusions are limits even when put softly, because no model follows a "not" dependably;
+* values that no item has together ("a lipstick and a mascara") are alternatives, however they are joined;
 * what limits cannot hold (alternatives across attributes, "the 20s or the 90s") becomes a wish;
 * of two ranges that cannot both hold, the later one holds, with a note.
 """
@@ -48,8 +49,20 @@ def sort_reads(reads: Sequence[Read], vocabulary: Vocabulary) -> Sorted:
     spans, loose, impossible, notes = ranges(wished, vocabulary)
     wishes.update(softened, loose)
     unwanted, spared = excludes(reads, {value for limit in wanted for value in limit.values})
-    limits = (*wanted, *spans, *unwanted)
+    limits = (*_merged_alternatives(wanted, vocabulary), *spans, *unwanted)
     return Sorted(limits, frozenset(wishes - impossible), frozenset(unused | impossible | spared), tuple(notes))
+
+
+def _merged_alternatives(limits: Sequence[Limit], vocabulary: Vocabulary) -> list[Limit]:
+    """Demands that no item can meet at once, because each has one value only, are alternatives ("a lipstick and a mascara")."""
+    out: list[Limit] = []
+    for limit in limits:
+        at = next((n for n, other in enumerate(out) if other.attribute == limit.attribute), None)
+        if at is None or not vocabulary.is_exclusive(limit.attribute) or set(out[at].values) & set(limit.values):
+            out.append(limit)
+        else:
+            out[at] = replace(out[at], values=(*out[at].values, *limit.values))
+    return out
 
 
 def _without_pairs(reads: Sequence[Read]) -> list[Read]:

@@ -86,13 +86,27 @@ class Backwards:
 
     def _lies_beside(self, index: int, place: int) -> bool:
         """Whether words behind reach over this one to its neighbour: to the other half of a pair ("romantic comedies are out"),
-        over a word nobody knows, and where not one is wanted.
+        over a word nobody knows, where not one is wanted, and where nothing before asks for it ("French comedies are out").
         """
         read = self.state.reads[index]
         if read.mark.plays("unknown", "known", "count") or self.marks[place].plays("every_one", "all"):
             return True
         before = self.state.reads[index - 1].mark if index else None
+        whole = self.marks[place].last - self.marks[place].first > 1 or self.marks[place].plays("whole")
+        if whole and self._heads_clause(index):
+            return True
         return before is not None and bool({ref.attribute for ref in before.refs} & {ref.attribute for ref in read.mark.refs})
+
+    def _heads_clause(self, index: int) -> bool:
+        """Whether nothing stands before it in its clause but what it is one thing with."""
+        for before in reversed(self.state.reads[max(0, index - 2 * NEAR) : index]):
+            if before.mark.plays("sign", "contrast"):
+                return True
+            if not before.mark.plays("value", "range", "article", "filler", "noun", "from", "quality", "unknown", "known"):
+                return False
+            if before.mark.plays("article", "noun") and not before.mark.plays("from") and before.joint == "new":
+                return self.tokens[before.mark.first].key not in ("a", "an", "something")
+        return index < 2 * NEAR
 
     def _lists(self, index: int, place: int, *, listed: bool) -> bool:
         """Whether the comma before a thing only lists, so that words behind reach beyond it ("A, B and C are out")."""

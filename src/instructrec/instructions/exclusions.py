@@ -21,17 +21,18 @@ def named_attribute(reads: Sequence[Read], index: int) -> str | None:
 
 
 def excludes(reads: Sequence[Read], wanted: set[str]) -> tuple[list[Limit], set[int]]:
-    """One limit an attribute, and the unwanted values that stay allowed. An ambiguous value is kept out of every attribute."""
+    """One limit an attribute, and the unwanted values that stay allowed. An ambiguous value is kept out of every attribute.
+
+    What several values describe together no limit can keep out (`combined.py`).
+    """
     values: dict[str, dict[str, None]] = {}
     spared: set[int] = set()
     for group in _unwanted(reads):
         free = [index for index in group if not wanted & {ref.value for ref in reads[index].mark.refs}]
-        if not free and _is_qualified(reads, group[0]):
+        if len(group) > 1 or (not free and _is_qualified(reads, group[0])):
             spared.update(group)  # "a comedy, but no dark ones": only the quality is unwanted, and it is handed back
             continue
-        kept = (free or group)[0]
-        spared.update(index for index in group if index != kept)
-        for ref in _meant(reads, kept):
+        for ref in meant(reads, group[0]):
             values.setdefault(ref.attribute, {})[ref.value] = None
     return [Limit(attribute=name, operator="exclude", values=tuple(found)) for name, found in values.items()], spared
 
@@ -44,13 +45,14 @@ def _is_qualified(reads: Sequence[Read], index: int) -> bool:
     )
 
 
-def _meant(reads: Sequence[Read], index: int) -> tuple[Ref, ...]:
+def meant(reads: Sequence[Read], index: int) -> tuple[Ref, ...]:
+    """The meanings of an unwanted value."""
     attribute = named_attribute(reads, index)
     refs = reads[index].mark.refs
     return tuple(ref for ref in refs if ref.attribute == attribute) or refs
 
 
-def _is_each(reads: Sequence[Read], read: Read) -> bool:
+def is_each(reads: Sequence[Read], read: Read) -> bool:
     """Whether the words that refuse it say "not one of all these"."""
     return read.trigger is not None and reads[read.trigger].mark.plays("every_one", "all")
 
@@ -63,7 +65,7 @@ def _unwanted(reads: Sequence[Read]) -> list[list[int]]:
         if not read.mark.is_content:
             continue
         if read.mark.plays("value") and read.polarity == "exclude":
-            together = read.joint == "adjacent" and read.trigger == reads[last].trigger and not _is_each(reads, read)
+            together = read.joint == "adjacent" and read.trigger == reads[last].trigger and not is_each(reads, read)
             if groups and groups[-1][-1] == last and together:
                 groups[-1].append(index)
             else:

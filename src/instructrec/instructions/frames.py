@@ -90,7 +90,8 @@ class FrameReader(Remainders):
             end += 1
         if not any(self.marks[at].plays("value", "decade", "year") for at in range(place + 1, end)):
             return
-        refused = (not whole and self._refusal_before(opens)) or self._refusal_behind(end)
+        further = end < len(self.marks) and self.marks[end].plays("denial") and self._says_how(end)  # "..., and isn't silly"
+        refused = (not whole and self._refusal_before(opens)) or ([] if further else self._refusal_behind(end))
         if not refused:
             return
         self._fill([at for at in refused if self.marks[at].roles])
@@ -279,12 +280,24 @@ class FrameReader(Remainders):
         )
         return after is not None and after.plays("value")
 
+    def _describes(self, place: int) -> bool:
+        """Whether a denial says of which of the things before it the person speaks: "a comedy that isn't silly", "but not silly"."""
+        first = (self.tokens[self.marks[place].first].key,)
+        roles = self.lexicon.strong.get(first, ()) + self.lexicon.weak.get(first, ())
+        led = bool({"clause", "contrast", "conditional"}.intersection(roles)) or first[0] in ("that", "which", "who")
+        return led and self._says_how(place)
+
+    def _says_how(self, place: int) -> bool:
+        """Whether a word that no limit can hold follows."""
+        after = next((mark for mark in self.marks[place + 1 : place + 1 + NEAR] if not mark.plays("graded", "filler", "article")), None)
+        return after is not None and after.plays("unknown", "known", "quality")
+
     def _denied(self, place: int) -> None:
         """What is only denied of a thing refuses it: "A has no place here", "A shouldn't appear"."""
         at = place - 1
         while at >= 0 and self.marks[at].plays("aged", "owning") and place - at < NEAR:
             at -= 1
-        if at < 0 or not self.marks[at].plays("value") or not self._denies(place):
+        if at < 0 or not self.marks[at].plays("value") or not self._denies(place) or self._describes(place):
             return
         opens = at == 0 or self.marks[at - 1].plays("sign", "and", "contrast", "article")
         bare = at == place - 1 and self.marks[place].plays("negates_ahead")

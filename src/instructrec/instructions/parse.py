@@ -11,6 +11,7 @@ from instructrec.instructions.agreement import Reader, agree
 from instructrec.instructions.assembly import Sorted, sort_reads
 from instructrec.instructions.bare import read_sums
 from instructrec.instructions.barred import bar
+from instructrec.instructions.combined import combined
 from instructrec.instructions.comparisons import ComparisonReader
 from instructrec.instructions.context import in_context
 from instructrec.instructions.corrections import corrected
@@ -27,6 +28,7 @@ from instructrec.instructions.reads import Polarity, Read
 from instructrec.instructions.remarks import read_remarks
 from instructrec.instructions.settling import settle
 from instructrec.instructions.stories import without_stories
+from instructrec.instructions.tellings import read_tellings
 from instructrec.instructions.tokens import Token, clean, foreign_script_share, han_share, tokenize
 from instructrec.instructions.vocabulary import Vocabulary
 from instructrec.instructions.wholes import read_wholes, without_remarks
@@ -72,6 +74,7 @@ def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon) -> Reading:
     cleaned = clean(text)
     tokens = tokenize(cleaned)
     marks = read_sums(Scanner(tokens, vocabulary, lexicon).scan(), tokens, vocabulary, lexicon)
+    marks = read_tellings(marks, tokens, lexicon)
     marks = FrameReader(marks, tokens, vocabulary, lexicon).read()
     compared = ComparisonReader(marks, tokens, vocabulary, lexicon).read()
     compared = read_inequalities(without_remarks(compared, lexicon), tokens, vocabulary, lexicon)
@@ -87,7 +90,7 @@ def parse(text: str, catalog: Catalog, *, language: str = "en", n: int = 10, lm:
 
     Demands on attribute values and numbers become limits, on how many items of the list meet them quotas; titles named as
     examples become `like` and `unlike`; what the user knows already or not becomes `seen`, and a number of items `n`.
-    Preferences ("ideally", "in the mood for"), examples, moods and other words the catalog knows become the wish. Handed back as
+    Preferences ("ideally", "I'd prefer"), examples, moods and other words the catalog knows become the wish. Handed back as
     not understood: unknown words and names, unwanted things that no limit can express ("no violence"), and what stands beyond
     `MAX_CHARACTERS`.
     A text in a language without wording is not understood as a whole. Never raises.
@@ -113,12 +116,13 @@ def parse(text: str, catalog: Catalog, *, language: str = "en", n: int = 10, lm:
 
 def _assembled(reading: Reading, text: str, left_over: tuple[str, ...], vocabulary: Vocabulary, n: int) -> Instruction:
     counted = read_quotas(reading.reads, vocabulary, n=n)
-    kept, barred = bar(counted.reads, vocabulary)
+    kept, unwanted = combined(counted.reads, vocabulary, vocabulary.lexicon)
+    kept, barred = bar(kept, vocabulary)
     reading = replace(reading, reads=tuple(kept))
     found = sort_reads(reading.reads, vocabulary)
     settled = settle(
         found.limits,
-        [(quota, _between(reading, *span)) for quota, span in (*counted.quotas, *barred)],
+        [(quota, _between(reading, *span)) for quota, span in (*counted.quotas, *unwanted, *barred)],
         like=_named(reading, "include"),
         unlike=_named(reading, "exclude"),
         catalog=vocabulary.catalog,
@@ -264,7 +268,8 @@ def _not_understood(reading: Reading, found: Sorted) -> list[str]:
         first = item.mark.first
         if item.polarity in ("exclude", "unclear", "open") and item.trigger is not None and item.trigger < index:
             trigger = reading.reads[item.trigger].mark
-            first = trigger.first if first - trigger.last <= 2 else first
+            beside = all(at in found.unused or not reading.reads[at].mark.is_content for at in range(item.trigger, index))
+            first = trigger.first if first - trigger.last <= 2 and beside else first
         words = reading.text[reading.tokens[first].start : reading.tokens[item.mark.last - 1].end]
         if out and first == start:
             out[-1] = words

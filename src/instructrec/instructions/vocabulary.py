@@ -68,6 +68,7 @@ class Vocabulary:
         self.value_words: set[str] = set()
         self._integral: dict[str, bool] = {}
         self._spans: dict[str, tuple[float, float]] = {}
+        self._exclusive: dict[str, bool] = {}
         self._short_starts: set[Phrase] = set()
         self._short: dict[Phrase, list[tuple[Phrase, tuple[Ref, ...]]]] = defaultdict(list)
         self.year = year_attribute(catalog)
@@ -256,6 +257,13 @@ class Vocabulary:
         if attribute not in self._integral:
             self._integral[attribute] = self._all_whole(attribute)
         return self._integral[attribute]
+
+    def is_exclusive(self, attribute: str) -> bool:
+        """Whether every item has one value of an attribute at most, so that no item has two of them."""
+        if attribute not in self._exclusive:
+            labels = self.catalog.labels.get(attribute)
+            self._exclusive[attribute] = labels is not None and bool((np.diff(labels.offsets) <= 1).all())
+        return self._exclusive[attribute]
 
     def _all_whole(self, attribute: str) -> bool:
         values = self.catalog.quantities[attribute]

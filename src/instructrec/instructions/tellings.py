@@ -1,0 +1,299 @@
+"""Right after the first pass: whole clauses that tell, permit, complain or answer rather than ask (wording/tellings.*.toml).
+
+A pattern is a row of words: `{value}` stands for a value or a list of them, `{other}` for a second one, `{title}` for a title,
+`{word}` for any word, `<set>` for each phrase of a set, `...` for up to five words, `^` and `$` for where a clause begins or ends;
+what stands in brackets may be left out. What a clause does with its values is said by the table that its pattern stands in.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from instructrec.instructions.lexicon import Lexicon
+from instructrec.instructions.marks import Mark
+from instructrec.instructions.tokens import Token
+from instructrec.instructions.wording import read_wording
+
+_SET = re.compile(r"<(\w+)>")
+_WORD = r"(?![VTN] )\w+[~#]? "
+_LED = r"(?:(?:a|an|the|any|some|more|my|another|all|these|those|of|really|very|for|by|in|from) )*"
+_VALUE = rf"{_LED}V (?:{_LED}V )*(?:\w+[~#] )?"
+_LIST = rf"{_VALUE}(?:(?:, V (?:\w+[~#] )?)*(?:, )?(?:and|or|nor) {_VALUE})?"
+_SLOTS = {
+    "{value}": rf"(?P<value>{_LIST})",
+    "{other}": rf"(?P<other>{_LIST})",
+    "{one}": rf"(?P<value>{_VALUE})",
+    "{bare}": r"(?P<value>V )",
+    "{kind}": rf"(?P<value>(?:{_LED}V )(?:(?:and|or|nor) {_LED}V )?\w+# )",
+    "{attribute}": r"\w+# ",
+    "{me}": r"(?=(?:(?:but|and|while|whereas|though) )?(?:i|im|ill|id|we|me|mine) )",
+    "{end}": r"(?!(?:, )?but (?:not|i|we|still) )",
+    "{so}": r"(?!(?:[^VT ]+ ){0,4}(?:not|isnt|arent|no|without|dont|doesnt|cant|unless|N|only|just|than|most|least) )",
+    "{free}": r"(?!(?:[^.!?; ]+ ){0,9}(?:N|than one|most|maximum|max) )(?<!or )(?<!no )",
+    "{sure}": r"(?!(?:(?!N )[^.!?; ]+ ){0,9}(?:not|isnt|arent|no|without|dont|doesnt|cant|unless|only|just) )",
+    "{number}": "N (?!V )",
+    "{plain}": r"(?:(?!(?:and|or|V|T|N) )[^,.!?; ]+ ){0,6}?",
+    "{any}": r"(?:[^.!?; ]+ ){0,9}?",
+    "{also}": r"(?=(?:i|we) (?:also|only|just|still) )",
+    "{title}": "(?P<value>T )",
+    "{word}": _WORD,
+    "...": rf"(?:{_WORD}){{0,5}}?",
+    "^": "",
+    "$": r"(?=[,.!?:;)–—-] |$|and |but |so |though |because |if |please |then |now )",
+}
+_LOOKS = ("{so}", "{sure}", "{free}", "{end}", "{me}", "{also}", "^", "$")
+"""Parts of patterns that only look at what stands around."""
+_OPENING = frozenset((",", ".", "!", "?", ":", ";", "(", "-", "–", "—", "\n", "and", "but", "so", "because", "though"))
+_MOST = 12
+"""Clauses of one request that are read."""
+_OTHER_ENDS = ("sign", "contrast")
+
+
+class Pattern:
+    """One row of words, compiled when a text first holds a word of each of its parts."""
+
+    def __init__(self, text: str, sets: Sets) -> None:
+        self._sets = sets
+        self._parts = re.findall(r"\([^)]*\)|\S+", text)
+        self._compiled: re.Pattern[str] | None = None
+        self.opens = "^" in self._parts[:2]
+        needs = [sets.first(part) for part in self._parts if not part.startswith("(")]
+        self.needs = [need for need in needs if need]
+        begins = next(part for part in self._parts if part not in _LOOKS)
+        self.first = frozenset() if begins.startswith("(") else sets.first(begins)
+        """Words with one of which it begins; none where it can begin with any, or only where a clause does."""
+
+    def find(self, text: Text) -> re.Match[str] | None:
+        """Where it stands in a text."""
+        if any(text.words.isdisjoint(need) for need in self.needs):
+            return None
+        self._compiled = self._compiled or re.compile("".join(map(self._piece, self._parts)))
+        places = text.opens if self.opens else text.where(self.first)
+        return next((match for place in places if (match := self._compiled.match(text.text, place))), None)
+
+    def _piece(self, part: str) -> str:
+        if part.startswith("("):
+            return f"(?:{''.join(map(self._piece, part[1:-1].split()))})?"
+        return _SLOTS[part] if part in _SLOTS else f"(?:{'|'.join(sorted(map(_spelled, self._sets.phrases(part)), key=len, reverse=True))})"
+
+
+class Sets:
+    """The sets of phrases that patterns name."""
+
+    def __init__(self, table: Mapping[str, Sequence[str]]) -> None:
+        self.table = table
+        self._first: dict[str, frozenset[str]] = {}
+
+    def phrases(self, part: str) -> Iterator[str]:
+        """Each way to say a part of a pattern."""
+        named = _SET.search(part)
+        if named is None:
+            yield part
+            return
+        for phrase in self.table[named[1]]:
+            yield from self.phrases(part[: named.start()] + phrase + part[named.end() :])
+
+    def first(self, part: str) -> frozenset[str]:
+        """The words of which one must be there where a part of a pattern is; none if it can be empty, or any word."""
+        if part in _SLOTS:
+            return frozenset(("V",) if "P<value>" in _SLOTS[part] and "V " in _SLOTS[part] or part == "{other}" else ("T",) if part == "{title}" else ())
+        if part not in self._first:
+            words = [phrase.split(maxsplit=1)[0] if phrase else "" for phrase in self.table[part[1:-1]]] if part[0] == "<" else [part]
+            found = [self.first(word) if word.startswith("<") else {word} for word in words]
+            self._first[part] = frozenset() if any(not each or "" in each for each in found) else frozenset().union(*found)
+        return self._first[part]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The words of a request, with V for a value and T for a title; where each begins, and where clauses do."""
+
+    text: str
+    starts: tuple[int, ...]
+    words: frozenset[str]
+    opens: tuple[int, ...]
+
+    def where(self, words: frozenset[str]) -> Iterator[int]:
+        """Where one of these words begins, or any where there are none."""
+        for start in dict.fromkeys(self.starts):
+            if not words or self.text[start : self.text.find(" ", start)].rstrip("~#") in words:
+                yield start
+
+
+def _spelled(phrase: str) -> str:
+    return "".join(_SLOTS[word] if word in _SLOTS else f"{re.escape(word)}[~#]? " for word in phrase.split())
+
+
+@cache
+def _patterns(language: str) -> tuple[tuple[tuple[str, Pattern], ...], Mapping[str, Sequence[int]]]:
+    """The patterns of a language in order, each with its table; and which of them may be there where a word is."""
+    table: Mapping[str, Any] = read_wording("tellings", language)
+    sets = Sets(table.get("sets", {}))
+    patterns = tuple((role, Pattern(text, sets)) for role, texts in table.items() if role != "sets" for text in texts)
+    by_word: dict[str, list[int]] = {}
+    for number, (_, pattern) in enumerate(patterns):
+        for word in min((need for need in pattern.needs if not need & {"V", "T"}), key=len, default=frozenset("VT")):
+            by_word.setdefault(word, []).append(number)
+    return patterns, by_word
+
+
+class TellingReader:
+    """Rewrites the marks of one request."""
+
+    def __init__(self, marks: Sequence[Mark], tokens: Sequence[Token], lexicon: Lexicon) -> None:
+        self.marks = list(marks)
+        self.tokens = tokens
+        self.lexicon = lexicon
+        self._done: set[int] = set()
+
+    def read(self) -> list[Mark]:
+        """The marks, each such clause with what it does."""
+        patterns, by_word = _patterns(self.lexicon.language)
+        if not patterns or not any(mark.plays("value", "title", "attribute", "year", "decade", "number", "range") for mark in self.marks):
+            return self.marks
+        text = self._text()
+        found = 0
+        for role, pattern in (patterns[n] for n in sorted({n for word in text.words for n in by_word.get(word, ())})):
+            while found < _MOST and (match := pattern.find(text)) is not None:
+                found += 1
+                self._apply(role, match, text.starts)
+                text = self._text()
+        return self.marks
+
+    def _text(self) -> Text:
+        """The words that are not used up, "~" behind a general noun and "#" behind a word for an attribute."""
+        pieces: list[str] = []
+        named: set[str] = set()
+        for place, mark in enumerate(self.marks):
+            if place in self._done:
+                pieces += ["\\"] * (mark.last - mark.first)
+                continue
+            if mark.plays("count", "number", "year", "decade", "range", "amount") and (mark.low != 1 or self.tokens[mark.first].key == "1"):
+                pieces += ["N"] + [""] * (mark.last - mark.first - 1)
+                continue
+            if mark.plays("value", "title"):
+                pieces += ["V" if mark.plays("value") else "T"] + [""] * (mark.last - mark.first - 1)
+                named = {word for ref in mark.refs for word in ref.attribute.split("_")}
+                continue
+            noun = mark.plays("noun") and mark.last - mark.first == 1
+            for token in self.tokens[mark.first : mark.last]:
+                of_attribute = mark.plays("attribute") or self.lexicon.stem(token.key) in named
+                pieces.append(token.key + ("#" if of_attribute and token.is_word else "~" if noun else ""))
+            named = set()
+        starts, opens, at, opening = list[int](), list[int](), 0, True
+        for piece in pieces:
+            starts.append(at)
+            opens += [at] if opening and piece else []
+            opening = piece in _OPENING or (opening and not piece)
+            at += len(piece) + 1 if piece else 0
+        words = frozenset(piece.rstrip("~#") for piece in pieces)
+        return Text("".join(piece + " " for piece in pieces if piece), tuple(starts), words, tuple(opens))
+
+    def _places(self, starts: Sequence[int], span: tuple[int, int]) -> list[int]:
+        """Places of the marks that lie in a stretch of the text."""
+        if span[0] < 0:
+            return []
+        first, last = bisect_right(starts, span[0]) - 1, bisect_right(starts, span[1] - 1) - 1
+        while first > 0 and starts[first - 1] == starts[first]:
+            first -= 1
+        return [place for place, mark in enumerate(self.marks) if mark.first <= last and mark.last > first]
+
+    def _apply(self, role: str, match: re.Match[str], starts: Sequence[int]) -> None:
+        whole = self._places(starts, match.span())
+        groups = match.groupdict()
+        slots = {name: self._places(starts, match.span(name)) for name in groups if groups[name] is not None}
+        values = [at for at in slots.get("value", []) if self.marks[at].plays("value", "title")]
+        others = [at for at in slots.get("other", []) if self.marks[at].plays("value", "title")]
+        handlers = {"told": self._tell, "refused": self._refuse, "wanted": self._want, "granted": self._grant, "over": self._prefer, "unclear": self._tell, "barred": self._bar}
+        handlers[role](whole, values, others)
+        self._done.update(whole)
+
+    def _plain(self, places: Sequence[int], *, told: bool = False) -> None:
+        """Take words for such of no weight; what says something is handed back where the clause is only told."""
+        for at in places:
+            mark = self.marks[at]
+            if mark.plays("sign"):
+                continue
+            roles = ("unknown", "handed_back") if told and mark.is_content else ("filler",)
+            self.marks[at] = replace(mark, roles=roles, refs=(), items=(), compare=None, attribute=None, low=None, high=None)
+
+    def _tell(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
+        self._plain(whole, told=True)
+        if not values and whole:
+            for at in whole:
+                self.marks[at] = replace(self.marks[at], roles=("unknown", "handed_back"))
+
+    def _refuse(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
+        """Make the last word behind the values one that refuses them, or the last one before."""
+        if not values:
+            behind = [at for at in whole if not self.marks[at].plays("sign")]
+            self._plain(behind)
+            self.marks[behind[0]] = replace(self.marks[behind[0]], roles=("negation",))
+            return
+        before = [at for at in whole if at < values[0] and not self.marks[at].plays("article")]
+        behind = [at for at in whole if at > values[-1] and not self.marks[at].plays("sign", "noun")]
+        self._plain([at for at in others if at > values[-1]], told=True)
+        self._plain([at for at in whole if at > values[-1] or at < values[0]])
+        if before:
+            self.marks[before[-1]] = replace(self.marks[before[-1]], roles=("negation",))
+        else:
+            listed = any(self.marks[at].plays("and", "or") for at in range(values[0], values[-1]))
+            self.marks[behind[-1]] = replace(self.marks[behind[-1]], roles=("negation_after", "all" if listed else "whole"))
+            return
+        end = behind[-1] if behind else whole[-1] + 1
+        if end < len(self.marks) and not self.marks[end].plays(*_OTHER_ENDS) and not self.marks[end].is_content:
+            self.marks[end] = replace(self.marks[end], roles=("contrast",))
+
+    def _bar(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
+        """What is refused if a number is so: "if it's older than 1980, I'm out" is "nothing older than 1980"."""
+        if any(self.marks[at].plays("attribute") for at in whole):
+            self._tell(whole, values, others)
+            return
+        numbers = ("count", "number", "year", "decade", "range", "amount")
+        last = max(at for at in whole if self.marks[at].plays(*numbers))
+        self._plain([at for at in whole if at > last and not self.marks[at].plays("unit", "since_after", "until_after")])
+        self.marks[whole[0]] = replace(self.marks[whole[0]], roles=("negation", "any_other"))
+
+    def _want(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
+        before = [at for at in whole if at < values[0] and not self.marks[at].plays("article")]
+        self._plain([at for at in whole if at not in values and not self.marks[at].plays("article", "and", "or", "noun", "from")])
+        for at in before:
+            if self.marks[at].plays("sign"):
+                self.marks[at] = replace(self.marks[at], roles=("filler",))
+        if before:
+            self.marks[before[0]] = replace(self.marks[before[0]], roles=("firm",))
+
+    def _prefer(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
+        kept = (*values, *others)
+        self._plain([at for at in whole if at > values[-1] and at not in kept])
+        self._plain(others, told=True)
+
+    def _grant(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
+        """What may be is an alternative to what is demanded right before, and else no demand."""
+        before = whole[0] - 1
+        joints: list[int] = []
+        while before >= 0 and self.marks[before].plays("sign", "and", "filler", "noun") and len(joints) < 3:
+            joints.append(before)
+            before -= 1
+        demanded = self.marks[before] if before >= 0 else None
+        alike = demanded is not None and demanded.plays("value") and before not in self._done and bool(joints)
+        alike = alike and bool({ref.attribute for ref in demanded.refs} & {ref.attribute for ref in self.marks[values[0]].refs})
+        ended = any(self.tokens[self.marks[at].first].ends_sentence for at in joints)
+        refused = any(mark.plays("negation", "negation_after", "soft", "like") for mark in self.marks[max(0, before - 6) : before])
+        if not alike or ended or refused or len(values) > 1:
+            self._tell(whole, values, others)
+            return
+        self._plain([at for at in whole if at not in values])
+        for at in joints:
+            self.marks[at] = replace(self.marks[at], roles=("filler",))
+        self.marks[joints[0]] = replace(self.marks[joints[0]], roles=("or",))
+
+
+def read_tellings(marks: Sequence[Mark], tokens: Sequence[Token], lexicon: Lexicon) -> list[Mark]:
+    """The marks, with clauses that tell, permit, complain or answer made into what they do."""
+    return TellingReader(marks, tokens, lexicon).read()
