@@ -254,7 +254,7 @@ def ranges(reads: Sequence[Read], vocabulary: Vocabulary) -> tuple[list[Limit], 
         if not mark.plays("range") or mark.attribute is None or read.polarity not in ("include", "exclude"):
             continue
         if read.polarity == "exclude" and not _belongs_to_demand(reads, index):
-            other = None if _follows_value(reads, index) else _flipped(mark, integral=vocabulary.is_integral(mark.attribute))
+            other = None if _follows_value(reads, index) else flipped(mark, integral=vocabulary.is_integral(mark.attribute))
             if other is None:
                 impossible.add(index)
                 continue
@@ -312,7 +312,7 @@ def _merged(limits: Sequence[Limit]) -> Limit | None:
     return replace(limits[0], low=low, high=high)
 
 
-def _flipped(mark: Mark, *, integral: bool) -> Mark | None:
+def flipped(mark: Mark, *, integral: bool) -> Mark | None:
     """The range of everything a one-sided range leaves out; None for a two-sided one, which has no single complement."""
     if (mark.low is None) == (mark.high is None):
         return None

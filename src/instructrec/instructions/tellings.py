@@ -79,7 +79,11 @@ class Pattern:
     def _piece(self, part: str) -> str:
         if part.startswith("("):
             return f"(?:{''.join(map(self._piece, part[1:-1].split()))})?"
-        return _SLOTS[part] if part in _SLOTS else f"(?:{'|'.join(sorted(map(_spelled, self._sets.phrases(part)), key=len, reverse=True))})"
+        return (
+            _SLOTS[part]
+            if part in _SLOTS
+            else f"(?:{'|'.join(sorted(map(_spelled, self._sets.phrases(part)), key=len, reverse=True))})"
+        )
 
 
 class Sets:
@@ -101,9 +105,17 @@ class Sets:
     def first(self, part: str) -> frozenset[str]:
         """The words of which one must be there where a part of a pattern is; none if it can be empty, or any word."""
         if part in _SLOTS:
-            return frozenset(("V",) if "P<value>" in _SLOTS[part] and "V " in _SLOTS[part] or part == "{other}" else ("T",) if part == "{title}" else ())
+            return frozenset(
+                ("V",)
+                if "P<value>" in _SLOTS[part] and "V " in _SLOTS[part] or part == "{other}"
+                else ("T",)
+                if part == "{title}"
+                else ()
+            )
         if part not in self._first:
-            words = [phrase.split(maxsplit=1)[0] if phrase else "" for phrase in self.table[part[1:-1]]] if part[0] == "<" else [part]
+            words = (
+                [phrase.split(maxsplit=1)[0] if phrase else "" for phrase in self.table[part[1:-1]]] if part[0] == "<" else [part]
+            )
             found = [self.first(word) if word.startswith("<") else {word} for word in words]
             self._first[part] = frozenset() if any(not each or "" in each for each in found) else frozenset().union(*found)
         return self._first[part]
@@ -154,7 +166,9 @@ class TellingReader:
     def read(self) -> list[Mark]:
         """The marks, each such clause with what it does."""
         patterns, by_word = _patterns(self.lexicon.language)
-        if not patterns or not any(mark.plays("value", "title", "attribute", "year", "decade", "number", "range") for mark in self.marks):
+        if not patterns or not any(
+            mark.plays("value", "title", "attribute", "year", "decade", "number", "range") for mark in self.marks
+        ):
             return self.marks
         text = self._text()
         found = 0
@@ -173,7 +187,9 @@ class TellingReader:
             if place in self._done:
                 pieces += ["\\"] * (mark.last - mark.first)
                 continue
-            if mark.plays("count", "number", "year", "decade", "range", "amount") and (mark.low != 1 or self.tokens[mark.first].key == "1"):
+            if mark.plays("count", "number", "year", "decade", "range", "amount") and (
+                mark.low != 1 or self.tokens[mark.first].key == "1"
+            ):
                 pieces += ["N"] + [""] * (mark.last - mark.first - 1)
                 continue
             if mark.plays("value", "title"):
@@ -209,7 +225,15 @@ class TellingReader:
         slots = {name: self._places(starts, match.span(name)) for name in groups if groups[name] is not None}
         values = [at for at in slots.get("value", []) if self.marks[at].plays("value", "title")]
         others = [at for at in slots.get("other", []) if self.marks[at].plays("value", "title")]
-        handlers = {"told": self._tell, "refused": self._refuse, "wanted": self._want, "granted": self._grant, "over": self._prefer, "unclear": self._tell, "barred": self._bar}
+        handlers = {
+            "told": self._tell,
+            "refused": self._refuse,
+            "wanted": self._want,
+            "granted": self._grant,
+            "over": self._prefer,
+            "unclear": self._tell,
+            "barred": self._bar,
+        }
         handlers[role](whole, values, others)
         self._done.update(whole)
 
