@@ -108,6 +108,8 @@ class Asides:
             first -= 1
         before = self.marks[first - 1] if first else None
         way = self._way(before) if before is not None else ""
+        if way and before is not None and before.plays("to") and self._is_number(first - 2):
+            return "between", first - 2, place
         if way:
             return way, first - 1, place
         span = self._span(place, first)

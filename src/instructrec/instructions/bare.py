@@ -105,7 +105,7 @@ class BareReader(SpendingReader):
 
     def _lists(self, frame: Aside) -> bool:
         """Whether its words are part of words that ask for a list of some length."""
-        return any(self.marks[at].plays("list") for at in self._marks_of(frame.first, frame.last))
+        return any(self.marks[at].plays("list", "firm") for at in self._marks_of(frame.first, frame.last))
 
     def _judge(self, place: int, frame: Aside | None) -> None:
         """Whether it is a sum for what is said of it, and else for how it is bounded."""
@@ -142,7 +142,7 @@ class BareReader(SpendingReader):
     def _sums_up(self, place: int, last: int) -> bool:
         """Whether it is what several things should be together; the words that say so are used up."""
         total = self._total(last)
-        if total is None or not (self._counted_before(place) or self.keys[self.marks[place].first - 1] == "for"):
+        if total is None or not self._counted_before(place):
             return False
         self._fill(total.first, total.last)
         return True
@@ -159,15 +159,19 @@ class BareReader(SpendingReader):
 
     def _names_other(self, place: int, frame: Aside | None) -> bool:
         """Whether the clause names another number of the items than a sum, or the price without a frame."""
-        start = self._start(place)
-        around = [*self.marks[start:place], *self.marks[place + 1 : place + 3]]
-        named = [mark for mark in around if mark.plays("attribute") and mark.attribute in self.vocabulary.catalog.quantities]
-        used = any(self._is_number(at) for at in range(start, place))  # "rated 4 or above, under 20"
+        _, first, last = self._bound(place)
+        money = frame is not None and bool({*_SURE, "cost"}.intersection(frame.roles))
+        found = [*range(self._start(place), place), *range(place + 1, min(last + 5, len(self.marks)))]
+        around = [self.marks[at] for at in found]
         named = [
-            mark
-            for mark in named
-            if (mark.attribute != self.price or frame is None) and not (used and mark.first < self.marks[place].first)
+            at
+            for at in found
+            if self.marks[at].plays("attribute") and self.marks[at].attribute in self.vocabulary.catalog.quantities
         ]
+        named = [at for at in named if self.marks[at].attribute != self.price or not money]
+        named = [
+            at for at in named if not any(self._is_number(used) for used in (*range(at, first), *range(last + 1, at)))
+        ]  # "rated 4 or above, under 20"
         compared = any(mark.compare is not None and mark.compare[0] != "price" for mark in around)
         return bool(named) or compared or any(mark.plays("title") for mark in self.marks[max(0, place - 1) : place])
 
@@ -185,7 +189,13 @@ class BareReader(SpendingReader):
         costly = self._within(self._sentence(place), self.marks[place].first, "costly") is not None
         fewer = any("fewer" in self.keys[mark.first : mark.last] for mark in self.marks[max(0, first) : last + 1])
         if fewer or self._asked_for(first) or not way:
-            if not way and self.keys[max(0, self.marks[place].first - 1)] == "for" and low > _FEW:
+            if (
+                not way
+                and place
+                and self.marks[place - 1].plays("clause")
+                and self.keys[self.marks[place].first - 1] == "for"
+                and low > _FEW
+            ):
                 self._as_sum(place)
             return
         strict = way in ("before", "after")

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 
 from instructrec.core import Quota
+from instructrec.instructions.assembly import flipped
 from instructrec.instructions.exclusions import is_each, meant
 from instructrec.instructions.lexicon import Lexicon
-from instructrec.instructions.assembly import flipped
 from instructrec.instructions.reads import Read
 from instructrec.instructions.vocabulary import Vocabulary
 from instructrec.tables import Limit

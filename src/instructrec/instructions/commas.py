@@ -53,6 +53,9 @@ class CommaReader:
         """Whether the comma only separates adjectives: "a funny, light comedy"."""
         if not 0 < comma < len(self.marks) - 1:
             return False
+        listed = comma + 2 < len(self.marks) and self.marks[comma + 1].plays("unknown")
+        if listed and self.marks[comma + 2].plays("value") and self.marks[comma - 1].plays("unknown"):
+            return True  # "no stupid, boring comedies"
         described = self.marks[comma - 1].plays("quality", "known")
         return described and self.marks[comma + 1].plays("quality", "known", "unknown", "value")
 

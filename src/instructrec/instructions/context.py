@@ -254,10 +254,14 @@ class ContextReader(Alternatives):
             self.marks[place] = replace(mark, roles=("quality", "described"))
 
     def _attribute_named(self, place: int) -> None:
-        """A word of the name of its attribute behind a value says nothing more: "oily skin", where there is a "skin type"."""
+        """A word of the name of its attribute behind a value says nothing more ("oily skin", where there is a "skin type"), nor does
+        an adverb before it ("no damn westerns").
+        """
         before = self.marks[place - 1] if place else None
         word = self.lexicon.stem(self.tokens[self.marks[place].first].key)
-        if before is not None and before.plays("value") and any(word in ref.attribute.split("_") for ref in before.refs):
+        idle = word in self.lexicon.adverbs and any(mark.plays("value") for mark in self.marks[place + 1 : place + 2])
+        of_value = before is not None and before.plays("value") and any(word in ref.attribute.split("_") for ref in before.refs)
+        if of_value or idle:
             self.marks[place] = replace(self.marks[place], roles=("filler",))
 
     def _negated(self, place: int) -> None:

@@ -29,7 +29,13 @@ class CountReader(LengthReader):
         super().__init__(marks, tokens, lexicon)
         follows = zip(marks, marks[1:], strict=False)
         self._ones = sum(mark.plays("article") and mark.low is not None and after.plays("value") for mark, after in follows)
+        self._ones += self._counted_values() if self._ones and lexicon.script == "han" else 0
         """How many things stand with an article that also means one ("一部喜剧，一部剧情片"): several are counted."""
+
+    def _counted_values(self) -> int:
+        """How many values are counted by a number with a measure word: "三部喜剧"."""
+        triples = zip(self.marks, self.marks[1:], self.marks[2:], strict=False)
+        return sum(mark.plays("count", "number") and one.plays("measure") and after.plays("value") for mark, one, after in triples)
 
     def read(self) -> list[Mark]:
         """The marks, with each amount as one mark."""

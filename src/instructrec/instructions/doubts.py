@@ -138,7 +138,7 @@ def _is_judged(behind: Sequence[Read], tokens: Sequence[Token], lexicon: Lexicon
     for read in behind:
         if read.mark.plays("of_what", "soft_after", "negation_after"):
             return False
-        strange = read.mark.plays("unknown")
+        strange = read.mark.plays("unknown") and not read.mark.plays("handed_back")
         if strange and (judging or (read.polarity == "exclude" and not behind[-1].mark.plays("of_what"))):
             return True
         judging = judging or any(token.key in lexicon.judging for token in tokens[read.mark.first : read.mark.last])
@@ -154,7 +154,7 @@ def _is_demanded(read: Read) -> bool:
 def _may_refuse(reads: Sequence[Read], at: int, start: int, end: int, tokens: Sequence[Token], lexicon: Lexicon) -> bool:
     """Whether a word that nobody knows has a character that refuses, and does not just describe: "无聊的"."""
     mark = reads[at].mark
-    if not mark.plays("unknown", "known"):
+    if not mark.plays("unknown", "known") or mark.plays("handed_back"):
         return False
     told = any(lexicon.is_subject(tokens[read.mark.first].key) for read in reads[start:at])
     after = next((read for read in reads[at + 1 : end] if not read.mark.plays("unknown", "known")), None)

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from instructrec.instructions.lexicon import Lexicon
+from instructrec.instructions.numerals import SumFinder
 from instructrec.instructions.render import FIRST_YEAR, LAST_YEAR
 from instructrec.instructions.tokens import number
 from instructrec.instructions.vocabulary import Vocabulary
 
 _ZEROS = ("零", "〇", "○")
 _APOSTROPHES = ("'", "’", "‘")
+_BEGINS = frozenset("○〇零一二两俩三仨四五六七八九十百千万几半上过￥¥$")
 _EARLIEST_SHORT = 30
 """A smaller number before "year" without a leading zero rather counts years."""
 _LONGEST_COUNT = 3
@@ -22,9 +24,11 @@ class Figure(NamedTuple):
 
     role: str
     end: int
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     attribute: str | None = None
+    more: tuple[str, ...] = ()
+    """Further roles."""
 
 
 class FigureReader:
@@ -34,12 +38,73 @@ class FigureReader:
         self.keys = tuple(keys)
         self.vocabulary = vocabulary
         self.lexicon = lexicon
+        self.sums = SumFinder(self.keys, lexicon)
 
     def find(self, place: int) -> Figure | None:
         """The number that begins at a token, if it is of this kind."""
         if self.lexicon.script != "han":
             return self._apostrophe(place)
-        return self._year(place) or self._decimal(place)
+        if not (self.keys[place][:1].isdigit() or self.keys[place] in _BEGINS):
+            return None
+        return (
+            self._year(place)
+            or self._vague_year(place)
+            or self._decades(place)
+            or self._sum(place)
+            or self._decimal(place)
+            or self._numeral(place)
+        )
+
+    def _sum(self, place: int) -> Figure | None:
+        """A number with a unit: of the attribute of its kind, or nothing that the catalog knows."""
+        found = self.sums.sum(place)
+        if found is None:
+            return None
+        attribute = self.vocabulary.kinds.get(found.kind)
+        if attribute is None:
+            return Figure("unknown", found.end, None, None)
+        return Figure("number", found.end, float(found.low), float(found.high), attribute, ("sum",))
+
+    def _numeral(self, place: int) -> Figure | None:
+        """A number in several characters: "一百五十", "三四十"."""
+        found = self.sums.numeral(place)
+        if found is None or (self.vocabulary.year is not None and self._plays(found.end, "year_suffix")):
+            return None
+        return Figure("count" if found.low == found.high else "number", found.end, float(found.low), float(found.top))
+
+    def _vague_year(self, place: int) -> Figure | None:
+        """A decade by its first digit: "九几年", "80几年"."""
+        digit, tens = self._digit(place), self._tens(place)
+        at = tens[1] if tens is not None else place + 1
+        if (
+            self.vocabulary.year is None
+            or self.keys[at : at + 2] != ("几", "年")
+            or (tens is None and digit not in (0, *range(3, 10)))
+        ):
+            return None
+        first = tens[0] if tens is not None else (digit or 0) * 10
+        low = float(self.vocabulary.decade(first) if first < 100 else first)
+        return Figure("decade", at + 2, low, low + 9)
+
+    def _decades(self, place: int) -> Figure | None:
+        """Two decades of which only the last is called one: "70、80年代", "七十、八十年代"."""
+        first = self._tens(place)
+        at = first[1] if first is not None else place
+        joined = at < len(self.keys) and (self.keys[at] == "," or self._plays(at, "and"))
+        last = self._tens(at + 1) if joined else None
+        ending = self.lexicon.decade_ending
+        if first is None or last is None or self.keys[last[1] : last[1] + len(ending)] != ending or self.vocabulary.year is None:
+            return None
+        low, high = (self.vocabulary.decade(tens) if tens < 100 else tens for tens in (first[0], last[0]))
+        return Figure("decade", last[1] + len(ending), float(low), high + 9.0) if low < high else None
+
+    def _tens(self, place: int) -> tuple[int, int] | None:
+        """The digits of a decade and where they end: "70", "1980", "七十"."""
+        key = self.keys[place] if place < len(self.keys) else ""
+        if key.isascii() and len(key) in (2, 4) and key.isdigit() and key[-1] == "0":
+            return int(key), place + 1
+        digit = self._digit(place)
+        return (digit * 10, place + 2) if digit and self.keys[place + 1 : place + 2] == ("十",) else None
 
     def _apostrophe(self, place: int) -> Figure | None:
         """A year of which an apostrophe leaves out the century: "'95"."""

@@ -289,7 +289,9 @@ class FrameReader(Remainders):
 
     def _says_how(self, place: int) -> bool:
         """Whether a word that no limit can hold follows."""
-        after = next((mark for mark in self.marks[place + 1 : place + 1 + NEAR] if not mark.plays("graded", "filler", "article")), None)
+        after = next(
+            (mark for mark in self.marks[place + 1 : place + 1 + NEAR] if not mark.plays("graded", "filler", "article")), None
+        )
         return after is not None and after.plays("unknown", "known", "quality")
 
     def _denied(self, place: int) -> None:

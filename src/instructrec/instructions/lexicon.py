@@ -32,6 +32,7 @@ class Lexicon:
     more for "half", beyond it for "most".
     `kinds`: general name of a number ("rating") -> words an attribute of that kind may be called by;
     `kind_words`: phrases that speak of one.
+    `units`: phrase -> kind of number and how much one of it is ("小时": length, 60); `around`: what is said around such numbers;
     `compare`: phrase -> comparison; those of `compare_than` compare only behind a "than". `qualities`: endings of adjectives;
     `bound`: words that no phrase may cut; `syllables`: see SoundSpeller; `subjects`: words for the person who asks;
     `refusing`, `judging`: characters that may refuse, or begin to say what one thinks of a thing;
@@ -52,6 +53,8 @@ class Lexicon:
     shares: Mapping[Phrase, float]
     kinds: Mapping[str, tuple[Phrase, ...]]
     kind_words: Mapping[Phrase, str]
+    units: Mapping[Phrase, tuple[str, float]]
+    around: Mapping[str, tuple[str, ...]]
     compare: Mapping[Phrase, Comparison]
     compare_than: Mapping[Phrase, Comparison]
     suffixes: tuple[str, ...]
@@ -129,6 +132,8 @@ def _read(table: Mapping[str, Any]) -> Lexicon:
         shares=shares,
         kinds={kind: tuple(keys(name) for name in entry["names"]) for kind, entry in table["kinds"].items()},
         kind_words={keys(word): kind for kind, entry in table["kinds"].items() for word in entry["words"]},
+        units={keys(word): (kind, float(size)) for kind, sizes in table.get("units", {}).items() for word, size in sizes.items()},
+        around={what: tuple(words) for what, words in table.get("around", {}).items()},
         compare=compare,
         compare_than=compare_than,
         suffixes=tuple(table["endings"]["suffixes"]),

@@ -140,7 +140,7 @@ class Scanner(PhraseCutter):
         return (
             None
             if found is None
-            else Mark((found.role,), place, found.end, attribute=found.attribute, low=found.low, high=found.high)
+            else Mark((found.role, *found.more), place, found.end, attribute=found.attribute, low=found.low, high=found.high)
         )
 
     def _phrase(self, place: int) -> Mark | None:

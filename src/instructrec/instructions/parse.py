@@ -8,9 +8,11 @@ from typing import Literal
 
 from instructrec.core import Instruction
 from instructrec.instructions.agreement import Reader, agree
+from instructrec.instructions.apart import set_apart
 from instructrec.instructions.assembly import Sorted, sort_reads
 from instructrec.instructions.bare import read_sums
 from instructrec.instructions.barred import bar
+from instructrec.instructions.budgets import read_budgets
 from instructrec.instructions.combined import combined
 from instructrec.instructions.comparisons import ComparisonReader
 from instructrec.instructions.context import in_context
@@ -31,6 +33,7 @@ from instructrec.instructions.settling import settle
 from instructrec.instructions.stories import without_stories
 from instructrec.instructions.tellings import read_tellings
 from instructrec.instructions.tokens import Token, clean, foreign_script_share, han_share, tokenize
+from instructrec.instructions.unrelated import without_other_scales, without_unrelated
 from instructrec.instructions.vocabulary import Vocabulary
 from instructrec.instructions.wholes import read_wholes, without_remarks
 from instructrec.tables import Catalog
@@ -74,12 +77,14 @@ def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon) -> Reading:
     """Read a text against a vocabulary, in time linear in its length."""
     cleaned = clean(text)
     tokens = tokenize(cleaned)
-    marks = read_sums(Scanner(tokens, vocabulary, lexicon).scan(), tokens, vocabulary, lexicon)
-    marks = (read_sayings if lexicon.script == "han" else read_tellings)(marks, tokens, lexicon)
-    marks = FrameReader(marks, tokens, vocabulary, lexicon).read()
+    scanned = without_unrelated(Scanner(tokens, vocabulary, lexicon).scan(), tokens, lexicon)
+    scanned = read_budgets(read_sums(scanned, tokens, vocabulary, lexicon), tokens, vocabulary, lexicon)
+    told = (read_sayings if lexicon.script == "han" else read_tellings)(scanned, tokens, lexicon)
+    marks = FrameReader(told, tokens, vocabulary, lexicon).read()
     compared = ComparisonReader(marks, tokens, vocabulary, lexicon).read()
     compared = read_inequalities(without_remarks(compared, lexicon), tokens, vocabulary, lexicon)
     ranged = read_remarks(RangeReader(compared, tokens, vocabulary, lexicon).read(), tokens, vocabulary, lexicon)
+    ranged = without_other_scales(ranged, vocabulary) if lexicon.script == "han" else ranged
     counted = CountReader(read_wholes(ranged, tokens, vocabulary, lexicon), tokens, lexicon).read()
     reads = read_scopes(in_context(turned(counted, tokens, lexicon), tokens, lexicon), tokens)
     reads = doubted(corrected(reads), tokens, lexicon)
@@ -118,12 +123,13 @@ def parse(text: str, catalog: Catalog, *, language: str = "en", n: int = 10, lm:
 def _assembled(reading: Reading, text: str, left_over: tuple[str, ...], vocabulary: Vocabulary, n: int) -> Instruction:
     counted = read_quotas(reading.reads, vocabulary, n=n)
     kept, unwanted = combined(counted.reads, vocabulary, vocabulary.lexicon)
+    kept, own, held = set_apart(kept, vocabulary)
     kept, barred = bar(kept, vocabulary)
     reading = replace(reading, reads=tuple(kept))
     found = sort_reads(reading.reads, vocabulary)
     settled = settle(
-        found.limits,
-        [(quota, _between(reading, *span)) for quota, span in (*counted.quotas, *unwanted, *barred)],
+        (*own, *found.limits),
+        [(quota, _between(reading, *span)) for quota, span in (*counted.quotas, *unwanted, *held, *barred)],
         like=_named(reading, "include"),
         unlike=_named(reading, "exclude"),
         catalog=vocabulary.catalog,

@@ -33,16 +33,20 @@ _SLOTS = {
     "{attribute}": r"\w+# ",
     "{me}": r"(?=(?:(?:but|and|while|whereas|though) )?(?:i|im|ill|id|we|me|mine) )",
     "{end}": r"(?!(?:, )?but (?:not|i|we|still) )",
-    "{so}": r"(?!(?:[^VT ]+ ){0,4}(?:not|isnt|arent|no|without|dont|doesnt|cant|unless|N|only|just) )",
-    "{free}": r"(?!(?:[^.!?; ]+ ){0,9}N )(?<!or )(?<!no )",
-    "{also}": r"(?=(?:i|we) also )",
+    "{so}": r"(?!(?:[^VT ]+ ){0,4}(?:not|isnt|arent|no|without|dont|doesnt|cant|unless|N|only|just|than|most|least) )",
+    "{free}": r"(?!(?:[^.!?; ]+ ){0,9}(?:N|than one|most|maximum|max) )(?<!or )(?<!no )",
+    "{sure}": r"(?!(?:(?!N )[^.!?; ]+ ){0,9}(?:not|isnt|arent|no|without|dont|doesnt|cant|unless|only|just) )",
+    "{number}": "N (?!V )",
+    "{plain}": r"(?:(?!(?:and|or|V|T|N) )[^,.!?; ]+ ){0,6}?",
+    "{any}": r"(?:[^.!?; ]+ ){0,9}?",
+    "{also}": r"(?=(?:i|we) (?:also|only|just|still) )",
     "{title}": "(?P<value>T )",
     "{word}": _WORD,
     "...": rf"(?:{_WORD}){{0,5}}?",
     "^": "",
     "$": r"(?=[,.!?:;)–—-] |$|and |but |so |though |because |if |please |then |now )",
 }
-_LOOKS = ("{so}", "{free}", "{end}", "{me}", "{also}", "^", "$")
+_LOOKS = ("{so}", "{sure}", "{free}", "{end}", "{me}", "{also}", "^", "$")
 """Parts of patterns that only look at what stands around."""
 _OPENING = frozenset((",", ".", "!", "?", ":", ";", "(", "-", "–", "—", "\n", "and", "but", "so", "because", "though"))
 _MOST = 12
@@ -75,7 +79,11 @@ class Pattern:
     def _piece(self, part: str) -> str:
         if part.startswith("("):
             return f"(?:{''.join(map(self._piece, part[1:-1].split()))})?"
-        return _SLOTS[part] if part in _SLOTS else f"(?:{'|'.join(sorted(map(_spelled, self._sets.phrases(part)), key=len, reverse=True))})"
+        return (
+            _SLOTS[part]
+            if part in _SLOTS
+            else f"(?:{'|'.join(sorted(map(_spelled, self._sets.phrases(part)), key=len, reverse=True))})"
+        )
 
 
 class Sets:
@@ -97,9 +105,17 @@ class Sets:
     def first(self, part: str) -> frozenset[str]:
         """The words of which one must be there where a part of a pattern is; none if it can be empty, or any word."""
         if part in _SLOTS:
-            return frozenset(("V",) if "P<value>" in _SLOTS[part] and "V " in _SLOTS[part] or part == "{other}" else ("T",) if part == "{title}" else ())
+            return frozenset(
+                ("V",)
+                if "P<value>" in _SLOTS[part] and "V " in _SLOTS[part] or part == "{other}"
+                else ("T",)
+                if part == "{title}"
+                else ()
+            )
         if part not in self._first:
-            words = [phrase.split(maxsplit=1)[0] if phrase else "" for phrase in self.table[part[1:-1]]] if part[0] == "<" else [part]
+            words = (
+                [phrase.split(maxsplit=1)[0] if phrase else "" for phrase in self.table[part[1:-1]]] if part[0] == "<" else [part]
+            )
             found = [self.first(word) if word.startswith("<") else {word} for word in words]
             self._first[part] = frozenset() if any(not each or "" in each for each in found) else frozenset().union(*found)
         return self._first[part]
@@ -150,7 +166,9 @@ class TellingReader:
     def read(self) -> list[Mark]:
         """The marks, each such clause with what it does."""
         patterns, by_word = _patterns(self.lexicon.language)
-        if not patterns or not any(mark.plays("value", "title", "attribute") for mark in self.marks):
+        if not patterns or not any(
+            mark.plays("value", "title", "attribute", "year", "decade", "number", "range") for mark in self.marks
+        ):
             return self.marks
         text = self._text()
         found = 0
@@ -169,7 +187,9 @@ class TellingReader:
             if place in self._done:
                 pieces += ["\\"] * (mark.last - mark.first)
                 continue
-            if mark.plays("count", "number", "year", "decade", "range", "amount") and mark.low != 1:
+            if mark.plays("count", "number", "year", "decade", "range", "amount") and (
+                mark.low != 1 or self.tokens[mark.first].key == "1"
+            ):
                 pieces += ["N"] + [""] * (mark.last - mark.first - 1)
                 continue
             if mark.plays("value", "title"):
@@ -205,7 +225,15 @@ class TellingReader:
         slots = {name: self._places(starts, match.span(name)) for name in groups if groups[name] is not None}
         values = [at for at in slots.get("value", []) if self.marks[at].plays("value", "title")]
         others = [at for at in slots.get("other", []) if self.marks[at].plays("value", "title")]
-        handlers = {"told": self._tell, "refused": self._refuse, "wanted": self._want, "granted": self._grant, "over": self._prefer}
+        handlers = {
+            "told": self._tell,
+            "refused": self._refuse,
+            "wanted": self._want,
+            "granted": self._grant,
+            "over": self._prefer,
+            "unclear": self._tell,
+            "barred": self._bar,
+        }
         handlers[role](whole, values, others)
         self._done.update(whole)
 
@@ -244,6 +272,16 @@ class TellingReader:
         end = behind[-1] if behind else whole[-1] + 1
         if end < len(self.marks) and not self.marks[end].plays(*_OTHER_ENDS) and not self.marks[end].is_content:
             self.marks[end] = replace(self.marks[end], roles=("contrast",))
+
+    def _bar(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
+        """What is refused if a number is so: "if it's older than 1980, I'm out" is "nothing older than 1980"."""
+        if any(self.marks[at].plays("attribute") for at in whole):
+            self._tell(whole, values, others)
+            return
+        numbers = ("count", "number", "year", "decade", "range", "amount")
+        last = max(at for at in whole if self.marks[at].plays(*numbers))
+        self._plain([at for at in whole if at > last and not self.marks[at].plays("unit", "since_after", "until_after")])
+        self.marks[whole[0]] = replace(self.marks[whole[0]], roles=("negation", "any_other"))
 
     def _want(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
         before = [at for at in whole if at < values[0] and not self.marks[at].plays("article")]
