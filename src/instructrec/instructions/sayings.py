@@ -26,6 +26,7 @@ _LIST = rf"{_VALUE}(?:的?[、和或跟与及]{_VALUE})*?(?:的(?:I|东西)|的(
 _SLOTS = {
     "{value}": f"(?P<value>{_LIST})",
     "{other}": f"(?P<other>{_LIST})",
+    "{shared}": "(?P<value>V(?:[、和或跟与及]V)+的?V)I?",
     "{bare}": "(?P<value>V)",
     "{title}": "(?P<value>T)",
     "{n}": "N",
@@ -82,7 +83,9 @@ class Pattern:
         return "".join(self._any(piece) if at % 2 else re.escape(piece) for at, piece in enumerate(named))
 
     def _any(self, name: str) -> str:
-        return f"(?:{'|'.join(self._piece(phrase) if phrase else '' for phrase in sorted(self._sets[name], key=len, reverse=True))})"
+        return (
+            f"(?:{'|'.join(self._piece(phrase) if phrase else '' for phrase in sorted(self._sets[name], key=len, reverse=True))})"
+        )
 
     def _opening(self, part: str) -> frozenset[str]:
         """The signs of which one must be there where a part is; none if it may be empty, or any sign."""
@@ -142,7 +145,9 @@ class SayingReader(TellingReader):
                 found = ["N"]
             elif mark.plays("noun", "kinds_of") and behind[-1:] in ("V", "I", "的"):
                 found = ["I"]
-            elif mark.plays("measure", "article") and (behind[-1:] in ("N", "一") or words[0] == "一" or (words[0] in _MEASURES and behind[-1:] != "V")):
+            elif mark.plays("measure", "article") and (
+                behind[-1:] in ("N", "一") or words[0] == "一" or (words[0] in _MEASURES and behind[-1:] != "V")
+            ):
                 found = ["I"]
             elif mark.plays("quote"):
                 found = []
@@ -173,12 +178,15 @@ class SayingReader(TellingReader):
         """Refuse the values by the word right before them, and else by the one right behind."""
         before = [at for at in whole if at < values[0] and not self.marks[at].plays("sign")]
         behind = [at for at in whole if at > values[-1] and not self.marks[at].plays("sign")]
+        listed = any(self.marks[at].plays("and", "or", "sign") for at in range(values[0], values[-1]))
         self._plain([*before, *behind])
         self._plain(others, told=True)
         if before:
             self.marks[before[-1]] = replace(self.marks[before[-1]], roles=("negation",))
         elif behind:
-            self.marks[behind[-1]] = replace(self.marks[behind[-1]], roles=("negation_after", "whole"))
+            self.marks[behind[-1]] = replace(
+                self.marks[behind[-1]], roles=("negation_after", *(("all", "shared") if listed else ("whole",)))
+            )
 
     def _want(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
         kept = ("article", "and", "or", "noun", "of_what")
