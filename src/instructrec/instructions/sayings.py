@@ -39,6 +39,11 @@ _SLOTS = {
     "{joined}": "(?<=[VI])",
     "{over}": r"(?=[,.!?;。\s]|$)",
     "{comma}": "(?=,)",
+    "{notof}": "(?!的)",
+    "{apart}": "(?![^.!?。]*(?:类似|这样|差不多|同类|一样|相似|像))",
+    "{single}": "(?P<value>VI?)",
+    "{oneitem}": "一?I",
+    "{uncapped}": r"(?![^VT.!?;。]{0,14}N)",
     "{uncounted}": "(?!N|.{0,2}N)",
     "{once}": r"(?![^,.]{0,4},(?:\\|[^,.]{0,3}VI?[^,.]{0,3}也))",
     "{else}": "(?=[^.!?;。]*,[^.!?;。]*(?:V|别的|换|不一样|其他|其它|另外)|$)",
@@ -134,7 +139,7 @@ class SayingReader(TellingReader):
         for place, mark in enumerate(self.marks):
             size = mark.last - mark.first
             words = [token.key for token in self.tokens[mark.first : mark.last]]
-            behind = "".join(signs[-2:])
+            behind = "".join(signs[-1:])
             if place in self._done:
                 found = ["\\"] * size
             elif mark.plays("value"):
@@ -143,11 +148,7 @@ class SayingReader(TellingReader):
                 found = ["T"]
             elif mark.plays(*_NUMERIC) and mark.low is not None and words != ["一"]:
                 found = ["N"]
-            elif mark.plays("noun", "kinds_of") and behind[-1:] in ("V", "I", "的"):
-                found = ["I"]
-            elif mark.plays("measure", "article") and (
-                behind[-1:] in ("N", "一") or words[0] == "一" or (words[0] in _MEASURES and behind[-1:] != "V")
-            ):
+            elif _is_item(mark, words[0], behind):
                 found = ["I"]
             elif mark.plays("quote"):
                 found = []
@@ -250,6 +251,13 @@ class SayingReader(TellingReader):
         elif not self.marks[values[0] - 1].plays("sign"):
             self._plain([at for at in whole if at < values[0]])
             self.marks[values[0] - 1] = replace(self.marks[values[0] - 1], roles=("or",))
+
+
+def _is_item(mark: Mark, word: str, before: str) -> bool:
+    """Whether a general noun behind a value, or a measure, stands there."""
+    if mark.plays("noun", "kinds_of"):
+        return before in ("V", "I", "的")
+    return mark.plays("measure", "article") and (before in ("N", "一") or word == "一" or (word in _MEASURES and before != "V"))
 
 
 def read_sayings(marks: Sequence[Mark], tokens: Sequence[Token], lexicon: Lexicon) -> list[Mark]:
