@@ -49,12 +49,14 @@ def sort_reads(reads: Sequence[Read], vocabulary: Vocabulary) -> Sorted:
     spans, loose, impossible, notes = ranges(wished, vocabulary)
     wishes.update(softened, loose)
     unwanted, spared = excludes(reads, {value for limit in wanted for value in limit.values})
-    limits = (*_merged_alternatives(wanted, vocabulary), *spans, *unwanted)
+    limits = (*_merged_alternatives(wanted, reads, vocabulary), *spans, *unwanted)
     return Sorted(limits, frozenset(wishes - impossible), frozenset(unused | impossible | spared), tuple(notes))
 
 
-def _merged_alternatives(limits: Sequence[Limit], vocabulary: Vocabulary) -> list[Limit]:
+def _merged_alternatives(limits: Sequence[Limit], reads: Sequence[Read], vocabulary: Vocabulary) -> list[Limit]:
     """Demands that no item can meet at once, because each has one value only, are alternatives ("a lipstick and a mascara")."""
+    if any(read.mark.plays("named") for read in reads):
+        return list(limits)
     out: list[Limit] = []
     for limit in limits:
         at = next((n for n, other in enumerate(out) if other.attribute == limit.attribute), None)

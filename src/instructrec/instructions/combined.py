@@ -207,7 +207,12 @@ def _conditions(reads: Sequence[Read], thing: _Thing, vocabulary: Vocabulary) ->
     size = 1
     for choice in choices:
         size *= len(choice)
-    return [tuple(dict.fromkeys(each)) for each in product(*choices)] if 0 < size <= _MOST else None
+    return [tuple(sorted(dict.fromkeys(each), key=_order)) for each in product(*choices)] if 0 < size <= _MOST else None
+
+
+def _order(limit: Limit) -> int:
+    """What is wanted of them before what is not, and numbers last: so descriptions are read again."""
+    return ("include", "exclude", "range").index(limit.operator)
 
 
 def _outside(read: Read, vocabulary: Vocabulary) -> list[Limit]:

@@ -1,0 +1,321 @@
+"""Everyday English that refuses, permits, tells, complains or prefers: what is read, and no more than that. One line each."""
+
+import pytest
+from tests.instructions.shelves import SHELVES
+from tests.instructions.worlds import hard
+
+from instructrec.instructions import describe, parse
+
+CATALOGS = {shelf: make("en") for shelf, make in SHELVES.items()}
+
+SENTENCES = [
+    # what is unwanted together
+    ("films", "no romantic comedies", ["exactly 0: genres: Comedy & genres: Romance"]),
+    ("films", "no French comedies", ["exactly 0: genres: Comedy & language: French"]),
+    ("films", "I hate French comedies", ["exactly 0: genres: Comedy & language: French"]),
+    ("films", "Not another French romance please", ["exactly 0: genres: Romance & language: French"]),
+    ("films", "not a romantic comedy", ["exactly 0: genres: Comedy & genres: Romance"]),
+    ("films", "no war dramas", ["exactly 0: genres: Drama & genres: War"]),
+    ("films", "no horror by Harold Pine", ["exactly 0: director: Harold Pine & genres: Horror"]),
+    ("films", "no comedies from before 1980", ["exactly 0: genres: Comedy & year <= 1979"]),
+    ("films", "no comedies from the 80s", ["exactly 0: genres: Comedy & year 1980..1989"]),
+    ("films", "no 80s horror", ["exactly 0: genres: Horror & year 1980..1989"]),
+    ("films", "no dramas longer than two hours", ["exactly 0: genres: Drama & runtime >= 121"]),
+    ("films", "romantic comedies are out", ["exactly 0: genres: Comedy & genres: Romance"]),
+    ("films", "French comedies are out", ["exactly 0: genres: Comedy & language: French"]),
+    ("films", "horror by Harold Pine is not for me", ["exactly 0: director: Harold Pine & genres: Horror"]),
+    ("films", "horror from the 80s is not for me", ["exactly 0: genres: Horror & year 1980..1989"]),
+    (
+        "films",
+        "French comedies but no French dramas",
+        ["exactly 0: genres: Drama & language: French", "genres: Comedy", "language: French"],
+    ),
+    (
+        "films",
+        "no romantic comedies or war dramas",
+        ["exactly 0: genres: Comedy & genres: Romance", "exactly 0: genres: Drama & genres: War"],
+    ),
+    ("films", "no horror or romantic comedies", ["exactly 0: genres: Comedy & genres: Romance", "not genres: Horror"]),
+    (
+        "films",
+        "no French or Spanish comedies",
+        ["exactly 0: genres: Comedy & language: French", "exactly 0: genres: Comedy & language: Spanish"],
+    ),
+    (
+        "films",
+        "no comedies or dramas from before 1980",
+        ["exactly 0: genres: Comedy & year <= 1979", "exactly 0: genres: Drama & year <= 1979"],
+    ),
+    (
+        "films",
+        "no comedies from France or Spain",
+        ["exactly 0: country: France & genres: Comedy", "exactly 0: country: Spain & genres: Comedy"],
+    ),
+    (
+        "films",
+        "no westerns and no comedies by Harold Pine",
+        ["exactly 0: director: Harold Pine & genres: Comedy", "not genres: Western"],
+    ),
+    ("films", "comedies without horror from the 90s", ["genres: Comedy", "not genres: Horror", "year 1990..1999"]),
+    ("films", "comedies, no horror from the 90s", ["exactly 0: genres: Horror & year 1990..1999", "genres: Comedy"]),
+    ("films", "no horror, from 1990 on", ["not genres: Horror", "year >= 1990"]),
+    ("films", "not another war drama from Sweden", ["exactly 0: country: Sweden & genres: Drama & genres: War"]),
+    ("films", "no Japanese war films, but Japanese is fine otherwise", ["exactly 0: genres: War & language: Japanese"]),
+    ("films", "Not a Swedish war film, but other war films are fine", ["exactly 0: genres: War & language: Swedish"]),
+    ("films", "from the 90s, horror is out", ["not genres: Horror", "year 1990..1999"]),
+    ("films", "a thriller from the 90s, horror is out", ["genres: Thriller", "not genres: Horror", "year 1990..1999"]),
+    ("shop", "no red lipstick", ["exactly 0: category: Lipstick & color: Red"]),
+    ("shop", "no perfume from Verdelle", ["exactly 0: brand: Verdelle & category: Perfume"]),
+    ("shop", "not a Kiyomi moisturizer", ["exactly 0: brand: Kiyomi & category: Moisturizer"]),
+    ("shop", "a lipstick, but not a red one", ["category: Lipstick", "not color: Red"]),
+    ("shop", "a lipstick, but no red lipstick", ["category: Lipstick", "exactly 0: category: Lipstick & color: Red"]),
+    (
+        "shop",
+        "no red or pink lipstick",
+        ["exactly 0: category: Lipstick & color: Pink", "exactly 0: category: Lipstick & color: Red"],
+    ),
+    (
+        "shop",
+        "no lipsticks in red or pink",
+        ["exactly 0: category: Lipstick & color: Pink", "exactly 0: category: Lipstick & color: Red"],
+    ),
+    (
+        "shop",
+        "no lipstick or mascara from Lumaro",
+        ["exactly 0: brand: Lumaro & category: Lipstick", "exactly 0: brand: Lumaro & category: Mascara"],
+    ),
+    ("shop", "pink lipstick makes me look washed out", ["exactly 0: category: Lipstick & color: Pink"]),
+    # exceptions
+    ("films", "no horror except Static", ["not genres: Horror"]),
+    ("films", "no horror except for the ones by Teresa Vidal", ["exactly 0: genres: Horror & not director: Teresa Vidal"]),
+    ("films", "no drama unless it's Japanese", ["exactly 0: genres: Drama & not language: Japanese"]),
+    ("films", "no drama except from Japan", ["exactly 0: genres: Drama & not country: Japan"]),
+    ("films", "no war films unless animated", ["exactly 0: genres: War & not genres: Animation"]),
+    ("films", "no westerns except comedies", ["exactly 0: genres: Western & not genres: Comedy"]),
+    ("films", "no comedy without romance", ["exactly 0: genres: Comedy & not genres: Romance"]),
+    (
+        "films",
+        "no horror or westerns except Japanese ones",
+        ["exactly 0: genres: Horror & not language: Japanese", "exactly 0: genres: Western & not language: Japanese"],
+    ),
+    ("films", "no horror except Japanese and Swedish ones", ["exactly 0: genres: Horror & not language: Japanese | Swedish"]),
+    (
+        "films",
+        "no comedies unless they're from the 90s",
+        ["exactly 0: genres: Comedy & year <= 1989", "exactly 0: genres: Comedy & year >= 2000"],
+    ),
+    ("films", "no horror unless it's good", ["not genres: Horror"]),
+    ("films", "skip horror, unless it's Static", ["not genres: Horror"]),
+    (
+        "films",
+        "all genres except drama and war, except if it's Japanese",
+        ["exactly 0: genres: Drama & not language: Japanese", "exactly 0: genres: War & not language: Japanese"],
+    ),
+    ("films", "nothing from the 80s except comedies", ["exactly 0: not genres: Comedy & year 1980..1989"]),
+    ("films", "comedies except French ones", ["genres: Comedy", "not language: French"]),
+    ("films", "anything but French comedies", ["exactly 0: genres: Comedy & language: French"]),
+    ("shop", "No serums, unless it's for dry skin", ["exactly 0: category: Serum & not skin_type: Dry"]),
+    # kinds that no limit can hold
+    ("films", "no cheesy romance", []),
+    ("films", "I don't want any cheesy romance", []),
+    ("films", "no slow dramas", []),
+    ("films", "I hate stupid, boring comedies", []),
+    ("films", "no damn westerns", ["not genres: Western"]),
+    ("films", "no musicals or slow westerns", ["not genres: Musical"]),
+    ("films", "don't even think about horror", ["not genres: Horror"]),
+    ("films", "no violence, funny comedies please", ["genres: Comedy"]),
+    ("shop", "no expensive perfume", []),
+    # other than
+    ("films", "Can you do something other than horror?", ["not genres: Horror"]),
+    ("films", "I want something other than a western tonight", ["not genres: Western"]),
+    ("shop", "show me something other than perfume", ["not category: Perfume"]),
+    # a vague second refusal
+    ("films", "something that isn't a war film and isn't long", ["not genres: War"]),
+    ("films", "a film that isn't Swedish and isn't boring", ["not language: Swedish"]),
+    ("films", "something that isn't horror and isn't too long", ["not genres: Horror"]),
+    ("films", "a comedy that isn't a romance and isn't silly", ["genres: Comedy", "not genres: Romance"]),
+    ("films", "a western that isn't boring", ["genres: Western"]),
+    ("films", "comedy but not slapstick", ["genres: Comedy"]),
+    ("films", "horror that isn't scary", ["genres: Horror"]),
+    ("films", "something that isn't sad and isn't a drama", ["not genres: Drama"]),
+    ("shop", "a mascara that isn't Lumaro and isn't expensive", ["category: Mascara", "not brand: Lumaro"]),
+    # answers and conditions
+    ("films", "Horror? Not tonight", ["not genres: Horror"]),
+    ("films", "Horror? I guess. Comedy? Absolutely.", ["genres: Comedy"]),
+    ("films", "If it's horror, count me out", ["not genres: Horror"]),
+    ("films", "If it's a western I'm out", ["not genres: Western"]),
+    ("films", "if it's a French comedy I'm out", ["exactly 0: genres: Comedy & language: French"]),
+    ("films", "If all you have is horror, never mind", ["not genres: Horror"]),
+    ("films", "if it has anything to do with war, I'm out", ["not genres: War"]),
+    ("films", "if it's older than 1980 I'm out", ["year >= 1980"]),
+    ("films", "if it's from the 80s, skip it", ["exactly 0: year 1980..1989"]),
+    ("films", "If it's horror and from the 80s, forget it", []),
+    ("films", "If it's not a comedy, I'm out", ["genres: Comedy"]),
+    ("films", "if there are more than 3 comedies I'm off", ["at most 3: genres: Comedy"]),
+    ("films", "a comedy, but if it's older than 1990 don't bother", ["genres: Comedy", "year >= 1990"]),
+    # one over another
+    ("films", "I'd take a thriller over a drama", ["genres: Thriller"]),
+    ("films", "Comedy over drama", ["genres: Comedy"]),
+    ("films", "French over Spanish", ["language: French"]),
+    ("films", "I'd pick a western before a musical", ["genres: Western"]),
+    ("films", "give me a thriller any day over a drama", ["genres: Thriller"]),
+    ("films", "a comedy over the weekend", ["genres: Comedy"]),
+    ("films", "a war drama over the holidays", ["genres: Drama", "genres: War"]),
+    # stories
+    ("films", "Yesterday horror, today comedy", ["genres: Comedy"]),
+    ("films", "after all that horror I need a comedy", ["genres: Comedy"]),
+    ("films", "Last night we had a western, tonight a musical", ["genres: Musical"]),
+    ("films", "we just finished a war drama so now something lighter please", []),
+    ("films", "My girlfriend picked a romance last time so tonight it's my turn: something with war in it", ["genres: War"]),
+    ("films", "I've watched so many comedies lately, give me a drama", ["genres: Drama", "not genres: Comedy"]),
+    ("films", "I need a break from drama", ["not genres: Drama"]),
+    ("films", "Taking a break from comedies, what thrillers have you got?", ["genres: Thriller", "not genres: Comedy"]),
+    ("films", "I've been on a horror binge and need a break", ["not genres: Horror"]),
+    ("films", "I need a break from work, so a comedy", ["genres: Comedy"]),
+    ("shop", "I'm switching from Kiyomi to Northpine", ["brand: Northpine"]),
+    ("shop", "my skin used to be oily, now it's dry", ["skin_type: Dry"]),
+    ("shop", "I've got enough red lipsticks, something in coral", ["color: Coral", "exactly 0: category: Lipstick & color: Red"]),
+    ("shop", "My favourite brand is Kiyomi but I want something else", ["not brand: Kiyomi"]),
+    ("shop", "all my lipsticks are red, something different please", []),
+    # complaints
+    ("shop", "I can't use Kiyomi", ["not brand: Kiyomi"]),
+    ("shop", "I reacted badly to Northpine", ["not brand: Northpine"]),
+    ("shop", "I'm boycotting Lumaro", ["not brand: Lumaro"]),
+    ("shop", "Kiyomi irritates my skin", ["not brand: Kiyomi"]),
+    ("shop", "Kiyomi made my eyes burn", ["not brand: Kiyomi"]),
+    ("shop", "Kiyomi never lets me down", ["brand: Kiyomi"]),
+    ("shop", "Kiyomi makes me glow", ["brand: Kiyomi"]),
+    ("shop", "red looks awful on me", ["not color: Red"]),
+    ("shop", "red looks great on me", ["color: Red"]),
+    ("shop", "red's not my color", ["not color: Red"]),
+    ("shop", "I look terrible in pink, so a lipstick in coral", ["category: Lipstick", "color: Coral", "not color: Pink"]),
+    ("shop", "I stopped wearing perfume", ["not category: Perfume"]),
+    ("shop", "I rarely wear perfume", ["not category: Perfume"]),
+    ("shop", "I can't use anything with Kiyomi in it", ["not brand: Kiyomi"]),
+    ("shop", "Lumaro is good but too pricey", []),
+    ("films", "leave the romance to others", ["not genres: Romance"]),
+    ("films", "Why do you always show me westerns?", ["not genres: Western"]),
+    ("films", "comedies make me laugh", ["genres: Comedy"]),
+    ("films", "I don't like westerns but my dad does, so a western", ["genres: Western"]),
+    # not usually, but now
+    ("films", "I usually hate westerns, but tonight I actually want one", ["genres: Western"]),
+    ("films", "I usually hate horror but today I want it", ["genres: Horror"]),
+    ("films", "I don't normally watch westerns, but I'd like one now", ["genres: Western"]),
+    ("shop", "I don't usually wear red but today yes", ["color: Red"]),
+    ("films", "I usually avoid horror", ["not genres: Horror"]),
+    ("films", "no comedy. On second thought, comedy is fine", []),
+    # what one does not have
+    ("shop", "I don't have oily skin", ["not skin_type: Oily"]),
+    ("shop", "I don't have dry or oily skin", ["not skin_type: Dry | Oily"]),
+    ("shop", "I have no mascara", []),
+    ("films", "I don't have the nerves for horror", ["not genres: Horror"]),
+    ("films", "I don't have time for a long drama", []),
+    ("films", "not old enough for horror", ["not genres: Horror"]),
+    ("films", "I don't have a favourite genre, comedies I guess", ["genres: Comedy"]),
+    # permissions
+    ("films", "horror is fine", []),
+    ("films", "Feel free to include horror", []),
+    ("films", "horror won't bother me", []),
+    ("films", "crime, and horror is fine", ["genres: Crime | Horror"]),
+    ("films", "comedy, even a musical is fine", ["genres: Comedy | Musical"]),
+    ("films", "a comedy or a drama is fine", ["genres: Comedy | Drama"]),
+    ("films", "comedy, can be a romance", ["genres: Comedy"]),
+    ("films", "doesn't matter if it's a western", []),
+    ("films", "I'm open to a western, but prefer crime", []),
+    ("films", "French is fine, so is Spanish", []),
+    ("films", "It needn't be horror", []),
+    ("films", "no horror, a thriller is okay", ["not genres: Horror"]),
+    ("films", "comedy is ok but 4 at most", ["at most 4: genres: Comedy"]),
+    ("films", "some romance is OK but mainly a thriller", ["at least 6: genres: Thriller"]),
+    ("films", "comedies are fine, horror is not", ["not genres: Horror"]),
+    ("shop", "not Lumaro, but Verdelle is ok", ["not brand: Lumaro"]),
+    # the tastes of others
+    ("films", "We can't agree: he wants horror, I want romance", ["genres: Romance"]),
+    ("films", "My dad loves westerns, I don't", ["not genres: Western"]),
+    ("films", "my girlfriend hates horror", ["not genres: Horror"]),
+    ("shop", "my friend hates Saltwick but I like it", []),
+    ("shop", "my husband has dry skin, mine is oily, I want a toner for me", ["category: Toner", "skin_type: Oily"]),
+    ("shop", "my ex loved perfume so no perfume", ["not category: Perfume"]),
+    # beside something else
+    ("shop", "to go with my red lipstick, a nail polish", ["category: Nail Polish"]),
+    ("shop", "a toner to use before my serum", ["category: Toner"]),
+    ("shop", "I put on sunscreen daily, so I need a good cleanser", ["category: Cleanser"]),
+    ("shop", "remover for red nail polish", []),
+    # two things that nothing is at once
+    ("shop", "I'm out of cleanser and toner, can you help?", ["category: Cleanser | Toner"]),
+    ("shop", "a lipstick and a mascara", ["category: Lipstick | Mascara"]),
+    ("shop", "A cleanser plus a toner, both for oily skin", ["category: Cleanser | Toner", "skin_type: Oily"]),
+    ("shop", "two lipsticks and a mascara", ["at least 1: category: Mascara", "at least 2: category: Lipstick", "n = 3"]),
+    ("shop", "I need a lipstick, mascara and blush", ["category: Blush | Lipstick | Mascara"]),
+    ("shop", "My T-zone is oily, my cheeks dry", ["skin_type: Dry", "skin_type: Oily"]),
+    # seen or not
+    ("films", "It's been ages since I saw a western", ["genres: Western"]),
+    ("films", "It's been a long time since I saw a good western", ["genres: Western"]),
+    ("films", "I already saw too many dramas", ["not genres: Drama"]),
+    ("films", "save the horror for another time", ["not genres: Horror"]),
+    ("films", "you gave me horror last time, don't do that again", ["not genres: Horror"]),
+    ("shop", "I already own enough perfumes", ["not category: Perfume"]),
+    ("shop", "I returned Glacier Drops", ["unlike: Glacier Drops"]),
+    ("shop", "I already have Glacier Drops", []),
+    # figures of speech
+    ("films", "It's a horror to choose, just give me three comedies", ["exactly 3: genres: Comedy"]),
+    ("films", "my love life is a horror film, so romance please", ["genres: Romance"]),
+    ("films", "what a drama that was, I just want a comedy", ["genres: Comedy"]),
+    ("films", "drama queen here, give me comedies", ["genres: Comedy"]),
+    ("films", "post-war drama", ["genres: Drama"]),
+    ("films", "Scratch the comedy, give me a drama", ["genres: Drama", "not genres: Comedy"]),
+    # a little
+    ("films", "go easy on the romance", []),
+    ("films", "as little horror as possible", []),
+    ("films", "a comedy, light on romance", ["genres: Comedy"]),
+    ("films", "all dramas but one", []),
+    ("films", "Besides westerns I also like crime", []),
+    ("films", "I don't only watch horror", []),
+    ("films", "can't say I don't like westerns", []),
+    ("films", "go easy on comedies, no more than 3", ["at most 3: genres: Comedy"]),
+    ("films", "2 or fewer comedies", ["at most 2: genres: Comedy"]),
+    # moods
+    ("films", "I feel like a comedy", ["genres: Comedy"]),
+    ("films", "in the mood for a comedy", ["genres: Comedy"]),
+    ("films", "in the mood for horror, but not tonight", ["not genres: Horror"]),
+    ("films", "I'm in the mood for something funny", []),
+    ("films", "I'm not in the mood for a comedy", ["not genres: Comedy"]),
+    ("films", "I wish I liked horror but I don't", ["not genres: Horror"]),
+    ("films", "Nothing against horror, but not tonight", ["not genres: Horror"]),
+    ("shop", "price is no object", []),
+]
+
+
+@pytest.mark.parametrize(("shelf", "text", "expected"), SENTENCES, ids=[text for _, text, _ in SENTENCES])
+def test_sentences(shelf, text, expected):
+    assert hard(parse(text, CATALOGS[shelf]), CATALOGS[shelf]) == set(expected)
+
+
+@pytest.mark.parametrize(("shelf", "text", "expected"), SENTENCES, ids=[text for _, text, _ in SENTENCES])
+def test_what_is_read_can_be_said_and_read_again(shelf, text, expected):
+    catalog = CATALOGS[shelf]
+    again = parse(describe(parse(text, catalog), catalog=catalog), catalog)
+    assert hard(again, catalog) == set(expected)
+
+
+@pytest.mark.parametrize(
+    ("shelf", "text", "left", "wish"),
+    [
+        ("films", "no cheesy romance", ("no cheesy romance",), ""),
+        ("films", "no American westerns", ("no American westerns",), ""),
+        ("films", "no horror except Static", ("except Static",), ""),
+        ("films", "no musicals or slow westerns", ("slow westerns",), ""),
+        ("films", "a western that isn't boring", ("that isn't boring",), ""),
+        ("films", "a comedy that isn't a romance and isn't silly", ("isn't silly",), ""),
+        ("films", "horror is fine", ("horror",), ""),
+        ("films", "Comedy over drama", ("drama",), ""),
+        ("films", "If it's horror and from the 80s, forget it", ("If it's horror and from the 80s, forget it",), ""),
+        ("films", "It's a horror to choose, just give me three comedies", ("horror",), ""),
+        ("films", "I'm in the mood for something funny", (), "funny"),
+        ("shop", "price is no object", ("price is no object",), ""),
+        ("shop", "I have oily skin", (), ""),
+    ],
+)
+def test_what_no_limit_can_hold_is_handed_back_or_wished_for(shelf, text, left, wish):
+    found = parse(text, CATALOGS[shelf])
+    assert (found.not_understood, found.wish) == (left, wish)
