@@ -172,7 +172,8 @@ def _excepting(reads: Sequence[Read]) -> Iterator[int]:
 
 def _excepts(reads: Sequence[Read], trigger: int) -> bool:
     """Whether the words that refuse make an exception to what is refused right before."""
-    if not reads[trigger].mark.plays("excepting"):
+    joined = trigger > 0 and reads[trigger - 1].mark.plays("and", "or")  # "no A, and except B"
+    if not reads[trigger].mark.plays("excepting") or joined:
         return False
     for read in reversed(reads[max(0, trigger - _NEAR) : trigger]):
         if read.sentence != reads[trigger].sentence:

@@ -154,10 +154,11 @@ class TellingReader:
 
     def _bar(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
         """What is refused if a number is so: "if it's older than 1980, I'm out" is "nothing older than 1980"."""
-        if any(self.marks[at].plays("attribute") for at in whole):
-            self._tell(whole, values, others)
-            return
         numbers = ("count", "number", "year", "decade", "range", "amount")
+        if any(self.marks[at].plays("attribute") for at in whole):
+            if any(self.marks[at].plays(*numbers) and self.marks[at].attribute for at in whole):
+                self._tell(whole, values, others)  # "if its runtime is over two hours"
+            return  # a number with a name is read as it stands
         last = max(at for at in whole if self.marks[at].plays(*numbers))
         self._plain([at for at in whole if at > last and not self.marks[at].plays("unit", "since_after", "until_after")])
         self.marks[whole[0]] = replace(self.marks[whole[0]], roles=("negation", "any_other"))
