@@ -31,11 +31,12 @@ _SLOTS = {
     "{me}": r"(?=(?:(?:but|and|while|whereas|though) )?(?:i|im|ill|id|we|me|mine) )(?!.*\b(?:both|together) )",
     "{end}": r"(?!(?:, )?but (?:not|i|we|still|my|he|she|they|today|tonight|now) )",
     "{so}": rf"(?!(?:[^VT ]+ ){{0,4}}(?:{_NO}|N|than|most|least) )",
-    "{free}": r"(?!(?:[^.!?; ]+ ){0,9}(?:N|than one|most|maximum|max) )(?<!or )(?<!no )",
+    "{free}": r"(?!(?:[^.!?; ]+ ){0,9}(?:N|than one|most|maximum|max) )(?<!or )(?<!no )(?<!still )(?<!even )(?<!much )",
     "{sure}": rf"(?!(?:(?!N )[^.!?; ]+ ){{0,9}}(?:{_NO}) )",
     "{number}": "N (?!V )",
     "{plain}": r"(?:(?!(?:and|or|V|T|N) )[^,.!?; ]+ ){0,6}?",
     "{any}": r"(?:[^.!?; ]+ ){0,9}?",
+    "{own}": r"(?<!be )(?<!be a )(?<!be an )",
     "{also}": r"(?=(?:i|we) (?:also|only|just|still) )",
     "{title}": "(?P<value>T )",
     "{word}": _WORD,
@@ -43,7 +44,7 @@ _SLOTS = {
     "^": "",
     "$": r"(?=[,.!?:;)–—-] |$|and |but |so |though |because |if |please |then |now )",
 }
-_LOOKS = ("{so}", "{sure}", "{free}", "{end}", "{me}", "{also}", "^", "$")
+_LOOKS = ("{so}", "{own}", "{sure}", "{free}", "{end}", "{me}", "{also}", "^", "$")
 """Parts of patterns that only look at what stands around."""
 
 
