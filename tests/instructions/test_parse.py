@@ -153,7 +153,7 @@ def test_what_nothing_can_use_is_handed_back(text, left):
     ("text", "limits"),
     [
         ("no romantic comedies", (wanted("Romance"), wanted("Comedy"))),
-        ("no 80s horror", (between(1980, 1989), wanted("Horror"))),
+        ("no 80s horror", (wanted("Horror"), between(1980, 1989))),
         ("no comedies from the 1990s", (wanted("Comedy"), between(1990, 1999))),
     ],
 )

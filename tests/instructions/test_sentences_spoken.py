@@ -212,7 +212,7 @@ SENTENCES = [
     ("films", "can't get enough of westerns", []),
     ("films", "I never say no to a musical", []),
     ("films", "who says no to a musical", []),
-    ("films", "no problem with horror", ["genres: Horror"]),
+    ("films", "no problem with horror", []),
     ("films", "no doubt a comedy", ["genres: Comedy"]),
     ("films", "nothing beats a western", []),
     ("films", "no more than 3 films", ["n = 3"]),

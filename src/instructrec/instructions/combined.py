@@ -172,7 +172,8 @@ def _excepting(reads: Sequence[Read]) -> Iterator[int]:
 
 def _excepts(reads: Sequence[Read], trigger: int) -> bool:
     """Whether the words that refuse make an exception to what is refused right before."""
-    if not reads[trigger].mark.plays("excepting"):
+    joined = trigger > 0 and reads[trigger - 1].mark.plays("and", "or")  # "no A, and except B"
+    if not reads[trigger].mark.plays("excepting") or joined:
         return False
     for read in reversed(reads[max(0, trigger - _NEAR) : trigger]):
         if read.sentence != reads[trigger].sentence:
@@ -207,7 +208,12 @@ def _conditions(reads: Sequence[Read], thing: _Thing, vocabulary: Vocabulary) ->
     size = 1
     for choice in choices:
         size *= len(choice)
-    return [tuple(dict.fromkeys(each)) for each in product(*choices)] if 0 < size <= _MOST else None
+    return [tuple(sorted(dict.fromkeys(each), key=_order)) for each in product(*choices)] if 0 < size <= _MOST else None
+
+
+def _order(limit: Limit) -> int:
+    """What is wanted of them before what is not, and numbers last: so descriptions are read again."""
+    return ("include", "exclude", "range").index(limit.operator)
 
 
 def _outside(read: Read, vocabulary: Vocabulary) -> list[Limit]:

@@ -34,8 +34,6 @@ class ContextReader(Alternatives):
             ("negation_after", self._all_behind),
             ("contrast", self._all_but),
             ("either_then", self._either_then),
-            ("unknown", self._attribute_named),
-            ("known", self._attribute_named),
             ("unknown", self._quality),
             ("range", self._negated),
             ("familiar", self._apart),
@@ -252,17 +250,6 @@ class ContextReader(Alternatives):
             return
         if self.tokens[mark.first].text.islower() or self._is_han:
             self.marks[place] = replace(mark, roles=("quality", "described"))
-
-    def _attribute_named(self, place: int) -> None:
-        """A word of the name of its attribute behind a value says nothing more ("oily skin", where there is a "skin type"), nor does
-        an adverb before it ("no damn westerns").
-        """
-        before = self.marks[place - 1] if place else None
-        word = self.lexicon.stem(self.tokens[self.marks[place].first].key)
-        idle = word in self.lexicon.adverbs and any(mark.plays("value") for mark in self.marks[place + 1 : place + 2])
-        of_value = before is not None and before.plays("value") and any(word in ref.attribute.split("_") for ref in before.refs)
-        if of_value or idle:
-            self.marks[place] = replace(self.marks[place], roles=("filler",))
 
     def _negated(self, place: int) -> None:
         """Ranges that say themselves what is unwanted: "no older than 1990"."""

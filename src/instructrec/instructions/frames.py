@@ -281,7 +281,7 @@ class FrameReader(Remainders):
         return after is not None and after.plays("value")
 
     def _describes(self, place: int) -> bool:
-        """Whether a denial says of which of the things before it the person speaks: "a comedy that isn't silly", "but not silly"."""
+        """Whether a denial says which of the things before it are spoken of: "a comedy that isn't silly", "but not silly"."""
         first = (self.tokens[self.marks[place].first].key,)
         roles = self.lexicon.strong.get(first, ()) + self.lexicon.weak.get(first, ())
         led = bool({"clause", "contrast", "conditional"}.intersection(roles)) or first[0] in ("that", "which", "who")

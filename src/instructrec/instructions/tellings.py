@@ -1,157 +1,24 @@
 """Right after the first pass: whole clauses that tell, permit, complain or answer rather than ask (wording/tellings.*.toml).
 
-A pattern is a row of words: `{value}` stands for a value or a list of them, `{other}` for a second one, `{title}` for a title,
-`{word}` for any word, `<set>` for each phrase of a set, `...` for up to five words, `^` and `$` for where a clause begins or ends;
-what stands in brackets may be left out. What a clause does with its values is said by the table that its pattern stands in.
+What a clause does with its values is said by the table that its pattern (`patterns.py`) stands in.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 from instructrec.instructions.lexicon import Lexicon
 from instructrec.instructions.marks import Mark
+from instructrec.instructions.patterns import Text, patterns_of
 from instructrec.instructions.tokens import Token
-from instructrec.instructions.wording import read_wording
 
-_SET = re.compile(r"<(\w+)>")
-_WORD = r"(?![VTN] )\w+[~#]? "
-_LED = r"(?:(?:a|an|the|any|some|more|my|another|all|these|those|of|really|very|for|by|in|from) )*"
-_VALUE = rf"{_LED}V (?:{_LED}V )*(?:\w+[~#] )?"
-_LIST = rf"{_VALUE}(?:(?:, V (?:\w+[~#] )?)*(?:, )?(?:and|or|nor) {_VALUE})?"
-_SLOTS = {
-    "{value}": rf"(?P<value>{_LIST})",
-    "{other}": rf"(?P<other>{_LIST})",
-    "{one}": rf"(?P<value>{_VALUE})",
-    "{bare}": r"(?P<value>V )",
-    "{kind}": rf"(?P<value>(?:{_LED}V )(?:(?:and|or|nor) {_LED}V )?\w+# )",
-    "{attribute}": r"\w+# ",
-    "{me}": r"(?=(?:(?:but|and|while|whereas|though) )?(?:i|im|ill|id|we|me|mine) )",
-    "{end}": r"(?!(?:, )?but (?:not|i|we|still) )",
-    "{so}": r"(?!(?:[^VT ]+ ){0,4}(?:not|isnt|arent|no|without|dont|doesnt|cant|unless|N|only|just|than|most|least) )",
-    "{free}": r"(?!(?:[^.!?; ]+ ){0,9}(?:N|than one|most|maximum|max) )(?<!or )(?<!no )",
-    "{sure}": r"(?!(?:(?!N )[^.!?; ]+ ){0,9}(?:not|isnt|arent|no|without|dont|doesnt|cant|unless|only|just) )",
-    "{number}": "N (?!V )",
-    "{plain}": r"(?:(?!(?:and|or|V|T|N) )[^,.!?; ]+ ){0,6}?",
-    "{any}": r"(?:[^.!?; ]+ ){0,9}?",
-    "{also}": r"(?=(?:i|we) (?:also|only|just|still) )",
-    "{title}": "(?P<value>T )",
-    "{word}": _WORD,
-    "...": rf"(?:{_WORD}){{0,5}}?",
-    "^": "",
-    "$": r"(?=[,.!?:;)–—-] |$|and |but |so |though |because |if |please |then |now )",
-}
-_LOOKS = ("{so}", "{sure}", "{free}", "{end}", "{me}", "{also}", "^", "$")
-"""Parts of patterns that only look at what stands around."""
 _OPENING = frozenset((",", ".", "!", "?", ":", ";", "(", "-", "–", "—", "\n", "and", "but", "so", "because", "though"))
 _MOST = 12
 """Clauses of one request that are read."""
 _OTHER_ENDS = ("sign", "contrast")
-
-
-class Pattern:
-    """One row of words, compiled when a text first holds a word of each of its parts."""
-
-    def __init__(self, text: str, sets: Sets) -> None:
-        self._sets = sets
-        self._parts = re.findall(r"\([^)]*\)|\S+", text)
-        self._compiled: re.Pattern[str] | None = None
-        self.opens = "^" in self._parts[:2]
-        needs = [sets.first(part) for part in self._parts if not part.startswith("(")]
-        self.needs = [need for need in needs if need]
-        begins = next(part for part in self._parts if part not in _LOOKS)
-        self.first = frozenset() if begins.startswith("(") else sets.first(begins)
-        """Words with one of which it begins; none where it can begin with any, or only where a clause does."""
-
-    def find(self, text: Text) -> re.Match[str] | None:
-        """Where it stands in a text."""
-        if any(text.words.isdisjoint(need) for need in self.needs):
-            return None
-        self._compiled = self._compiled or re.compile("".join(map(self._piece, self._parts)))
-        places = text.opens if self.opens else text.where(self.first)
-        return next((match for place in places if (match := self._compiled.match(text.text, place))), None)
-
-    def _piece(self, part: str) -> str:
-        if part.startswith("("):
-            return f"(?:{''.join(map(self._piece, part[1:-1].split()))})?"
-        return (
-            _SLOTS[part]
-            if part in _SLOTS
-            else f"(?:{'|'.join(sorted(map(_spelled, self._sets.phrases(part)), key=len, reverse=True))})"
-        )
-
-
-class Sets:
-    """The sets of phrases that patterns name."""
-
-    def __init__(self, table: Mapping[str, Sequence[str]]) -> None:
-        self.table = table
-        self._first: dict[str, frozenset[str]] = {}
-
-    def phrases(self, part: str) -> Iterator[str]:
-        """Each way to say a part of a pattern."""
-        named = _SET.search(part)
-        if named is None:
-            yield part
-            return
-        for phrase in self.table[named[1]]:
-            yield from self.phrases(part[: named.start()] + phrase + part[named.end() :])
-
-    def first(self, part: str) -> frozenset[str]:
-        """The words of which one must be there where a part of a pattern is; none if it can be empty, or any word."""
-        if part in _SLOTS:
-            return frozenset(
-                ("V",)
-                if "P<value>" in _SLOTS[part] and "V " in _SLOTS[part] or part == "{other}"
-                else ("T",)
-                if part == "{title}"
-                else ()
-            )
-        if part not in self._first:
-            words = (
-                [phrase.split(maxsplit=1)[0] if phrase else "" for phrase in self.table[part[1:-1]]] if part[0] == "<" else [part]
-            )
-            found = [self.first(word) if word.startswith("<") else {word} for word in words]
-            self._first[part] = frozenset() if any(not each or "" in each for each in found) else frozenset().union(*found)
-        return self._first[part]
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """The words of a request, with V for a value and T for a title; where each begins, and where clauses do."""
-
-    text: str
-    starts: tuple[int, ...]
-    words: frozenset[str]
-    opens: tuple[int, ...]
-
-    def where(self, words: frozenset[str]) -> Iterator[int]:
-        """Where one of these words begins, or any where there are none."""
-        for start in dict.fromkeys(self.starts):
-            if not words or self.text[start : self.text.find(" ", start)].rstrip("~#") in words:
-                yield start
-
-
-def _spelled(phrase: str) -> str:
-    return "".join(_SLOTS[word] if word in _SLOTS else f"{re.escape(word)}[~#]? " for word in phrase.split())
-
-
-@cache
-def _patterns(language: str) -> tuple[tuple[tuple[str, Pattern], ...], Mapping[str, Sequence[int]]]:
-    """The patterns of a language in order, each with its table; and which of them may be there where a word is."""
-    table: Mapping[str, Any] = read_wording("tellings", language)
-    sets = Sets(table.get("sets", {}))
-    patterns = tuple((role, Pattern(text, sets)) for role, texts in table.items() if role != "sets" for text in texts)
-    by_word: dict[str, list[int]] = {}
-    for number, (_, pattern) in enumerate(patterns):
-        for word in min((need for need in pattern.needs if not need & {"V", "T"}), key=len, default=frozenset("VT")):
-            by_word.setdefault(word, []).append(number)
-    return patterns, by_word
 
 
 class TellingReader:
@@ -165,7 +32,7 @@ class TellingReader:
 
     def read(self) -> list[Mark]:
         """The marks, each such clause with what it does."""
-        patterns, by_word = _patterns(self.lexicon.language)
+        patterns, by_word = patterns_of(self.lexicon.language)
         if not patterns or not any(
             mark.plays("value", "title", "attribute", "year", "decade", "number", "range") for mark in self.marks
         ):
@@ -177,7 +44,19 @@ class TellingReader:
                 found += 1
                 self._apply(role, match, text.starts)
                 text = self._text()
+        self._drop_idle()
         return self.marks
+
+    def _drop_idle(self) -> None:
+        """What says nothing: a word of the name of its attribute behind a value ("oily skin"), an adverb before ("damn horror")."""
+        for place, mark in enumerate(self.marks):
+            if not mark.plays("unknown", "known") or mark.plays("handed_back"):
+                continue
+            word = self.lexicon.stem(self.tokens[mark.first].key)
+            before, after = self.marks[max(0, place - 1) : place], self.marks[place + 1 : place + 2]
+            named = any(word in ref.attribute.split("_") for near in before for ref in near.refs)
+            if named or (word in self.lexicon.adverbs and any(near.plays("value") for near in after)):
+                self.marks[place] = replace(mark, roles=("filler",))
 
     def _text(self) -> Text:
         """The words that are not used up, "~" behind a general noun and "#" behind a word for an attribute."""
@@ -275,10 +154,11 @@ class TellingReader:
 
     def _bar(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
         """What is refused if a number is so: "if it's older than 1980, I'm out" is "nothing older than 1980"."""
-        if any(self.marks[at].plays("attribute") for at in whole):
-            self._tell(whole, values, others)
-            return
         numbers = ("count", "number", "year", "decade", "range", "amount")
+        if any(self.marks[at].plays("attribute") for at in whole):
+            if any(self.marks[at].plays(*numbers) and self.marks[at].attribute for at in whole):
+                self._tell(whole, values, others)  # "if its runtime is over two hours"
+            return  # a number with a name is read as it stands
         last = max(at for at in whole if self.marks[at].plays(*numbers))
         self._plain([at for at in whole if at > last and not self.marks[at].plays("unit", "since_after", "until_after")])
         self.marks[whole[0]] = replace(self.marks[whole[0]], roles=("negation", "any_other"))
@@ -304,9 +184,8 @@ class TellingReader:
         while before >= 0 and self.marks[before].plays("sign", "and", "filler", "noun") and len(joints) < 3:
             joints.append(before)
             before -= 1
-        demanded = self.marks[before] if before >= 0 else None
-        alike = demanded is not None and demanded.plays("value") and before not in self._done and bool(joints)
-        alike = alike and bool({ref.attribute for ref in demanded.refs} & {ref.attribute for ref in self.marks[values[0]].refs})
+        demanded = {ref.attribute for ref in self.marks[before].refs} if before >= 0 and before not in self._done else set()
+        alike = bool(joints) and bool(demanded & {ref.attribute for ref in self.marks[values[0]].refs})
         ended = any(self.tokens[self.marks[at].first].ends_sentence for at in joints)
         refused = any(mark.plays("negation", "negation_after", "soft", "like") for mark in self.marks[max(0, before - 6) : before])
         if not alike or ended or refused or len(values) > 1:
