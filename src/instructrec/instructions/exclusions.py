@@ -54,7 +54,8 @@ def meant(reads: Sequence[Read], index: int) -> tuple[Ref, ...]:
 
 def is_each(reads: Sequence[Read], read: Read) -> bool:
     """Whether the words that refuse it say "not one of all these"."""
-    return read.trigger is not None and reads[read.trigger].mark.plays("every_one", "all")
+    trigger = reads[read.trigger].mark if read.trigger is not None else None
+    return trigger is not None and trigger.plays("every_one", "all") and not trigger.plays("shared")
 
 
 def _unwanted(reads: Sequence[Read]) -> list[list[int]]:

@@ -28,6 +28,7 @@ from instructrec.instructions.quotas import read_quotas
 from instructrec.instructions.ranges import RangeReader
 from instructrec.instructions.reads import Polarity, Read
 from instructrec.instructions.remarks import read_remarks
+from instructrec.instructions.sayings import read_sayings
 from instructrec.instructions.settling import settle
 from instructrec.instructions.stories import without_stories
 from instructrec.instructions.tellings import read_tellings
@@ -78,7 +79,8 @@ def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon) -> Reading:
     tokens = tokenize(cleaned)
     scanned = without_unrelated(Scanner(tokens, vocabulary, lexicon).scan(), tokens, lexicon)
     scanned = read_budgets(read_sums(scanned, tokens, vocabulary, lexicon), tokens, vocabulary, lexicon)
-    marks = FrameReader(read_tellings(scanned, tokens, lexicon), tokens, vocabulary, lexicon).read()
+    told = (read_sayings if lexicon.script == "han" else read_tellings)(scanned, tokens, lexicon)
+    marks = FrameReader(told, tokens, vocabulary, lexicon).read()
     compared = ComparisonReader(marks, tokens, vocabulary, lexicon).read()
     compared = read_inequalities(without_remarks(compared, lexicon), tokens, vocabulary, lexicon)
     ranged = read_remarks(RangeReader(compared, tokens, vocabulary, lexicon).read(), tokens, vocabulary, lexicon)
