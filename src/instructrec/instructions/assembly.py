@@ -8,7 +8,8 @@ How the rules read:
   an adjective before "A or B" without a second article goes with both;
 * an unwanted combination ("no romantic comedies") is no limit, but a quota of none (`combined.py`);
 * exclusions are limits even when put softly, because no model follows a "not" dependably;
-* values that no item has together ("a lipstick and a mascara") are alternatives, however they are joined;
+* values that no item has together ("a lipstick and a mascara") are alternatives, however they are joined, and so is what is
+  only granted beside another value ("a red lipstick, pink is fine too");
 * what limits cannot hold (alternatives across attributes, "the 20s or the 90s") becomes a wish;
 * of two ranges that cannot both hold, the later one holds, with a note.
 """
@@ -49,6 +50,7 @@ def sort_reads(reads: Sequence[Read], vocabulary: Vocabulary) -> Sorted:
     spans, loose, impossible, notes = ranges(wished, vocabulary)
     wishes.update(softened, loose)
     unwanted, spared = excludes(reads, {value for limit in wanted for value in limit.values})
+<<<<<<< HEAD
     granted = {ref.value for read in reads if read.mark.plays("granted") for ref in read.mark.refs}
     named = any(read.mark.plays("named") for read in reads)
     held = wanted if named else _merged_alternatives(wanted, granted, vocabulary)
@@ -61,6 +63,17 @@ def _merged_alternatives(limits: Sequence[Limit], granted: set[str], vocabulary:
 
     So is what was only `granted` beside another value ("a red lipstick, pink is fine too").
     """
+=======
+    limits = (*_merged_alternatives(wanted, reads, vocabulary), *spans, *unwanted)
+    return Sorted(limits, frozenset(wishes - impossible), frozenset(unused | impossible | spared), tuple(notes))
+
+
+def _merged_alternatives(limits: Sequence[Limit], reads: Sequence[Read], vocabulary: Vocabulary) -> list[Limit]:
+    """Demands that no item can meet at once, because each has one value only, are alternatives ("a lipstick and a mascara")."""
+    if any(read.mark.plays("named") for read in reads):
+        return list(limits)
+    granted = {ref.value for read in reads if read.mark.plays("granted") for ref in read.mark.refs}
+>>>>>>> refusals-zh
     out: list[Limit] = []
     for limit in limits:
         at = next((n for n, other in enumerate(out) if other.attribute == limit.attribute), None)

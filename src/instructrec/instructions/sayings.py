@@ -39,6 +39,11 @@ _SLOTS = {
     "{joined}": "(?<=[VI])",
     "{over}": r"(?=[,.!?;。\s]|$)",
     "{comma}": "(?=,)",
+    "{notof}": "(?!的)",
+    "{apart}": "(?![^.!?。]*(?:类似|这样|差不多|同类|一样|相似|像))",
+    "{single}": "(?P<value>VI?)",
+    "{oneitem}": "一?I",
+    "{uncapped}": r"(?![^VT.!?;。]{0,14}N)",
     "{uncounted}": "(?!N|.{0,2}N)",
     "{once}": r"(?![^,.]{0,4},(?:\\|[^,.]{0,3}VI?[^,.]{0,3}也))",
     "{else}": "(?=[^.!?;。]*,[^.!?;。]*(?:V|别的|换|不一样|其他|其它|另外)|$)",
@@ -141,7 +146,7 @@ class SayingReader(TellingReader):
         for place, mark in enumerate(self.marks):
             size = mark.last - mark.first
             words = [token.key for token in self.tokens[mark.first : mark.last]]
-            behind = "".join(signs[-2:])
+            behind = "".join(signs[-1:])
             if place in self._done:
                 found = ["\\"] * size
             elif mark.plays("value"):
@@ -150,7 +155,11 @@ class SayingReader(TellingReader):
                 found = ["T"]
             elif mark.plays(*_NUMERIC) and mark.low is not None and words != ["一"]:
                 found = ["N"]
+<<<<<<< HEAD
             elif _says_what(mark, words[0], behind[-1:]):
+=======
+            elif _is_item(mark, words[0], behind):
+>>>>>>> refusals-zh
                 found = ["I"]
             elif mark.plays("quote"):
                 found = []
@@ -210,7 +219,7 @@ class SayingReader(TellingReader):
 
     def _either(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
         """Both are alternatives."""
-        first, second = sorted((values, others))
+        first, second = sorted((tuple(values), tuple(others)))
         self._plain([at for at in whole if at not in values and at not in others])
         for at in range(first[-1] + 1, second[0]):
             self.marks[at] = replace(self.marks[at], roles=("filler",))
@@ -253,6 +262,13 @@ class SayingReader(TellingReader):
         elif not self.marks[values[0] - 1].plays("sign"):
             self._plain([at for at in whole if at < values[0]])
             self.marks[values[0] - 1] = replace(self.marks[values[0] - 1], roles=("or",))
+
+
+def _is_item(mark: Mark, word: str, before: str) -> bool:
+    """Whether a general noun behind a value, or a measure, stands there."""
+    if mark.plays("noun", "kinds_of"):
+        return before in ("V", "I", "的")
+    return mark.plays("measure", "article") and (before in ("N", "一") or word == "一" or (word in _MEASURES and before != "V"))
 
 
 def read_sayings(marks: Sequence[Mark], tokens: Sequence[Token], lexicon: Lexicon) -> list[Mark]:
