@@ -25,7 +25,21 @@ class FrameReader(Remainders):
         """The marks, with the conditions that were found."""
         if self._is_han:
             return self.marks
-        rules: tuple[tuple[tuple[str, ...], Callable[[int], None]], ...] = (
+        rules = self._rules()
+        by_role: dict[str, list[int]] = {}
+        for number, (roles, _) in enumerate(rules):
+            for role in roles:
+                by_role.setdefault(role, []).append(number)
+        for place in range(len(self.marks)):
+            done = -1
+            while next_ones := [n for role in self.marks[place].roles for n in by_role.get(role, ()) if n > done]:
+                done = min(next_ones)
+                rules[done][1](place)
+        return [mark for mark in self.marks if mark.roles]
+
+    def _rules(self) -> tuple[tuple[tuple[str, ...], Callable[[int], None]], ...]:
+        """Roles of words, and what is done where one of them stands, in this order."""
+        return (
             (("edge_end", "edge_start"), self._edge),
             (("year_over", "year_begun"), self._passed),
             (("until", "before"), self._not_yet),
@@ -61,16 +75,6 @@ class FrameReader(Remainders):
             (("one_of", "or_after", "listing"), self._listed_after),
             (("further", "and", "likewise"), self._goes_further),
         )
-        by_role: dict[str, list[int]] = {}
-        for number, (roles, _) in enumerate(rules):
-            for role in roles:
-                by_role.setdefault(role, []).append(number)
-        for place in range(len(self.marks)):
-            done = -1
-            while next_ones := [n for role in self.marks[place].roles for n in by_role.get(role, ()) if n > done]:
-                done = min(next_ones)
-                rules[done][1](place)
-        return [mark for mark in self.marks if mark.roles]
 
     def _all_else(self, place: int) -> None:
         """What is refused unless it has a value must have it: "if it's not A, skip it", "nothing that isn't A"."""
