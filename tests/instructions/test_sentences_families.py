@@ -6,7 +6,7 @@ from tests.instructions.worlds import hard
 
 from instructrec.instructions import parse
 from instructrec.instructions.lexicon import lexicon
-from instructrec.instructions.thinning import Thinner
+from instructrec.instructions.reading.thinning import Thinner
 from instructrec.instructions.tokens import tokenize
 
 SENTENCES = [

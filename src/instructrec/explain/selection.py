@@ -8,7 +8,7 @@ from itertools import zip_longest
 
 from instructrec.core import Evidence
 from instructrec.explain.facts import Facts, display_name
-from instructrec.instructions.marks import Mark
+from instructrec.instructions.reading.marks import Mark
 from instructrec.instructions.vocabulary import Ref
 from instructrec.tables import Limit
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from instructrec.explain.facts import Facts, display_name
 from instructrec.instructions.parse import Reading
-from instructrec.instructions.reads import Read
+from instructrec.instructions.reading.reads import Read
 from instructrec.instructions.vocabulary import Ref
 
 _SENTENCE = re.compile(r"(?<=[.!?。！？])(?:\s+|$)|(?<=[。！？])")

@@ -12,10 +12,10 @@ import numpy as np
 from instructrec.core import Instruction
 from instructrec.errors import QueryError
 from instructrec.instructions.agreement import Reader
-from instructrec.instructions.bounds import bounded
 from instructrec.instructions.lexicon import lexicon, lexicon_for
 from instructrec.instructions.limits import instruction_from_json, instruction_to_json
 from instructrec.instructions.parse import parse
+from instructrec.instructions.reading.bounds import bounded
 from instructrec.instructions.tokens import Token, clean, han_share, keys, tokenize
 from instructrec.instructions.vocabulary import Vocabulary
 from instructrec.instructions.wording import read_wording

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from instructrec.instructions.lexicon import lexicon_for
-from instructrec.instructions.marks import Mark, Scanner
+from instructrec.instructions.reading.marks import Mark, Scanner
 from instructrec.instructions.tokens import Token, clean, han_share, number, tokenize
 from instructrec.instructions.vocabulary import LONGEST_PHRASE, Ref, Vocabulary
 from instructrec.tables import Catalog

@@ -130,10 +130,6 @@ def _read(table: Mapping[str, Any]) -> Lexicon:
         counts=counts,
         vague=vague,
         shares=shares,
-        kinds={kind: tuple(keys(name) for name in entry["names"]) for kind, entry in table["kinds"].items()},
-        kind_words={keys(word): kind for kind, entry in table["kinds"].items() for word in entry["words"]},
-        units={keys(word): (kind, float(size)) for kind, sizes in table.get("units", {}).items() for word, size in sizes.items()},
-        around={what: tuple(words) for what, words in table.get("around", {}).items()},
         compare=compare,
         compare_than=compare_than,
         suffixes=tuple(table["endings"]["suffixes"]),
@@ -150,13 +146,25 @@ def _read(table: Mapping[str, Any]) -> Lexicon:
         foreign=frozenset(table["foreign"]["words"]) | frozenset(table["foreign"]["negation"]),
         foreign_negation=frozenset(table["foreign"]["negation"]),
         describe=table["describe"],
-        sums=_roles(table.get("sums", {}), sets),
         words=_words((*sure, weak, counts, vague, compare_than)),
         strong_words=_words((*sure, counts, vague)),
         adverbs=frozenset(word for phrase in table.get("adverbs", ()) for word in keys(phrase) if " " not in phrase),
         adverb_pairs=frozenset(keys(phrase) for phrase in table.get("adverbs", ()) if " " in phrase),
         reach=_reach((*sure, weak, counts, vague, compare_than), plural),
+        **_quantities(table, sets),
     )
+
+
+def _quantities(table: Mapping[str, Any], sets: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """What the fields of a lexicon hold that are about kinds of numbers and their units."""
+    units = table.get("units", {}).items()
+    return {
+        "kinds": {kind: tuple(keys(name) for name in entry["names"]) for kind, entry in table["kinds"].items()},
+        "kind_words": {keys(word): kind for kind, entry in table["kinds"].items() for word in entry["words"]},
+        "units": {keys(word): (kind, float(size)) for kind, sizes in units for word, size in sizes.items()},
+        "around": {what: tuple(words) for what, words in table.get("around", {}).items()},
+        "sums": _roles(table.get("sums", {}), sets),
+    }
 
 
 def _pattern(forms: Sequence[str], sets: Mapping[str, Sequence[str]]) -> re.Pattern[str]:

@@ -8,34 +8,34 @@ from typing import Literal
 
 from instructrec.core import Instruction
 from instructrec.instructions.agreement import Reader, agree
-from instructrec.instructions.apart import set_apart
-from instructrec.instructions.assembly import Sorted, sort_reads
-from instructrec.instructions.bare import read_sums
-from instructrec.instructions.barred import bar
-from instructrec.instructions.budgets import read_budgets
-from instructrec.instructions.combined import combined
-from instructrec.instructions.comparisons import ComparisonReader
-from instructrec.instructions.context import in_context
-from instructrec.instructions.corrections import corrected
-from instructrec.instructions.counts import CountReader
-from instructrec.instructions.doubts import doubted, turned
-from instructrec.instructions.frames import FrameReader
-from instructrec.instructions.inequalities import read_inequalities
-from instructrec.instructions.joints import read_scopes
 from instructrec.instructions.lexicon import Lexicon, lexicon_for
-from instructrec.instructions.marks import Mark, Scanner
-from instructrec.instructions.quotas import read_quotas
-from instructrec.instructions.ranges import RangeReader
-from instructrec.instructions.reads import Polarity, Read
-from instructrec.instructions.remarks import read_remarks
-from instructrec.instructions.sayings import read_sayings
-from instructrec.instructions.settling import settle
-from instructrec.instructions.stories import without_stories
-from instructrec.instructions.tellings import read_tellings
+from instructrec.instructions.reading.apart import set_apart
+from instructrec.instructions.reading.assembly import Sorted, sort_reads
+from instructrec.instructions.reading.bare import read_sums
+from instructrec.instructions.reading.barred import bar
+from instructrec.instructions.reading.budgets import read_budgets
+from instructrec.instructions.reading.combined import combined
+from instructrec.instructions.reading.comparisons import ComparisonReader
+from instructrec.instructions.reading.context import in_context
+from instructrec.instructions.reading.corrections import corrected
+from instructrec.instructions.reading.counts import CountReader
+from instructrec.instructions.reading.doubts import doubted, turned
+from instructrec.instructions.reading.frames import FrameReader
+from instructrec.instructions.reading.inequalities import read_inequalities
+from instructrec.instructions.reading.joints import read_scopes
+from instructrec.instructions.reading.marks import Mark, Scanner
+from instructrec.instructions.reading.quotas import read_quotas
+from instructrec.instructions.reading.ranges import RangeReader
+from instructrec.instructions.reading.reads import Polarity, Read
+from instructrec.instructions.reading.remarks import read_remarks
+from instructrec.instructions.reading.sayings import read_sayings
+from instructrec.instructions.reading.settling import settle
+from instructrec.instructions.reading.stories import without_stories
+from instructrec.instructions.reading.tellings import read_tellings
+from instructrec.instructions.reading.unrelated import without_other_scales, without_unrelated
+from instructrec.instructions.reading.wholes import read_wholes, without_remarks
 from instructrec.instructions.tokens import Token, clean, foreign_script_share, han_share, tokenize
-from instructrec.instructions.unrelated import without_other_scales, without_unrelated
 from instructrec.instructions.vocabulary import Vocabulary
-from instructrec.instructions.wholes import read_wholes, without_remarks
 from instructrec.tables import Catalog
 
 MAX_CHARACTERS = 2000
