@@ -50,20 +50,6 @@ def sort_reads(reads: Sequence[Read], vocabulary: Vocabulary) -> Sorted:
     spans, loose, impossible, notes = ranges(wished, vocabulary)
     wishes.update(softened, loose)
     unwanted, spared = excludes(reads, {value for limit in wanted for value in limit.values})
-<<<<<<< HEAD
-    granted = {ref.value for read in reads if read.mark.plays("granted") for ref in read.mark.refs}
-    named = any(read.mark.plays("named") for read in reads)
-    held = wanted if named else _merged_alternatives(wanted, granted, vocabulary)
-    limits = (*held, *spans, *unwanted)
-    return Sorted(limits, frozenset(wishes - impossible), frozenset(unused | impossible | spared), tuple(notes))
-
-
-def _merged_alternatives(limits: Sequence[Limit], granted: set[str], vocabulary: Vocabulary) -> list[Limit]:
-    """Demands that no item can meet at once, because each has one value only, are alternatives ("a lipstick and a mascara").
-
-    So is what was only `granted` beside another value ("a red lipstick, pink is fine too").
-    """
-=======
     limits = (*_merged_alternatives(wanted, reads, vocabulary), *spans, *unwanted)
     return Sorted(limits, frozenset(wishes - impossible), frozenset(unused | impossible | spared), tuple(notes))
 
@@ -73,7 +59,6 @@ def _merged_alternatives(limits: Sequence[Limit], reads: Sequence[Read], vocabul
     if any(read.mark.plays("named") for read in reads):
         return list(limits)
     granted = {ref.value for read in reads if read.mark.plays("granted") for ref in read.mark.refs}
->>>>>>> refusals-zh
     out: list[Limit] = []
     for limit in limits:
         at = next((n for n, other in enumerate(out) if other.attribute == limit.attribute), None)

@@ -111,13 +111,6 @@ def _patterns(language: str) -> tuple[tuple[str, Pattern], ...]:
     return tuple((role, Pattern(text, sets)) for role, texts in table.items() if role != "sets" for text in texts)
 
 
-def _says_what(mark: Mark, word: str, behind: str) -> bool:
-    """Whether a noun or a measure only says what the value or number before it counts."""
-    if mark.plays("noun", "kinds_of") and behind in ("V", "I", "的"):
-        return True
-    return mark.plays("measure", "article") and (behind in ("N", "一") or word == "一" or (word in _MEASURES and behind != "V"))
-
-
 class SayingReader(TellingReader):
     """Rewrites the marks of one request."""
 
@@ -155,11 +148,7 @@ class SayingReader(TellingReader):
                 found = ["T"]
             elif mark.plays(*_NUMERIC) and mark.low is not None and words != ["一"]:
                 found = ["N"]
-<<<<<<< HEAD
-            elif _says_what(mark, words[0], behind[-1:]):
-=======
             elif _is_item(mark, words[0], behind):
->>>>>>> refusals-zh
                 found = ["I"]
             elif mark.plays("quote"):
                 found = []
@@ -219,7 +208,7 @@ class SayingReader(TellingReader):
 
     def _either(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
         """Both are alternatives."""
-        first, second = sorted((tuple(values), tuple(others)))
+        first, second = sorted((values, others))
         self._plain([at for at in whole if at not in values and at not in others])
         for at in range(first[-1] + 1, second[0]):
             self.marks[at] = replace(self.marks[at], roles=("filler",))
