@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from instructrec.instructions.lexicon import Lexicon
 from instructrec.instructions.reading.asides import Aside
+from instructrec.instructions.reading.ends import read_ends
 from instructrec.instructions.reading.marks import Mark
 from instructrec.instructions.reading.spending import SpendingReader
 from instructrec.instructions.reading.strays import StrayReader
@@ -19,6 +20,10 @@ _FEW = 10
 _SURE = ("spend", "purse", "left", "buys")
 _LIKELY = ("reach", "ceiling", "cost", "owned")
 _LEADING = ("noun", "filler", "firm", "quality", "conditional", "in_case")
+_JOINING = ("sign", "and", "contrast", "negation", "filler", "unit", "since_after", "until_after")
+"""What may stand between the two ends of one number."""
+_BEYOND = 1.5
+"""How many times the highest number of the catalog the end of a range may be."""
 _NEAR = 6
 
 
@@ -173,7 +178,27 @@ class BareReader(SpendingReader):
             at for at in named if not any(self._is_number(used) for used in (*range(at, first), *range(last + 1, at)))
         ]  # "rated 4 or above, under 20"
         compared = any(mark.compare is not None and mark.compare[0] != "price" for mark in around)
-        return bool(named) or compared or any(mark.plays("title") for mark in self.marks[max(0, place - 1) : place])
+        return (
+            bool(named)
+            or compared
+            or self._goes_on(place, first)
+            or any(mark.plays("title") for mark in self.marks[max(0, place - 1) : place])
+        )
+
+    def _goes_on(self, place: int, first: int) -> bool:
+        """Whether it is the other end of a named number before: "runtime no less than 90 and no more than 120"."""
+        other = first - 1
+        while other > 0 and first - other < _NEAR and self.marks[other].plays(*_JOINING) and not self._is_number(other):
+            other -= 1
+        if other < 1 or not self._is_number(other):
+            return False
+        names = [mark.attribute for mark in self.marks[self._start(other) : other] if mark.plays("attribute")]
+        ways = {self._bound(other)[0], self._bound(place)[0]}
+        if not names or names[-1] not in self.vocabulary.catalog.quantities:
+            return False
+        low, high = self.vocabulary.span(names[-1])
+        fits = all(low / _BEYOND <= (self.marks[at].low or 0.0) <= high * _BEYOND for at in (other, place))
+        return fits and bool(ways & {"since", "after"}) and bool(ways & {"until", "before"})
 
     def _bought(self, place: int) -> Aside | None:
         """What a number is asked to buy: "would 15 get me a mascara?"."""
@@ -250,5 +275,6 @@ def read_sums(marks: Sequence[Mark], tokens: Sequence[Token], vocabulary: Vocabu
     """The marks, with sums of money and lengths of time bounded as what is said around them means, and without stray numbers."""
     if lexicon.script == "han":
         return list(marks)
-    found = StrayReader(SumReader(marks, tokens, vocabulary, lexicon).read(), tokens, vocabulary, lexicon).read()
+    summed = read_ends(SumReader(marks, tokens, vocabulary, lexicon).read())
+    found = StrayReader(summed, tokens, vocabulary, lexicon).read()
     return BareReader(found, tokens, vocabulary, lexicon).read()

@@ -163,6 +163,8 @@ class Scanner(PhraseCutter):
 
     def _mistyped(self, place: int) -> Mark | None:
         """A phrase with one wrong character that sounds the same, where no known one begins."""
+        if self._measures(place):
+            return None  # "两部冒险" is no "不冒险"
         for length in range(min(_LONGEST_MISTYPED, len(self.tokens) - place), 1, -1):
             written = self.keys[place : place + length]
             meant = self.vocabulary.sound_speller.correct(written)
@@ -171,6 +173,12 @@ class Scanner(PhraseCutter):
             if meant is not None and (mark := self._known_phrase(meant, place)) is not None:
                 return mark
         return None
+
+    def _measures(self, place: int) -> bool:
+        """Whether a measure stands there behind a number."""
+        before = self.keys[place - 1] if place else ""
+        counts = before == "一" or before.isdigit() or (before,) in self.lexicon.counts
+        return counts and "measure" in self.lexicon.strong.get((self.keys[place],), ())
 
     def _reach(self, place: int) -> int:
         left = len(self.tokens) - place

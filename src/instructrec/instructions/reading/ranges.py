@@ -315,9 +315,13 @@ class RangeReader:
                 return self._ordered(value, second)
         for way in WAYS:
             if way in roles or f"{way}_range" in roles:
-                return _Bounds(*bounded(way, low, high), end)
+                return _Bounds(*bounded(way, low, high), end + self._says_again(way, end))
         leads = self.marks[place].plays("from", "article", "about") and self._may_lead(self.marks[place]) and "measure" not in roles
         return self._plain(value) if leads else None
+
+    def _says_again(self, way: str, end: int) -> bool:
+        """Whether a Chinese bound is said once more behind its number: "控制在4以内"."""
+        return self.lexicon.script == "han" and end < len(self.marks) and self.marks[end].plays(f"{way}_after")
 
     def _between(self, value: _Bounds) -> _Bounds | None:
         if value.end < len(self.marks) and self.marks[value.end].plays("and", "to"):

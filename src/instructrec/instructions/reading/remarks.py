@@ -94,7 +94,8 @@ class _Remark:
         start, end = before[-1]
         if self.kind == "optional":
             named = any(mark.plays("value") for mark in self.marks[start:end])
-            counts = any(mark.plays("amount", "measure", "range", "count") for mark in self.marks[start:end])
+            counted = ("amount", "measure", "range", "count", "since", "until", "before", "after")
+            counts = any(mark.plays(*counted) for mark in self.marks[start:end])
             return named and not counts and not self._refusals(start, end)
         if self.kind in ("one", "middle"):
             return self._joins(start, end)

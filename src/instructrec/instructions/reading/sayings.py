@@ -39,11 +39,12 @@ _SLOTS = {
     "{joined}": "(?<=[VI])",
     "{over}": r"(?=[,.!?;。\s]|$)",
     "{comma}": "(?=,)",
+    "{unpraised}": "(?!(?:很|特别|非常)?(?:好|不错|值得|棒|赞)[^,.!?;。]{0,3}的(?:V|I))",
     "{notof}": "(?!的)",
     "{apart}": "(?![^.!?。]*(?:类似|这样|差不多|同类|一样|相似|像))",
     "{single}": "(?P<value>VI?)",
     "{oneitem}": "一?I",
-    "{uncapped}": r"(?![^VT.!?;。]{0,14}N)",
+    "{uncapped}": r"(?![^VT.!?;。]{0,14}(?:N|(?:[最至顶]多|上限|封顶|不超过)[^VT.!?;。]{0,3}I))",
     "{uncounted}": "(?!N|.{0,2}N)",
     "{once}": r"(?![^,.]{0,4},(?:\\|[^,.]{0,3}VI?[^,.]{0,3}也))",
     "{else}": "(?=[^.!?;。]*,[^.!?;。]*(?:V|别的|换|不一样|其他|其它|另外)|$)",
@@ -208,7 +209,7 @@ class SayingReader(TellingReader):
 
     def _either(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
         """Both are alternatives."""
-        first, second = sorted((tuple(values), tuple(others)))
+        first, second = sorted((values, others))
         self._plain([at for at in whole if at not in values and at not in others])
         for at in range(first[-1] + 1, second[0]):
             self.marks[at] = replace(self.marks[at], roles=("filler",))

@@ -117,7 +117,8 @@ class _Finder:
     def _count(self, place: int) -> None:
         start, end = self._clause(place)
         mark, measured = self.marks[place], self._plays(place + 1, "measure")
-        if self._plays(place - 1, "list") and self._plays(place - 2, "attribute"):
+        bounded = self._plays(place - 1, "within", "exactly", "since", "until", "before", "after")  # "评分控制在4以内"
+        if self._plays(place - 1, "list") and not bounded and self._plays(place - 2, "attribute"):
             self._hand_back(place - 2)  # "评分前三" is a rank
             return
         if measured and self._text(place - 1, place).endswith("的"):
