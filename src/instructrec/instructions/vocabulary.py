@@ -82,6 +82,7 @@ class Vocabulary:
         for ref in refs:
             self._learn(ref)
         self.values.update(self._as_written(refs))
+        self._starts = frozenset(words[0] for words in self.values if words)
         self.speller = Speller(word for word in self.value_words if word not in lexicon.words)
         self.function_speller = _function_speller(lexicon.language, lexicon.strong_words)
         self.reach = self._reach()
@@ -158,6 +159,8 @@ class Vocabulary:
 
     def find(self, words: Phrase) -> tuple[Ref, ...]:
         """The values a phrase names, in any number, hyphenation or relational adjective; empty when none."""
+        if len(words) > 1 and self._stems(words[:1])[0] not in self._starts:
+            return ()
         stems = self._stems(words)
         found = self.values.get(stems)
         if found is None and words and words[-1].endswith("s"):

@@ -8,7 +8,7 @@ left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -117,18 +117,20 @@ class Sets:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """The words of a request, with V for a value and T for a title; where each begins, and where clauses do."""
+    """The words of a request, with V for a value and T for a title; where each begins, where clauses do, and where each word stands."""
 
     text: str
     starts: tuple[int, ...]
     words: frozenset[str]
     opens: tuple[int, ...]
+    places: Mapping[str, Sequence[int]]
 
-    def where(self, words: frozenset[str]) -> Iterator[int]:
+    def where(self, words: frozenset[str]) -> list[int]:
         """Where one of these words begins, or any where there are none."""
-        for start in dict.fromkeys(self.starts):
-            if not words or self.text[start : self.text.find(" ", start)].rstrip("~#") in words:
-                yield start
+        if not words:
+            return list(dict.fromkeys(self.starts))
+        found = words.intersection(self.words)
+        return sorted(place for word in found for place in self.places.get(word, ()))
 
 
 def _spelled(phrase: str) -> str:
