@@ -69,6 +69,7 @@ class Vocabulary:
         self._integral: dict[str, bool] = {}
         self._spans: dict[str, tuple[float, float]] = {}
         self._exclusive: dict[str, bool] = {}
+        self._counts: dict[Ref, int] = {}
         self._short_starts: set[Phrase] = set()
         self._short: dict[Phrase, list[tuple[Phrase, tuple[Ref, ...]]]] = defaultdict(list)
         self.year = year_attribute(catalog)
@@ -197,8 +198,10 @@ class Vocabulary:
 
     def count(self, ref: Ref) -> int:
         """How many items have a value."""
-        labels = self.catalog.labels[ref.attribute]
-        return int((labels.codes == labels.names.index(ref.value)).sum())
+        if ref not in self._counts:
+            labels = self.catalog.labels[ref.attribute]
+            self._counts[ref] = int((labels.codes == labels.names.index(ref.value)).sum())
+        return self._counts[ref]
 
     @cached_property
     def titles(self) -> dict[Phrase, tuple[int, ...]]:

@@ -159,8 +159,8 @@ class Scanner(PhraseCutter):
             words = self.keys[place : place + length]
             if length == 1 and self.lexicon.syllables and (mark := self._mistyped(place)) is not None:
                 return mark
-            mark = None if self._cuts(place, place + length) else self._named(words, place) or self._known_phrase(words, place)
-            if mark is not None:
+            mark = self._named(words, place) or self._known_phrase(words, place)
+            if mark is not None and not self._cuts(place, place + length):
                 return mark
         return None
 

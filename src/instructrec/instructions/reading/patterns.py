@@ -8,7 +8,7 @@ left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -117,7 +117,9 @@ class Sets:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """The words of a request, with V for a value and T for a title; where each begins, where clauses do, and where each word stands."""
+    """The words of a request, with V for a value and T for a title; where each begins, where
+    clauses do, and where each word stands.
+    """
 
     text: str
     starts: tuple[int, ...]
