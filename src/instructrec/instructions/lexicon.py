@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain, product
 from typing import Any, TypeAlias
@@ -18,6 +18,8 @@ Comparison: TypeAlias = tuple[str, str]
 """What is compared ("price") and how: "after" (strictly above), "before" (strictly below), "since" or "until" (not beyond)."""
 
 _MIN_STEM = 4
+_MOST_STEMS = 50_000
+"""Words of which the stem is kept."""
 _HAN = re.compile(r"[\u4e00-\u9fff]+")
 _SET = re.compile(r"<(\w+)>")
 
@@ -39,7 +41,8 @@ class Lexicon:
     `sums`: phrase -> what it does beside a number of money or time, looked up apart from all other roles;
     `remarks`: kind of a clause that only says more of the one before -> pattern of its words;
     `links`: what a comparison ends in before what it compares with; `reach`: first two words, stemmed, of phrases of three and
-    more -> words of the longest one; `adverbs`, `adverb_pairs`: words that say nothing in the middle of a phrase.
+    more -> words of the longest one; `adverbs`, `adverb_pairs`: words that say nothing in the middle of a phrase;
+    `stems`: the stems of words met so far.
     """
 
     language: str
@@ -78,10 +81,16 @@ class Lexicon:
     reach: Mapping[Phrase, int]
     adverbs: frozenset[str]
     adverb_pairs: frozenset[Phrase]
+    stems: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def stem(self, word: str) -> str:
         """A word without its plural ending, only for comparing."""
-        return _stem(word, self.plural)
+        stem = self.stems.get(word)
+        if stem is None:
+            stem = _stem(word, self.plural)
+            if len(self.stems) < _MOST_STEMS:
+                self.stems[word] = stem
+        return stem
 
     def is_subject(self, word: str) -> bool:
         """Whether a word speaks of the person who asks."""

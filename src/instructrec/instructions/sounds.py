@@ -23,10 +23,18 @@ class SoundSpeller:
     def __init__(self, phrases: Iterable[Phrase], syllables: str) -> None:
         self._starts = [letter.encode("gb2312") for letter in syllables]
         self._by_rest: dict[tuple[int, Phrase], list[Phrase]] = defaultdict(list)
+        self._reach: dict[tuple[int, Phrase], int] = {}
+        """Two of the first three characters, and which of them is missing -> characters of the longest phrase that has them."""
         for phrase in dict.fromkeys(phrases):
             if 1 < len(phrase) <= _LONGEST and self._starts:
                 for place in range(len(phrase)):
                     self._by_rest[place, phrase[:place] + phrase[place + 1 :]].append(phrase)
+                for begins in _pairs(phrase[:3]):
+                    self._reach[begins] = max(self._reach.get(begins, 0), len(phrase))
+
+    def longest(self, begins: Phrase) -> int:
+        """How many characters a phrase can have that is meant where these three stand, one of them perhaps wrong; 2 at least."""
+        return max((self._reach.get(pair, 2) for pair in _pairs(begins)), default=2)
 
     def correct(self, words: Phrase) -> Phrase | None:
         """The one known phrase meant, or None when there is none or more than one."""
@@ -53,3 +61,8 @@ class SoundSpeller:
         except UnicodeEncodeError:
             return None
         return bisect_right(self._starts, code) if _FIRST <= code <= _LAST else None
+
+
+def _pairs(begins: Phrase) -> list[tuple[int, Phrase]]:
+    """What is left of three characters without each of them, and which it was; of fewer nothing."""
+    return [(missing, begins[:missing] + begins[missing + 1 :]) for missing in range(3)] if len(begins) == 3 else []

@@ -34,7 +34,7 @@ class Token:
     @property
     def is_word(self) -> bool:
         """Whether there is a letter or digit in it."""
-        return any(letter.isalnum() for letter in self.key)
+        return self.key.isalnum() or any(letter.isalnum() for letter in self.key)
 
     @property
     def ends_sentence(self) -> bool:
@@ -59,7 +59,7 @@ def fold(word: str) -> str:
 def tokenize(text: str) -> list[Token]:
     """Split cleaned text into tokens; hyphens inside words disappear, so that "sci-fi" and "sci fi" are the same words."""
     found = [Token(m.group(), _SAME.get(m.group(), fold(m.group())), m.start(), m.end()) for m in _TOKEN.finditer(text)]
-    joints = [_joins_words(found, place) for place in range(len(found))]
+    joints = [token.text in _HYPHENS and _joins_words(found, place) for place, token in enumerate(found)]
     return [
         replace(token, hyphenated=True) if place and joints[place - 1] else token
         for place, token in enumerate(found)
@@ -73,8 +73,9 @@ def keys(text: str) -> tuple[str, ...]:
 
 
 def _joins_words(tokens: Sequence[Token], place: int) -> bool:
+    """Whether a hyphen stands inside a word."""
     token = tokens[place]
-    if token.text not in _HYPHENS or not 0 < place < len(tokens) - 1:
+    if not 0 < place < len(tokens) - 1:
         return False
     before, after = tokens[place - 1], tokens[place + 1]
     touching = before.end == token.start and token.end == after.start

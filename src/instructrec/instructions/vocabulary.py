@@ -69,6 +69,7 @@ class Vocabulary:
         self._integral: dict[str, bool] = {}
         self._spans: dict[str, tuple[float, float]] = {}
         self._exclusive: dict[str, bool] = {}
+        self._counts: dict[Ref, int] = {}
         self._short_starts: set[Phrase] = set()
         self._short: dict[Phrase, list[tuple[Phrase, tuple[Ref, ...]]]] = defaultdict(list)
         self.year = year_attribute(catalog)
@@ -82,6 +83,7 @@ class Vocabulary:
         for ref in refs:
             self._learn(ref)
         self.values.update(self._as_written(refs))
+        self._starts = frozenset(words[0] for words in self.values if words)
         self.speller = Speller(word for word in self.value_words if word not in lexicon.words)
         self.function_speller = _function_speller(lexicon.language, lexicon.strong_words)
         self.reach = self._reach()
@@ -158,6 +160,8 @@ class Vocabulary:
 
     def find(self, words: Phrase) -> tuple[Ref, ...]:
         """The values a phrase names, in any number, hyphenation or relational adjective; empty when none."""
+        if len(words) > 1 and self._stems(words[:1])[0] not in self._starts:
+            return ()
         stems = self._stems(words)
         found = self.values.get(stems)
         if found is None and words and words[-1].endswith("s"):
@@ -194,8 +198,10 @@ class Vocabulary:
 
     def count(self, ref: Ref) -> int:
         """How many items have a value."""
-        labels = self.catalog.labels[ref.attribute]
-        return int((labels.codes == labels.names.index(ref.value)).sum())
+        if ref not in self._counts:
+            labels = self.catalog.labels[ref.attribute]
+            self._counts[ref] = int((labels.codes == labels.names.index(ref.value)).sum())
+        return self._counts[ref]
 
     @cached_property
     def titles(self) -> dict[Phrase, tuple[int, ...]]:

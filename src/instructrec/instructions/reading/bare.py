@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from instructrec.instructions.lexicon import Lexicon
-from instructrec.instructions.reading.asides import Aside
+from instructrec.instructions.reading.asides import NUMERIC, Aside
 from instructrec.instructions.reading.ends import read_ends
 from instructrec.instructions.reading.marks import Mark
 from instructrec.instructions.reading.spending import SpendingReader
-from instructrec.instructions.reading.strays import StrayReader
+from instructrec.instructions.reading.strays import ALIKE, StrayReader
 from instructrec.instructions.reading.sums import SumReader
 from instructrec.instructions.tokens import Token
 from instructrec.instructions.vocabulary import Vocabulary
@@ -275,6 +275,8 @@ def read_sums(marks: Sequence[Mark], tokens: Sequence[Token], vocabulary: Vocabu
     """The marks, with sums of money and lengths of time bounded as what is said around them means, and without stray numbers."""
     if lexicon.script == "han":
         return list(marks)
-    summed = read_ends(SumReader(marks, tokens, vocabulary, lexicon).read())
-    found = StrayReader(summed, tokens, vocabulary, lexicon).read()
-    return BareReader(found, tokens, vocabulary, lexicon).read()
+    found = read_ends(SumReader(marks, tokens, vocabulary, lexicon).read())
+    numeric = any(mark.plays(*NUMERIC) for mark in found)
+    if numeric or any(token.key in ALIKE for token in tokens):
+        found = StrayReader(found, tokens, vocabulary, lexicon).read()
+    return BareReader(found, tokens, vocabulary, lexicon).read() if numeric else found

@@ -117,18 +117,22 @@ class Sets:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """The words of a request, with V for a value and T for a title; where each begins, and where clauses do."""
+    """The words of a request, with V for a value and T for a title; where each begins, where
+    clauses do, and where each word stands.
+    """
 
     text: str
     starts: tuple[int, ...]
     words: frozenset[str]
     opens: tuple[int, ...]
+    places: Mapping[str, Sequence[int]]
 
-    def where(self, words: frozenset[str]) -> Iterator[int]:
+    def where(self, words: frozenset[str]) -> list[int]:
         """Where one of these words begins, or any where there are none."""
-        for start in dict.fromkeys(self.starts):
-            if not words or self.text[start : self.text.find(" ", start)].rstrip("~#") in words:
-                yield start
+        if not words:
+            return list(dict.fromkeys(self.starts))
+        found = words.intersection(self.words)
+        return sorted(place for word in found for place in self.places.get(word, ()))
 
 
 def _spelled(phrase: str) -> str:

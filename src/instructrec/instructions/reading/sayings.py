@@ -71,11 +71,11 @@ class Pattern:
         self._sets = sets
         self._parts = re.findall(r"\([^)]*\)|\S+", text)
         self._compiled: re.Pattern[str] | None = None
-        self._needs = [need for part in self._parts if (need := self._opening(part))]
+        self.needs = [need for part in self._parts if (need := self._opening(part))]
 
     def find(self, text: str, signs: frozenset[str]) -> re.Match[str] | None:
         """Where it first stands in a text of these signs."""
-        if any(signs.isdisjoint(need) for need in self._needs):
+        if any(signs.isdisjoint(need) for need in self.needs):
             return None
         self._compiled = self._compiled or re.compile("".join(map(self._piece, self._parts)))
         return self._compiled.search(text)
@@ -105,11 +105,28 @@ class Pattern:
         return frozenset().union(*found) if all(found) else frozenset()
 
 
+class _Patterns:
+    """The patterns of a language in order, each with its table, found by the signs that they need."""
+
+    def __init__(self, table: Mapping[str, Any]) -> None:
+        sets = table.get("sets", {})
+        self.rows = tuple((role, Pattern(text, sets)) for role, texts in table.items() if role != "sets" for text in texts)
+        self._by_sign: dict[str, list[int]] = {}
+        self._always: list[int] = []
+        for number, (_, pattern) in enumerate(self.rows):
+            rarest = min(pattern.needs, key=lambda need: (bool(need & set("VTN")), len(need)), default=None)
+            for sign in rarest or ():
+                self._by_sign.setdefault(sign, []).append(number)
+            self._always += [] if rarest else [number]
+
+    def among(self, signs: frozenset[str]) -> list[int]:
+        """Those that may stand in a text of these signs."""
+        return sorted({*self._always, *(number for sign in signs for number in self._by_sign.get(sign, ()))})
+
+
 @cache
-def _patterns(language: str) -> tuple[tuple[str, Pattern], ...]:
-    table: Mapping[str, Any] = read_wording("tellings", language)
-    sets = table.get("sets", {})
-    return tuple((role, Pattern(text, sets)) for role, texts in table.items() if role != "sets" for text in texts)
+def _patterns(language: str) -> _Patterns:
+    return _Patterns(read_wording("tellings", language))
 
 
 class SayingReader(TellingReader):
@@ -124,13 +141,21 @@ class SayingReader(TellingReader):
         """The marks, each such clause with what it does."""
         if not any(mark.plays("value", "title", "familiar", *_NUMERIC) for mark in self.marks):
             return self.marks
+        patterns = _patterns(self.lexicon.language)
         text = self._signs()
-        found = 0
-        for role, pattern in _patterns(self.lexicon.language):
-            while found < _MOST and (match := pattern.find(text, frozenset(text))) is not None:
-                found += 1
-                self._say(role, match)
-                text = self._signs()
+        signs = frozenset(text)
+        left, found = patterns.among(signs), 0
+        while left and found < _MOST:
+            role, pattern = patterns.rows[left[0]]
+            match = pattern.find(text, signs)
+            if match is None:
+                left.pop(0)
+                continue
+            found += 1
+            self._say(role, match)
+            text = self._signs()
+            signs = frozenset(text)
+            left = [number for number in patterns.among(signs) if number >= left[0]]
         return self.marks
 
     def _signs(self) -> str:

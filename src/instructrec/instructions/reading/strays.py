@@ -10,7 +10,7 @@ from instructrec.instructions.reading.marks import Mark
 _LAST_HOUR = 24
 _OWNERS = ("my", "our", "his", "her", "their")
 _POINTING = (("which", "was"), ("that", "was"), ("which", "is"), ("that", "is"))
-_ALIKE = ("same", "different")
+ALIKE = ("same", "different")
 _NEAR = 8
 _AGES = {"before": "too_low", "after": "too_high"}
 """What a bound says again that is refused for being too old, or too new."""
@@ -22,7 +22,7 @@ class StrayReader(Asides):
     def read(self) -> list[Mark]:
         """The marks, with the numbers that say nothing of the items as unknown words."""
         for place in range(len(self.marks)):
-            if self.keys[self.marks[place].first] in _ALIKE and self.marks[place].roles:
+            if self.keys[self.marks[place].first] in ALIKE and self.marks[place].roles:
                 self._alike(place)
             if not self._is_number(place):
                 continue

@@ -97,7 +97,8 @@ class SumReader:
         return (unit * low, place + 1) if low < second else None
 
     def _minutes(self, place: int) -> tuple[float, int] | None:
-        clock = _CLOCK.fullmatch(self._word(place))
+        word = self._word(place)
+        clock = _CLOCK.fullmatch(word) if word[:1].isdigit() else None
         if clock:
             hours = clock[1] or (clock[3] if clock[4] in ("hr", "hrs") else None)
             minutes = clock[2] or (None if hours else clock[3])

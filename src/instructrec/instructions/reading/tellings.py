@@ -81,13 +81,15 @@ class TellingReader:
                 pieces.append(token.key + ("#" if of_attribute and token.is_word else "~" if noun else ""))
             named = set()
         starts, opens, at, opening = list[int](), list[int](), 0, True
+        places: dict[str, list[int]] = {}
         for piece in pieces:
             starts.append(at)
+            if piece:
+                places.setdefault(piece.rstrip("~#"), []).append(at)
             opens += [at] if opening and piece else []
             opening = piece in _OPENING or (opening and not piece)
             at += len(piece) + 1 if piece else 0
-        words = frozenset(piece.rstrip("~#") for piece in pieces)
-        return Text("".join(piece + " " for piece in pieces if piece), tuple(starts), words, tuple(opens))
+        return Text("".join(piece + " " for piece in pieces if piece), tuple(starts), frozenset(places), tuple(opens), places)
 
     def _places(self, starts: Sequence[int], span: tuple[int, int]) -> list[int]:
         """Places of the marks that lie in a stretch of the text."""
