@@ -234,7 +234,7 @@ class SayingReader(TellingReader):
 
     def _either(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
         """Both are alternatives."""
-        first, second = sorted((values, others))
+        first, second = sorted((tuple(values), tuple(others)))
         self._plain([at for at in whole if at not in values and at not in others])
         for at in range(first[-1] + 1, second[0]):
             self.marks[at] = replace(self.marks[at], roles=("filler",))
