@@ -48,9 +48,10 @@ class Clause:
 
 
 @cache
-def phrasings(language: str, *, held_out: bool) -> Phrasings:
-    """The wording of one language by kind: what tuning may see, or what it never sees."""
-    return {kind: tuple(rows["held_out" if held_out else "train"]) for kind, rows in _table(language).items() if kind != "words"}
+def phrasings(language: str, *, held_out: bool, rare: bool = False) -> Phrasings:
+    """The wording of one language by kind: what tuning may see, or what it never sees, which may be `rare`: said less often."""
+    part = "rare" if rare else "held_out" if held_out else "train"
+    return {kind: tuple(rows.get(part, rows["held_out"])) for kind, rows in _table(language).items() if kind != "words"}
 
 
 @cache
@@ -61,13 +62,16 @@ def _table(language: str) -> Mapping[str, Any]:
 class ClauseWriter:
     """Writes conditions on one catalog in the words of one language.
 
-    `held_out`: only phrasings that tuning never sees. `said`: which of the values; titles are said as they are.
+    `held_out`: only phrasings that tuning never sees; `rare`: those of them that are less usual, alone. `said`: which of the
+    values; titles are said as they are.
     """
 
-    def __init__(self, catalog: Catalog, *, language: str = "en", held_out: bool = False, said: Said = "all") -> None:
+    def __init__(
+        self, catalog: Catalog, *, language: str = "en", held_out: bool = False, rare: bool = False, said: Said = "all"
+    ) -> None:
         self.catalog = catalog
         self.language = language
-        self.forms = phrasings(language, held_out=held_out)
+        self.forms = phrasings(language, held_out=held_out, rare=rare)
         self.words: Mapping[str, Any] = _table(language)["words"]
         words = lexicon(language)
         assert words is not None
