@@ -208,3 +208,41 @@ def test_unwanted_years(text, expected):
 )
 def test_numbers_of_years_hours_persons_and_mixes(text, expected):
     assert hard(parse(text, FILMS), FILMS) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("runtime not under 93 and not over 139", {"runtime 93..139"}),
+        ("runtime minimum 93, maximum 116", {"runtime 93..116"}),
+        ("a runtime no lower than 90 and no higher than 121 for tonight", {"runtime 90..121"}),
+        ("runtime no less than 87 and no more than 125", {"runtime 87..125"}),
+        ("runtime not over 120, not under 90", {"runtime 90..120"}),
+        ("runtime from 116 through 143", {"runtime 116..143"}),
+        ("runtime at least 90, at most 20 comedies", {"runtime >= 90", "at most 20: genres: Comedy"}),
+        ("rated 4 or above, under 120", {"rating >= 4"}),
+        ("runtime is over 120", {"runtime >= 121"}),
+        ("runtime is over 120 minutes", {"runtime >= 121"}),
+        ("nothing if the runtime is past 120 minutes", {"runtime <= 120"}),
+        ("by the time 1990 was over", {"year <= 1990"}),
+        ("released up to but not including 1992", {"year <= 1991"}),
+        ("something made up to, but not including, 1992", {"year <= 1991"}),
+        ("got any recommendations for up to but not including 1992 and show me 19", {"year <= 1991", "n = 19"}),
+        ("comedies up to 1992 excluding horror", {"genres: Comedy", "year <= 1992", "not genres: Horror"}),
+    ],
+)
+def test_both_ends_of_a_named_number(text, expected):
+    assert hard(parse(text, FILMS), FILMS) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("rated 4 or above, under 20", {"rating >= 4", "price < 20"}),
+        ("price minimum 10, maximum 20", {"price 10..20"}),
+        ("hey, got top 11", {"n = 11"}),
+        ("hey, got 18 overall", {"n = 18"}),
+    ],
+)
+def test_a_further_bound_is_of_the_number_it_fits(text, expected):
+    assert hard(parse(text, SHOP), SHOP) == expected

@@ -189,3 +189,26 @@ def test_descriptions_are_read_back(text):
     read = parse(text, SHOP, language="zh")
     again = parse(describe(read, "zh", catalog=SHOP), SHOP, language="zh")
     assert (again.limits, again.quotas, again.not_understood) == (read.limits, read.quotas, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("打分控制在4以内", {"rating <= 4"}),
+        ("麻烦推荐一些片长控制在105以内（含）", {"runtime <= 105"}),
+        ("评分最高4以内", {"rating <= 4"}),
+        ("至多两部冒险，行不行？", {"at most 2: genres: 冒险"}),
+        ("麻烦帮我推荐一下，恰好两部冒险", {"exactly 2: genres: 冒险"}),
+        ("犯罪最多出现一个，没有也行吧", {"at most 1: genres: 犯罪"}),
+        ("可以有喜剧，上限是一部", {"at most 1: genres: 喜剧"}),
+        ("最好是喜剧，没有也行", set()),
+        ("评分前三的喜剧", {"genres: 喜剧", "n = 3"}),
+        ("美国、法国两者有其一即可，都没有的不要", {"country: 法国 | 美国"}),
+        ("犯罪、恐怖，有一样就行，一样都没有就算了", {"genres: 恐怖 | 犯罪"}),
+        ("1990年都没有的片子", {"year >= 1991"}),
+        ("大家都说好的剧情", {"genres: 剧情"}),
+        ("大家都说恐怖片好看，我不想看", set()),
+    ],
+)
+def test_numbers_behind_measures_and_bounds_on_both_sides(text, expected):
+    assert hard(parse(text, FILMS, language="zh"), FILMS) == expected

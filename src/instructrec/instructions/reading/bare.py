@@ -100,6 +100,8 @@ class BareReader(SpendingReader):
         ends = (self.marks[last], self.marks[first], *self.marks[first + 1 : first + 2])
         if way == "between" and any(end.attribute is not None or end.plays("year", "decade") for end in ends):
             return  # "20-30 dollars", "1980-95"
+        if frame is not None and self._asks(frame, first, last):
+            return
         behind = frame is not None and frame.first >= mark.last
         if frame is not None and not behind and self._lists(frame):
             frame = None  # "limit it to 12"
@@ -107,6 +109,13 @@ class BareReader(SpendingReader):
         enough = sure and any(after.plays("enough") for after in self.marks[last + 1 : last + 2])  # "paying 20 is fine"
         if behind or enough or self._ends(last + 1) or self._total(last) is not None:
             self._judge(place, frame)
+
+    def _asks(self, frame: Aside, first: int, last: int) -> bool:
+        """Whether nobody is said to have so much, but a list is asked for: "hey, got top 11", "got 18 overall"."""
+        opens = frame.first == 0 or not self.tokens[frame.first - 1].is_word
+        if not opens or self.keys[frame.first : frame.last] != ("got",):
+            return False
+        return self._total(last) is not None or self.keys[self.marks[first].first] == "top"
 
     def _lists(self, frame: Aside) -> bool:
         """Whether its words are part of words that ask for a list of some length."""
