@@ -100,7 +100,7 @@ class BareReader(SpendingReader):
         ends = (self.marks[last], self.marks[first], *self.marks[first + 1 : first + 2])
         if way == "between" and any(end.attribute is not None or end.plays("year", "decade") for end in ends):
             return  # "20-30 dollars", "1980-95"
-        if frame is not None and self._asks(frame, first, last):
+        if frame is not None and self._asks(frame, place, last):
             return
         behind = frame is not None and frame.first >= mark.last
         if frame is not None and not behind and self._lists(frame):
@@ -110,12 +110,12 @@ class BareReader(SpendingReader):
         if behind or enough or self._ends(last + 1) or self._total(last) is not None:
             self._judge(place, frame)
 
-    def _asks(self, frame: Aside, first: int, last: int) -> bool:
+    def _asks(self, frame: Aside, place: int, last: int) -> bool:
         """Whether nobody is said to have so much, but a list is asked for: "hey, got top 11", "got 18 overall"."""
         opens = frame.first == 0 or not self.tokens[frame.first - 1].is_word
         if not opens or self.keys[frame.first : frame.last] != ("got",):
             return False
-        return self._total(last) is not None or self.keys[self.marks[first].first] == "top"
+        return self._total(last) is not None or any(mark.plays("list") for mark in self.marks[max(0, place - 2) : place])
 
     def _lists(self, frame: Aside) -> bool:
         """Whether its words are part of words that ask for a list of some length."""
