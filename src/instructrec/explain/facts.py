@@ -35,7 +35,7 @@ class Lore:
 
     def read(self, text: str) -> Reading:
         """Read a text by the rules that read instructions."""
-        return read(text, self.vocabulary, self.lexicon)
+        return read(text, self.vocabulary, self.lexicon, asks=False)
 
     @cached_property
     def named(self) -> Mapping[str, tuple[int, ...]]:

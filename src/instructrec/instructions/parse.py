@@ -73,13 +73,15 @@ class Reading:
         return self.text[self.tokens[read.mark.first].start : self.tokens[read.mark.last - 1].end]
 
 
-def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon) -> Reading:
-    """Read a text against a vocabulary, in time linear in its length."""
+def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon, *, asks: bool = True) -> Reading:
+    """Read a text against a vocabulary, in time linear in its length.
+
+    A text that `asks` for something is freed from what people tell beside it; of one that states facts every word counts.
+    """
     cleaned = clean(text)
     tokens = tokenize(cleaned)
-    scanned = without_unrelated(Scanner(tokens, vocabulary, lexicon).scan(), tokens, lexicon)
-    scanned = read_budgets(read_sums(scanned, tokens, vocabulary, lexicon), tokens, vocabulary, lexicon)
-    told = (read_sayings if lexicon.script == "han" else read_tellings)(scanned, tokens, lexicon)
+    scanned = Scanner(tokens, vocabulary, lexicon).scan()
+    told = _asking(scanned, tokens, vocabulary, lexicon) if asks else scanned
     marks = FrameReader(told, tokens, vocabulary, lexicon).read()
     compared = ComparisonReader(marks, tokens, vocabulary, lexicon).read()
     compared = read_inequalities(without_remarks(compared, lexicon), tokens, vocabulary, lexicon)
@@ -89,6 +91,13 @@ def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon) -> Reading:
     reads = read_scopes(in_context(turned(counted, tokens, lexicon), tokens, lexicon), tokens)
     reads = doubted(corrected(reads), tokens, lexicon)
     return Reading(cleaned, tuple(tokens), tuple(without_stories(reads, lexicon)))
+
+
+def _asking(marks: Sequence[Mark], tokens: Sequence[Token], vocabulary: Vocabulary, lexicon: Lexicon) -> Sequence[Mark]:
+    """The marks of a request without what only tells: numbers that count nothing wanted, money had, stories, complaints."""
+    found = without_unrelated(marks, tokens, lexicon)
+    found = read_budgets(read_sums(found, tokens, vocabulary, lexicon), tokens, vocabulary, lexicon)
+    return (read_sayings if lexicon.script == "han" else read_tellings)(found, tokens, lexicon)
 
 
 def parse(text: str, catalog: Catalog, *, language: str = "en", n: int = 10, lm: Reader | None = None) -> Instruction:
