@@ -77,8 +77,7 @@ def _fitting(
         against = next((name for limit in quota.limits if (name := _against(limit, limits, banned))), None)
         if against is not None:
             notes += [f"contradiction:{against}"] if quota.at_least else []
-            # Where nothing at all is wanted of a kind, and limits allow none of it, nothing was given up.
-            dropped += [words] if len(quota.limits) > 1 and quota.at_most != 0 else []
+            dropped += [words] if len(quota.limits) > 1 else []
         elif not (quota.at_most is None and all(limit in limits for limit in quota.limits)):
             kept.append((quota, words))
     return kept, notes, dropped
