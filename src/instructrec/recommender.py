@@ -78,7 +78,8 @@ class Recommender(ABC):
         ]
 
     def _answer(self, query: Query, asked: Query, scores: FloatArray, strongest: Sequence[str]) -> Recommendation:
-        quotas = query.instruction.quotas if query.instruction else ()
+        # Quotas of none are part of what is allowed.
+        quotas = [quota for quota in query.instruction.quotas if quota.at_most != 0] if query.instruction else []
         groups = [Group(self.catalog.matching(quota.limits), quota.at_least, quota.at_most) for quota in quotas]
         order = best_list(scores, allowed(asked, self.catalog), asked.n, groups)
         items = tuple(ScoredItem(self.catalog.item_ids[code], float(scores[code]), strongest[code]) for code in order)

@@ -10,6 +10,7 @@ from html import unescape
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from instructrec.instructions.lexicon import Lexicon, Phrase
 from instructrec.instructions.render import year_attribute
@@ -244,18 +245,14 @@ class Vocabulary:
 
     def number_of(self, codes: Sequence[int], attribute: str) -> tuple[float, float] | None:
         """Lowest and highest known number of some items."""
-        values = self.catalog.quantities[attribute][list(codes)]
-        known = values[np.isfinite(values)]
-        return (float(known.min()), float(known.max())) if len(known) else None
+        return _ends(self.catalog.quantities[attribute][list(codes)])
 
     def span(self, attribute: str | None) -> tuple[float, float]:
         """Lowest and highest known number of an attribute; without any, a span that holds nothing."""
         if attribute is None:
             return np.inf, -np.inf
         if attribute not in self._spans:
-            values = self.catalog.quantities[attribute]
-            known = values[np.isfinite(values)]
-            self._spans[attribute] = (float(known.min()), float(known.max())) if len(known) else (np.inf, -np.inf)
+            self._spans[attribute] = _ends(self.catalog.quantities[attribute]) or (np.inf, -np.inf)
         return self._spans[attribute]
 
     def is_integral(self, attribute: str) -> bool:
@@ -283,6 +280,12 @@ class Vocabulary:
             return starts[0]
         years = self.catalog.quantities[self.year]
         return max(starts, key=lambda start: int(((years >= start) & (years < start + 10)).sum()))
+
+
+def _ends(values: NDArray[np.float64]) -> tuple[float, float] | None:
+    """Lowest and highest known number."""
+    known = values[np.isfinite(values)]
+    return (float(known.min()), float(known.max())) if len(known) else None
 
 
 @cache

@@ -6,29 +6,27 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from instructrec.core import Quota
-from instructrec.instructions.reading.bounds import beyond
+from instructrec.instructions.reading.combined import Quotas, outer_limits
 from instructrec.instructions.reading.reads import Read
 from instructrec.instructions.vocabulary import Vocabulary
 from instructrec.tables import Limit
 
 _PARTING = ("sign", "and", "or", "contrast", "further")
 _SAID = ("value", "range", "title", "amount")
-Placed = tuple[Quota, tuple[int, int]]
-"""A quota with the first and last read of its words."""
 
 
-def set_apart(reads: Sequence[Read], vocabulary: Vocabulary) -> tuple[list[Read], list[Limit], list[Placed]]:
+def set_apart(reads: Sequence[Read], vocabulary: Vocabulary) -> tuple[list[Read], list[Limit], Quotas]:
     """The reads, with such things used up, the limit of which things there may be, and the quotas that hold each to its range."""
     pairs = list(_pairs(reads)) if vocabulary.lexicon.script == "han" else []
     out, refs = list(reads), []
     if len(pairs) < 2 or any(pair is None for pair in pairs):
         return out, [], []
-    quotas: list[Placed] = []
+    quotas = Quotas()
     for value, span in (pair for pair in pairs if pair is not None):
         refs.append(vocabulary.narrow(reads[value].mark.refs, None))
         own = Limit(attribute=refs[-1].attribute, operator="include", values=(refs[-1].value,))
         ends = (min(value, span), max(value, span))
-        quotas += [(Quota(limits=(own, other), at_most=0), ends) for other in _beyond(reads[span], vocabulary)]
+        quotas += [(Quota(limits=(own, other), at_most=0), ends) for other in outer_limits(reads[span], vocabulary)]
         for index in ends:
             out[index] = replace(reads[index], polarity="counted", trigger=None)
     spans = {reads[pair[1]].mark.attribute for pair in pairs if pair is not None}
@@ -61,13 +59,3 @@ def _pairs(reads: Sequence[Read]) -> Iterator[tuple[int, int] | None]:
         values = [index for index in said if reads[index].mark.plays("value")]
         spans = [index for index in said if reads[index].mark.plays("range") and reads[index].mark.attribute is not None]
         yield (values[0], spans[0]) if firm and len(values) == len(spans) == 1 and len(said) == 2 else None
-
-
-def _beyond(read: Read, vocabulary: Vocabulary) -> Iterator[Limit]:
-    """What lies outside of a range, on either side."""
-    mark, name = read.mark, read.mark.attribute or ""
-    whole = vocabulary.is_integral(name)
-    if mark.high is not None:
-        yield Limit(attribute=name, operator="range", low=beyond(mark.high, 1, whole=whole))
-    if mark.low is not None:
-        yield Limit(attribute=name, operator="range", high=beyond(mark.low, -1, whole=whole))

@@ -10,11 +10,10 @@ from typing import NamedTuple
 
 from instructrec.instructions.lexicon import Lexicon, lexicon
 from instructrec.instructions.reading.bounds import WAYS
-from instructrec.instructions.reading.marks import Mark
+from instructrec.instructions.reading.marks import NUMBERS, Mark
 from instructrec.instructions.tokens import Token
 from instructrec.instructions.vocabulary import Vocabulary
 
-NUMERIC = ("number", "count", "year")
 LONGEST_CLAUSE = 16
 """Marks of one clause that are looked at; keeps the reading linear."""
 _AROUND = ("article", "filler", "about", "than", "exactly", "list")
@@ -74,7 +73,7 @@ class Asides:
 
     def _is_number(self, place: int) -> bool:
         mark = self.marks[place] if 0 <= place < len(self.marks) else None
-        return mark is not None and mark.plays(*NUMERIC) and mark.low is not None and mark.low == mark.high
+        return mark is not None and mark.plays(*NUMBERS) and mark.low is not None and mark.low == mark.high
 
     def _is_sign(self, place: int) -> bool:
         """Whether a sign stands there that parts clauses."""
@@ -161,7 +160,7 @@ class Asides:
         """Make words that say nothing of the marks of the tokens [first, last)."""
         for place in self._marks_of(first, last):
             if not self.marks[place].plays(*keep):
-                self.marks[place] = replace(self.marks[place], roles=("filler",), attribute=None, low=None, high=None, compare=None)
+                self.marks[place] = self.marks[place].idle
 
     def _marks_of(self, first: int, last: int) -> Iterator[int]:
         """Places of the marks that hold one of the tokens [first, last)."""

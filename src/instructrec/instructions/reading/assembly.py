@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from instructrec.instructions.reading.bounds import beyond
+from instructrec.instructions.reading.bounds import outside
 from instructrec.instructions.reading.exclusions import excludes, named_attribute
 from instructrec.instructions.reading.marks import Mark
 from instructrec.instructions.reading.reads import Read
@@ -259,7 +259,7 @@ def ranges(reads: Sequence[Read], vocabulary: Vocabulary) -> tuple[list[Limit], 
         if not mark.plays("range") or mark.attribute is None or read.polarity not in ("include", "exclude"):
             continue
         if read.polarity == "exclude" and not _belongs_to_demand(reads, index):
-            other = None if _follows_value(reads, index) else flipped(mark, integral=vocabulary.is_integral(mark.attribute))
+            other = None if _follows_value(reads, index) else _flipped(mark, integral=vocabulary.is_integral(mark.attribute))
             if other is None:
                 impossible.add(index)
                 continue
@@ -317,13 +317,9 @@ def _merged(limits: Sequence[Limit]) -> Limit | None:
     return replace(limits[0], low=low, high=high)
 
 
-def flipped(mark: Mark, *, integral: bool) -> Mark | None:
+def _flipped(mark: Mark, *, integral: bool) -> Mark | None:
     """The range of everything a one-sided range leaves out; None for a two-sided one, which has no single complement."""
-    if (mark.low is None) == (mark.high is None):
-        return None
-    if mark.low is not None and mark.plays("loose"):
+    if mark.low is not None and mark.high is None and mark.plays("loose"):
         return replace(mark, low=None, high=mark.low)  # "1990年以后的不要" leaves 1990
-    if mark.low is not None:
-        return replace(mark, low=None, high=mark.low - 1 if integral else beyond(mark.low, -1))
-    assert mark.high is not None
-    return replace(mark, low=mark.high + 1 if integral else beyond(mark.high, 1), high=None)
+    spans = outside(mark.low, mark.high, whole=integral)
+    return replace(mark, low=spans[0][0], high=spans[0][1]) if len(spans) == 1 else None

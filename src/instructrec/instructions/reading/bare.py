@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from instructrec.instructions.lexicon import Lexicon
-from instructrec.instructions.reading.asides import NUMERIC, Aside
+from instructrec.instructions.reading.asides import Aside
 from instructrec.instructions.reading.ends import read_ends
-from instructrec.instructions.reading.marks import Mark
+from instructrec.instructions.reading.marks import NUMBERS, Mark
 from instructrec.instructions.reading.spending import SpendingReader
 from instructrec.instructions.reading.strays import ALIKE, StrayReader
 from instructrec.instructions.reading.sums import SumReader
@@ -285,7 +285,7 @@ def read_sums(marks: Sequence[Mark], tokens: Sequence[Token], vocabulary: Vocabu
     if lexicon.script == "han":
         return list(marks)
     found = read_ends(SumReader(marks, tokens, vocabulary, lexicon).read())
-    numeric = any(mark.plays(*NUMERIC) for mark in found)
+    numeric = any(mark.plays(*NUMBERS) for mark in found)
     if numeric or any(token.key in ALIKE for token in tokens):
         found = StrayReader(found, tokens, vocabulary, lexicon).read()
     return BareReader(found, tokens, vocabulary, lexicon).read() if numeric else found

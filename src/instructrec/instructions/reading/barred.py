@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from instructrec.core import Quota
+from instructrec.instructions.reading.combined import Quotas
 from instructrec.instructions.reading.reads import Read
 from instructrec.instructions.vocabulary import Vocabulary
 from instructrec.tables import Limit
@@ -13,9 +14,9 @@ from instructrec.tables import Limit
 _NEAR = 8
 
 
-def bar(reads: Sequence[Read], vocabulary: Vocabulary) -> tuple[list[Read], list[tuple[Quota, tuple[int, int]]]]:
+def bar(reads: Sequence[Read], vocabulary: Vocabulary) -> tuple[list[Read], Quotas]:
     """The reads, with such ranges used up, and the quotas that keep them out, each with its first and last read."""
-    out, quotas = list(reads), list[tuple[Quota, tuple[int, int]]]()
+    out, quotas = list(reads), Quotas()
     for index, read in enumerate(reads):
         mark = read.mark
         both = mark.low is not None and mark.high is not None

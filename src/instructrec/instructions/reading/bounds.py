@@ -28,6 +28,12 @@ def bounded(way: str, low: float | None, high: float | None, *, whole: bool = Fa
     return ends[way]
 
 
+def outside(low: float | None, high: float | None, *, whole: bool = False) -> list[tuple[float | None, float | None]]:
+    """The spans below and above a span, of which a side that is open has none; None: open."""
+    below: list[tuple[float | None, float | None]] = [] if low is None else [(None, beyond(low, -1, whole=whole))]
+    return below if high is None else [*below, (beyond(high, 1, whole=whole), None)]
+
+
 def amount(way: str, number: float) -> tuple[str, float, float | None]:
     """Kind of an amount, and the fewest and most things, for a number bounded one of the WAYS; any other word is a kind itself."""
     amounts: dict[str, tuple[str, float, float | None]] = {

@@ -53,7 +53,7 @@ class _Clause(Around):
             self.marks[place] = Mark(
                 ("range", "sum"), mark.first, mark.last, attribute=mark.attribute, low=min(ends), high=max(ends)
             )
-            self.marks[place + 1] = replace(after, roles=("filler",), attribute=None, low=None, high=None)
+            self.marks[place + 1] = after.idle
         elif self._is_told(place) or self._is_for_several(place) or self._is_unwilling(place):
             self._hand_back(place)
         elif complained := self._complained(place):
@@ -73,7 +73,7 @@ class _Clause(Around):
             before = next((at for at in range(place - 1, self.start - 1, -1) if not self.marks[at].plays("filler", "about")), place)
             near += [before] if self.marks[before].plays(*BOUNDS) and not self.marks[before].plays("negation") else []
         for at in (place, *others, *near):
-            self.marks[at] = replace(self.marks[at], roles=("unknown", "handed_back"), attribute=None, low=None, high=None)
+            self.marks[at] = self.marks[at].handed_back
 
     def _is_told(self, place: int) -> bool:
         """Whether the sum is of the past, of others or of something else: "上次花了60块", "工资三千块"."""
@@ -93,7 +93,7 @@ class _Clause(Around):
             self._hand_back(place + 1, place + 2)
             return True
         if after and after[0].plays("article") and after[0].low == 1 and self._ends_each(place + 2):
-            self.marks[place + 1] = replace(after[0], roles=("filler",), low=None, high=None)
+            self.marks[place + 1] = after[0].idle
         before = self.marks[max(self.start, place - 2) : place]
         several = len(before) == 2 and _is_count(before[0]) and before[1].plays("measure") and (before[0].low or 0) > 1
         bound = place + 1 < self.end and self.marks[place + 1].plays(*BEHIND)
@@ -160,7 +160,7 @@ class _Clause(Around):
             other = self.marks[at]
             inside = first <= other.first and other.last <= last and not other.plays("value", "title", "range")
             if at != place and (inside or (other.roles == ("attribute",) and other.attribute == mark.attribute)):
-                self.marks[at] = replace(other, roles=("filler",), attribute=None, low=None, high=None, compare=None)
+                self.marks[at] = other.idle
 
     def _money(self, place: int) -> None:
         mark = self.marks[place]

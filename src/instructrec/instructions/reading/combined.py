@@ -12,7 +12,7 @@ from itertools import product
 
 from instructrec.core import Quota
 from instructrec.instructions.lexicon import Lexicon
-from instructrec.instructions.reading.assembly import flipped
+from instructrec.instructions.reading.bounds import outside
 from instructrec.instructions.reading.exclusions import is_each, meant
 from instructrec.instructions.reading.reads import Read
 from instructrec.instructions.vocabulary import Vocabulary
@@ -37,6 +37,7 @@ class _Thing:
 
 
 Quotas = list[tuple[Quota, tuple[int, int]]]
+"""Quotas, each with the first and last read of its words."""
 
 
 def combined(reads: Sequence[Read], vocabulary: Vocabulary, lexicon: Lexicon) -> tuple[list[Read], Quotas]:
@@ -199,8 +200,7 @@ def _conditions(reads: Sequence[Read], thing: _Thing, vocabulary: Vocabulary) ->
     for index in thing.spared:
         mark = reads[index].mark
         if mark.plays("range"):
-            outside = _outside(reads[index], vocabulary)
-            choices.append(outside)
+            choices.append(outer_limits(reads[index], vocabulary))
             continue
         ref = vocabulary.narrow(mark.refs, None)
         spared.setdefault(ref.attribute, {})[ref.value] = None
@@ -216,10 +216,8 @@ def _order(limit: Limit) -> int:
     return ("include", "exclude", "range").index(limit.operator)
 
 
-def _outside(read: Read, vocabulary: Vocabulary) -> list[Limit]:
+def outer_limits(read: Read, vocabulary: Vocabulary) -> list[Limit]:
     """What a range leaves out, below it and above it."""
     attribute = read.mark.attribute or ""
-    ends = [replace(read.mark, high=None), replace(read.mark, low=None)]
-    whole = vocabulary.is_integral(attribute)
-    others = [flipped(mark, integral=whole) for mark in ends]
-    return [Limit(attribute=attribute, operator="range", low=mark.low, high=mark.high) for mark in others if mark is not None]
+    spans = outside(read.mark.low, read.mark.high, whole=vocabulary.is_integral(attribute))
+    return [Limit(attribute=attribute, operator="range", low=low, high=high) for low, high in spans]

@@ -7,15 +7,13 @@ from dataclasses import replace
 
 from instructrec.instructions.lexicon import Comparison, Lexicon
 from instructrec.instructions.reading.bounds import bounded
-from instructrec.instructions.reading.marks import Mark
+from instructrec.instructions.reading.marks import NUMERIC, Mark
 from instructrec.instructions.tokens import Token
 from instructrec.instructions.vocabulary import Vocabulary
 
-_NUMERIC = ("year", "decade", "number", "count")
 _WAYS = ("before", "after", "since", "until")
 _NOT = {"after": "until", "before": "since", "since": "before", "until": "after"}
 _OTHER_WAY = {"after": "before", "before": "after", "since": "until", "until": "since"}
-_QUALITIES = ("quality", "known", "unknown", "value")
 _MOST_BETWEEN = 4
 """Marks that may stand between the parts of a comparison."""
 _MEASURED = frozenset(("than", "over", "under", "above", "below", "beyond", "beats", "beating", "exceeding", "most", "least"))
@@ -116,14 +114,14 @@ class ComparisonReader:
         one = self.marks[place + 1 : place + 3]
         if len(one) > 1 and one[0].plays("one") and one[1].plays("of_them"):
             return [replace(mark, roles=(way,), compare=None)], place + 1  # "comedies for no more than one of them"
-        near = at == place + 1 and mark.last - mark.first > 1 and self.marks[at].plays(*_NUMERIC, "attribute")  # "for under 20"
+        near = at == place + 1 and mark.last - mark.first > 1 and self.marks[at].plays(*NUMERIC, "attribute")  # "for under 20"
         target = self.marks[at] if at is not None and (reached or near) else None
         attribute = self.vocabulary.kinds.get(kind)
         if target is not None and target.plays("title") and at is not None:
             if attribute is None:
                 return [replace(mark, roles=("quality",), compare=None), *self._as_like(place + 1, at)], at
             return [self._relative(target, attribute, way, mark.first, target.last)], at + 1
-        if target is not None and target.plays(*_NUMERIC):
+        if target is not None and target.plays(*NUMERIC):
             given = None if kind == "year" else attribute
             end = place + 2 if self.marks[place + 1].plays("than") else place + 1
             behind = self.marks[at + 1] if at is not None and at + 1 < len(self.marks) else None
@@ -181,7 +179,7 @@ class ComparisonReader:
     def _turned(self, place: int, out: list[Mark]) -> tuple[list[Mark], int] | None:
         """The Chinese order, in which the word that compares comes last: "比《X》新", "比1990年早", "比20元便宜"."""
         at = self._skipped(place + 1)
-        if at is None or not self.marks[at].plays("title", *_NUMERIC):
+        if at is None or not self.marks[at].plays("title", *NUMERIC):
             return None
         end = at + 1
         while end < len(self.marks) and end - at < _MOST_BETWEEN and self._way(end) is None:
@@ -212,7 +210,7 @@ class ComparisonReader:
         named = self._named_before(out[:-1] if negation else out)
         attribute = self.vocabulary.kinds.get(way[0]) if way is not None else None
         attribute = attribute or (named.attribute if named is not None else None)
-        if way is None and named is not None and not title.plays(*_NUMERIC):
+        if way is None and named is not None and not title.plays(*NUMERIC):
             way, end = ("any", "after"), self.marks.index(title)  # "热度不及《X》": which way goes without saying
         attribute = attribute or (self._carried if way is not None and way[0] == "any" else None)
         if way is None or attribute is None:

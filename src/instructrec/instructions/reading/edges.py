@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from instructrec.instructions.reading.bounds import WAYS
-from instructrec.instructions.reading.framing import NUMERIC
+from instructrec.instructions.reading.marks import NUMERIC
 from instructrec.instructions.reading.surroundings import NEAR
 from instructrec.instructions.reading.verdicts import NumberFrames
 
@@ -27,7 +27,7 @@ class EdgeFrames(NumberFrames):
         for place in places:
             mark = self.marks[place]
             if mark.roles and not mark.plays("value", "title", "range", "sign", *NUMERIC):
-                self.marks[place] = replace(mark, roles=("filler",), compare=None, attribute=None, low=None, high=None)
+                self.marks[place] = mark.idle
 
     def _turn(self, place: int, way: str) -> None:
         """Make one of the WAYS of a mark."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from instructrec.instructions.reading.marks import Mark
+from instructrec.instructions.reading.marks import NUMBERS, Mark
 
 _OPEN = {"until": "before", "since": "after"}
 """What a bound says that leaves out its own number."""
-_NUMERIC = ("number", "count", "year")
 
 
 def read_ends(marks: Sequence[Mark]) -> list[Mark]:
@@ -53,4 +52,4 @@ def _number_at(marks: Sequence[Mark], place: int) -> int | None:
     at = place
     while at < len(marks) and at < place + 3 and marks[at].plays("article", "filler", "attribute", "about", "exactly"):
         at += 1
-    return at if at < len(marks) and marks[at].plays(*_NUMERIC) and marks[at].low is not None else None
+    return at if at < len(marks) and marks[at].plays(*NUMBERS) and marks[at].low is not None else None

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from instructrec.instructions.reading.bounds import WAYS
-from instructrec.instructions.reading.framing import LONGEST_CLAUSE, NUMERIC
-from instructrec.instructions.reading.marks import Mark
+from instructrec.instructions.reading.framing import LONGEST_CLAUSE
+from instructrec.instructions.reading.marks import NUMERIC, Mark
 from instructrec.instructions.reading.remainders import Remainders
 from instructrec.instructions.reading.surroundings import NEAR
 

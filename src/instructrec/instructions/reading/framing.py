@@ -7,14 +7,13 @@ from dataclasses import replace
 
 from instructrec.instructions.lexicon import Lexicon
 from instructrec.instructions.reading.bounds import WAYS, amount, bounded
-from instructrec.instructions.reading.marks import Mark
+from instructrec.instructions.reading.marks import NUMERIC, Mark
 from instructrec.instructions.reading.surroundings import NEAR, Surroundings
 from instructrec.instructions.tokens import Token
 from instructrec.instructions.vocabulary import Vocabulary
 
 LONGEST_CLAUSE = 16
 """Marks that one such condition may have; keeps the reading linear."""
-NUMERIC = ("year", "number", "count", "decade")
 _EXTREMES = ("too_high", "too_low", "oldest", "newest")
 
 
@@ -32,7 +31,7 @@ class Frames(Surroundings):
         for place in places:
             mark = self.marks[place]
             if not mark.plays("sign") and (not mark.is_content or mark.plays(*_EXTREMES)):
-                self.marks[place] = replace(self.marks[place], roles=("filler",), compare=None, attribute=None, low=None, high=None)
+                self.marks[place] = self.marks[place].idle
 
     def _merge(self, first: int, last: int, mark: Mark) -> None:
         """Make one mark of those from `first` to `last`."""

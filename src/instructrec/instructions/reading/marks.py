@@ -19,6 +19,10 @@ CONTENT = frozenset(
     {"value", "range", "title", "quality", "known", "unknown", "number", "year", "decade", "count", "unit", "amount"}
 )
 """Roles of marks that say what is wanted; all other roles say how."""
+NUMBERS = ("number", "count", "year")
+"""Roles of single numbers."""
+NUMERIC = (*NUMBERS, "decade")
+"""Roles of all that is written as a number."""
 
 _JOINED = re.compile(r"([a-z]+)(\d{1,3})")
 _DASHES = ("-", "–", "—")
@@ -57,6 +61,20 @@ class Mark:
     def is_content(self) -> bool:
         """Whether it says what is wanted."""
         return self.roles[0] in CONTENT
+
+    def without_meaning(self, *roles: str) -> Mark:
+        """The same words with these roles, and nothing of what they named, counted or compared."""
+        return Mark(roles, self.first, self.last, plural=self.plural)
+
+    @property
+    def handed_back(self) -> Mark:
+        """The same words, to be handed back as not understood."""
+        return self.without_meaning("unknown", "handed_back")
+
+    @property
+    def idle(self) -> Mark:
+        """The same words, which say nothing."""
+        return self.without_meaning("filler")
 
 
 class Scanner(PhraseCutter):

@@ -10,12 +10,11 @@ from typing import NamedTuple
 from instructrec.instructions.lexicon import Lexicon
 from instructrec.instructions.reading.bounds import WAYS, bounded
 from instructrec.instructions.reading.inequalities import stated
-from instructrec.instructions.reading.marks import CONTENT, Mark
+from instructrec.instructions.reading.marks import CONTENT, NUMERIC, Mark
 from instructrec.instructions.render import FIRST_YEAR
 from instructrec.instructions.tokens import Token, number
 from instructrec.instructions.vocabulary import Vocabulary
 
-_NUMERIC = ("year", "decade", "number", "count")
 _ABOUT, _ABOUT_YEARS = 0.1, 2
 _MOST_BETWEEN = 6
 """Marks that may stand between a word of comparison and its number; also keeps the reading linear."""
@@ -202,7 +201,7 @@ class RangeReader:
         """A number, year or decade at `place`, with what may stand before it (articles, "early") when `prefixes`."""
         part: Mark | None = None
         stop = min(place + _MOST_BETWEEN, len(self.marks))
-        while place < stop and not self.marks[place].plays(*_NUMERIC):
+        while place < stop and not self.marks[place].plays(*NUMERIC):
             mark = self.marks[place]
             if mark.plays("part"):
                 part = mark

@@ -139,7 +139,7 @@ class _Remark:
         low, high = sorted((first.low or 0.0, last.low or 0.0))
         self.marks[named[1]] = replace(last, low=low, high=high)
         for place in range(named[0], named[1]):
-            self.marks[place] = replace(self.marks[place], roles=("filler",), low=None, high=None, attribute=None)
+            self.marks[place] = self.marks[place].idle
         return True
 
     def _is_beyond(self, place: int, start: int, end: int) -> bool:

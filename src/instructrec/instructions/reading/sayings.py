@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from instructrec.instructions.lexicon import Lexicon
-from instructrec.instructions.reading.marks import Mark
+from instructrec.instructions.reading.marks import NUMERIC, Mark
 from instructrec.instructions.reading.tellings import TellingReader
 from instructrec.instructions.tokens import Token
 from instructrec.instructions.wording import read_wording
@@ -61,7 +61,7 @@ _MOST = 12
 """Clauses of one request that are read."""
 _MEASURES = "部个支瓶款本首件盒套种"
 """Measures that stand for one thing without a number."""
-_NUMERIC = ("count", "number", "year", "decade", "range", "amount")
+_COUNTED = (*NUMERIC, "range", "amount")
 
 
 class Pattern:
@@ -139,7 +139,7 @@ class SayingReader(TellingReader):
 
     def read(self) -> list[Mark]:
         """The marks, each such clause with what it does."""
-        if not any(mark.plays("value", "title", "familiar", *_NUMERIC) for mark in self.marks):
+        if not any(mark.plays("value", "title", "familiar", *_COUNTED) for mark in self.marks):
             return self.marks
         patterns = _patterns(self.lexicon.language)
         text = self._signs()
@@ -172,7 +172,7 @@ class SayingReader(TellingReader):
                 found = ["V"]
             elif mark.plays("title"):
                 found = ["T"]
-            elif mark.plays(*_NUMERIC) and mark.low is not None and words != ["一"]:
+            elif mark.plays(*_COUNTED) and mark.low is not None and words != ["一"]:
                 found = ["N"]
             elif _is_item(mark, words[0], behind):
                 found = ["I"]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from instructrec.instructions.lexicon import Lexicon
-from instructrec.instructions.reading.asides import NUMERIC, Aside, Asides
+from instructrec.instructions.reading.asides import Aside, Asides
 from instructrec.instructions.reading.bounds import WAYS, bounded
-from instructrec.instructions.reading.marks import Mark
+from instructrec.instructions.reading.marks import NUMBERS, Mark
 from instructrec.instructions.tokens import Token
 from instructrec.instructions.vocabulary import Vocabulary
 
@@ -102,7 +102,7 @@ class SpendingReader(Asides):
             self._about(place)
             self.marks[place] = self._range(place, "until", self.marks[place].attribute or "")
         bounds = ("compare", *WAYS) if way else ()
-        self._fill(frame.first, frame.last, keep=("range", "value", *bounds, *NUMERIC))
+        self._fill(frame.first, frame.last, keep=("range", "value", *bounds, *NUMBERS))
         self._unlist(place)
 
     def _is_ceiling(self, place: int, frame: Aside | None) -> bool:
@@ -147,7 +147,7 @@ class SpendingReader(Asides):
             return None
         denied = next(self._marks_of(found.first, found.last), start)
         between = self.marks[denied:first]
-        counted = any(mark.plays(*_OWN, *NUMERIC) for mark in between)
+        counted = any(mark.plays(*_OWN, *NUMBERS) for mark in between)
         return None if counted or self.marks[denied].plays(*WAYS) else denied
 
     def _refused(self, place: int, way: str, first: int, refused: int) -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 from instructrec.instructions.lexicon import Lexicon
-from instructrec.instructions.reading.marks import Mark
+from instructrec.instructions.reading.marks import NUMBERS, Mark
 from instructrec.instructions.tokens import Token
 from instructrec.instructions.vocabulary import Vocabulary
 
-_NUMERIC = ("number", "count", "year")
 _CLOCK = re.compile(r"(\d{1,2})h(\d{2})?(?:m|min)?|(\d{1,3})(m|min|mins|hr|hrs)")
 _ON_DAYS = ("before", "after", "since", "until", "till", "by", "in")
 """Words that put a length of time before a point of time: "after two hours" bounds no length."""
@@ -55,7 +53,7 @@ class SumReader:
 
     def _is_number(self, place: int) -> bool:
         mark = self.marks[place] if 0 <= place < len(self.marks) else None
-        return mark is not None and mark.plays(*_NUMERIC) and mark.low is not None and mark.low == mark.high
+        return mark is not None and mark.plays(*NUMBERS) and mark.low is not None and mark.low == mark.high
 
     def _money(self, place: int) -> tuple[Mark, int] | None:
         """A number with a currency before or behind it."""
@@ -80,7 +78,7 @@ class SumReader:
             at >= 0 and self.tokens[self.marks[at].last - 1].key in _ON_DAYS and self.marks[at].last - self.marks[at].first == 1
         )
         if minutes > _WIDEST * self.longest or pointed:
-            return replace(mark, roles=("unknown", "handed_back"), attribute=None, low=None, high=None), end
+            return mark.handed_back, end
         return mark, end
 
     def _first(self, place: int) -> tuple[float, int] | None:

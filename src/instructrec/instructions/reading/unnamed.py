@@ -62,13 +62,13 @@ class _Bare:
         if budget is not None and self._leads(budget, place):
             self._cap(place, budget, price)
         elif self._totals(place):
-            self.marks[place] = replace(self.marks[place], roles=("unknown", "handed_back"), low=None, high=None)
+            self.marks[place] = self.marks[place].handed_back
         elif span and (self._fits(place) or budget is not None) and self._stands_free(span[-1]):
             for at in span:
                 if self.marks[at].low is not None:
                     self.marks[at] = replace(self.marks[at], roles=("number", "sum"), attribute=price)
             if budget is not None:
-                self.marks[budget] = replace(self.marks[budget], roles=("filler",), compare=None)
+                self.marks[budget] = self.marks[budget].idle
 
     def _is_named(self, place: int, price: str) -> bool:
         """Whether it can be the number of another attribute that the clause names: no rating is 20 where the rating has one."""
@@ -92,7 +92,7 @@ class _Bare:
         mark = self.marks[place]
         self.marks[place] = Mark(("range", "sum"), mark.first, mark.last, attribute=price, high=mark.high)
         for at in range(budget, place):
-            self.marks[at] = replace(self.marks[at], roles=("filler",), compare=None)
+            self.marks[at] = self.marks[at].idle
 
     def _budget(self) -> int | None:
         """Where the clause speaks of a budget: what bounds prices without a "than"."""

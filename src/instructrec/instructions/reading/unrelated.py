@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from instructrec.instructions.lexicon import Lexicon
 from instructrec.instructions.reading.marks import Mark
@@ -33,7 +32,7 @@ def without_other_scales(marks: Sequence[Mark], vocabulary: Vocabulary) -> list[
         return list(marks)
     top = next((scale for scale in _SCALES if 0 <= vocabulary.span(rating)[1] <= scale), None)
     return [
-        replace(mark, roles=("unknown", "handed_back"), attribute=None, low=None, high=None)
+        mark.handed_back
         if top is not None and mark.plays("range") and mark.attribute == rating and max(mark.low or 0, mark.high or 0) > top + 0.001
         else mark
         for mark in marks
@@ -66,7 +65,7 @@ class _Finder:
 
     def _hand_back(self, *places: int) -> None:
         for at in places:
-            self.marks[at] = replace(self.marks[at], roles=("unknown", "handed_back"), attribute=None, low=None, high=None)
+            self.marks[at] = self.marks[at].handed_back
 
     def _text(self, first: int, last: int) -> str:
         """The words of some marks."""

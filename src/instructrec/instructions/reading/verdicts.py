@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from instructrec.instructions.reading.bounds import WAYS
-from instructrec.instructions.reading.framing import NUMERIC, Frames
-from instructrec.instructions.reading.marks import Mark
+from instructrec.instructions.reading.framing import Frames
+from instructrec.instructions.reading.marks import NUMERIC, Mark
 from instructrec.instructions.reading.surroundings import NEAR
 
 _JUDGED = {
