@@ -15,7 +15,7 @@ from typing import Any
 
 from instructrec.instructions.lexicon import Lexicon
 from instructrec.instructions.reading.marks import NUMERIC, Mark
-from instructrec.instructions.reading.tellings import TellingReader
+from instructrec.instructions.reading.tellings import Handler, TellingReader
 from instructrec.instructions.tokens import Token
 from instructrec.instructions.wording import read_wording
 
@@ -192,14 +192,11 @@ class SayingReader(TellingReader):
         slots = {name: self._covered(match.span(name)) for name in groups if groups[name] is not None}
         inner = {at for places in slots.values() for at in places}
         whole = [at for at in self._covered(match.span()) if at in inner or not self.marks[at].plays("value")]
-        values = [at for at in slots.get("value", []) if self.marks[at].plays("value", "title")]
-        others = [at for at in slots.get("other", []) if self.marks[at].plays("value", "title")]
-        handlers = {
-            "told": self._tell, "refused": self._refuse, "wanted": self._want, "granted": self._grant, "over": self._prefer,
-            "rather": self._rather, "either": self._either, "spared": self._spare, "plain": self._pass,
-        }  # fmt: skip
-        handlers[role](whole, values, others)
-        self._done.update(whole)
+        self._settle(role, whole, slots)
+
+    def _handlers(self) -> Mapping[str, Handler]:
+        further = {"rather": self._rather, "either": self._either, "spared": self._spare, "plain": self._pass}
+        return {**super()._handlers(), **further}
 
     def _refuse(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
         """Refuse the values by the word right before them, and else by the one right behind."""
@@ -223,26 +220,29 @@ class SayingReader(TellingReader):
         if whole[0] < values[0] and not self.marks[whole[0]].plays("sign"):
             self.marks[whole[0]] = replace(self.marks[whole[0]], roles=("firm",))
 
-    def _prefer(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
+    def _pass(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
         self._plain([at for at in whole if at not in values and at not in others])
+
+    def _prefer(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
+        self._pass(whole, values, others)
         self._plain(others, told=True)
 
     def _rather(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
         """The first is demanded, the second refused."""
-        self._plain([at for at in whole if at not in values and at not in others])
+        self._pass(whole, values, others)
         self.marks[others[0] - 1] = replace(self.marks[others[0] - 1], roles=("negation",))
 
     def _either(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
         """Both are alternatives."""
         first, second = sorted((tuple(values), tuple(others)))
-        self._plain([at for at in whole if at not in values and at not in others])
+        self._pass(whole, values, others)
         for at in range(first[-1] + 1, second[0]):
             self.marks[at] = replace(self.marks[at], roles=("filler",))
         self.marks[second[0] - 1] = replace(self.marks[second[0] - 1], roles=("or",))
 
     def _spare(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
         """The first is refused, but not where it is the second."""
-        self._plain([at for at in whole if at not in values and at not in others])
+        self._pass(whole, values, others)
         before = [at for at in whole if at < values[0]]
         joint = [at for at in whole if values[-1] < at < others[0]]
         if before:
@@ -252,9 +252,6 @@ class SayingReader(TellingReader):
         for at in joint[bool(not before) : -1]:
             self.marks[at] = replace(self.marks[at], roles=("filler",))
         self.marks[joint[-1]] = replace(self.marks[joint[-1]], roles=("negation", "excepting"))
-
-    def _pass(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
-        self._plain([at for at in whole if at not in values and at not in others])
 
     def _grant(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
         """What may be is an alternative to what is demanded in the clause before, and else no demand."""

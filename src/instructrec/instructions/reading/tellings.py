@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from instructrec.instructions.lexicon import Lexicon
@@ -19,6 +19,8 @@ _OPENING = frozenset((",", ".", "!", "?", ":", ";", "(", "-", "–", "—", "\n"
 _MOST = 12
 """Clauses of one request that are read."""
 _OTHER_ENDS = ("sign", "contrast")
+Handler = Callable[[Sequence[int], Sequence[int], Sequence[int]], None]
+"""Rewrites the marks at the places of a whole clause, of its values, and of its other values."""
 
 
 class TellingReader:
@@ -103,10 +105,18 @@ class TellingReader:
     def _apply(self, role: str, match: re.Match[str], starts: Sequence[int]) -> None:
         whole = self._places(starts, match.span())
         groups = match.groupdict()
-        slots = {name: self._places(starts, match.span(name)) for name in groups if groups[name] is not None}
-        values = [at for at in slots.get("value", []) if self.marks[at].plays("value", "title")]
-        others = [at for at in slots.get("other", []) if self.marks[at].plays("value", "title")]
-        handlers = {
+        self._settle(role, whole, {name: self._places(starts, match.span(name)) for name in groups if groups[name] is not None})
+
+    def _settle(self, role: str, whole: Sequence[int], slots: Mapping[str, Sequence[int]]) -> None:
+        """Do with a clause what its table says; `slots`: places of what stands for the parts of its pattern."""
+        values = [at for at in slots.get("value", ()) if self.marks[at].plays("value", "title")]
+        others = [at for at in slots.get("other", ()) if self.marks[at].plays("value", "title")]
+        self._handlers()[role](whole, values, others)
+        self._done.update(whole)
+
+    def _handlers(self) -> Mapping[str, Handler]:
+        """What is done with the clauses of each table."""
+        return {
             "told": self._tell,
             "refused": self._refuse,
             "wanted": self._want,
@@ -115,8 +125,6 @@ class TellingReader:
             "unclear": self._tell,
             "barred": self._bar,
         }
-        handlers[role](whole, values, others)
-        self._done.update(whole)
 
     def _plain(self, places: Sequence[int], *, told: bool = False) -> None:
         """Take words for such of no weight; what says something is handed back where the clause is only told."""
