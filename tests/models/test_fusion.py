@@ -1,6 +1,7 @@
 """Fusion: the contract over closed-form parts and a tiny language model, and weights that find the better source."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from tests.contracts import WORLD, RecommenderContract, leave_last_out
 from tests.models.test_lm import TINY
 
 from instructrec.core import FitContext, Instruction, Query
-from instructrec.models.fusion import Fusion, FusionConfig, comparable, fit_weights
+from instructrec.models.fusion import TASTE, Fusion, FusionConfig, comparable, fit_weights
 from instructrec.models.lm import LanguageModelRecommender
 from instructrec.models.popular import Popular
 from instructrec.models.ridge import Ridge
@@ -87,3 +88,15 @@ def test_a_fusion_saved_without_weights_for_a_stated_preference_reads_it_as_a_wi
     del facts["stated"]
     (tmp_path / "fusion.json").write_text(json.dumps(facts))
     assert Fusion.load(tmp_path, WORLD.catalog).stated == {"popular": 3.0}
+
+
+def test_what_a_part_says_without_words_is_asked_once() -> None:
+    train, queries, targets = leave_last_out(WORLD)
+    model = LanguageModelRecommender(TINY).fit(train, FitContext(validation=(queries, targets), seed=7))
+    fusion = Fusion(FusionConfig(parts=("lm",)), parts={"lm": model}).fit(train)
+    text = WORLD.catalog.label_rows(next(iter(WORLD.catalog.labels)))[0][0]
+    asked = [replace(query, instruction=Instruction(text=text, wish=text)) for query in queries[:4]]
+    anew, known = fusion.comparable(asked), fusion.comparable(asked, fusion.comparable(queries[:4]))
+    assert anew.keys() == known.keys() == {"lm", "lm" + TASTE}
+    np.testing.assert_allclose(known["lm" + TASTE], anew["lm" + TASTE], atol=1e-5)
+    assert not np.allclose(known["lm"], known["lm" + TASTE], atol=1e-3)

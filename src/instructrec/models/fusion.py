@@ -70,43 +70,59 @@ class Fusion(Recommender):
             self.weights = self.stated = self.worded = dict.fromkeys(self.config.parts, 1.0)
             return self
         every = -(-len(context.validation[0]) // MOST_QUERIES)
-        queries, targets = context.validation[0][::every], context.validation[1][::every]
-        self.weights = self._weights(queries, targets)
-        rows = range(0, len(queries), -(-len(queries) // ASKING))
-        some, wanted = [queries[row] for row in rows], [int(targets[row]) for row in rows]
-        self.stated = self._weights(self._stating(some, context.seed), wanted)
-        self.worded = self._weights(self._asking(some, wanted, context.seed), wanted)
+        queries, targets = context.validation[0][::every], [int(target) for target in context.validation[1][::every]]
+        rows = list(range(0, len(queries), -(-len(queries) // ASKING)))
+        some, wanted = [queries[row] for row in rows], [targets[row] for row in rows]
+        context.progress.stage(f"weights of {self.name}", total=3)
+        plain = self.comparable(queries)
+        self.weights = self._weights(plain, queries, targets)
+        context.progress.step(1)
+        # What a part says without words is known by now for everybody with a history.
+        tastes = {name: plain[name][rows] for name in self.config.parts if self.parts[name].follows_words}
+        asking = self._asking(some, wanted, context.seed)
+        self.worded = self._weights(self.comparable(asking, tastes), asking, wanted)
+        context.progress.step(2)
+        personal, bare = self._stating(some, context.seed)
+        known, new = self.comparable(personal, {name: scores[::2] for name, scores in tastes.items()}), self.comparable(bare)
+        stated = {
+            name: np.concatenate([one.get(name, 0 * one[self.config.parts[0]]) for one in (known, new)]) for name in known | new
+        }
+        self.stated = self._weights(stated, [*personal, *bare], [*wanted[::2], *wanted[1::2]])
+        context.progress.step(3)
         return self
 
-    def _weights(self, queries: Sequence[Query], targets: Sequence[int]) -> dict[str, float]:
+    def _weights(self, scores: Mapping[str, FloatArray], queries: Sequence[Query], targets: Sequence[int]) -> dict[str, float]:
         masks = np.stack([allowed(query, self.catalog) for query in queries])
-        return fit_weights(self.comparable(queries), masks, np.asarray(targets))
+        return fit_weights(scores, masks, np.asarray(targets))
 
     def _asking(self, queries: Sequence[Query], wanted: Sequence[int], seed: int) -> list[Query]:
         """Queries whose users say something about what they chose next."""
         words = wish_for(self.catalog, wanted, np.random.default_rng([seed, 4]), language=self.config.language)
         return [replace(query, instruction=text) for query, text in zip(queries, words, strict=True)]
 
-    def _stating(self, queries: Sequence[Query], seed: int) -> list[Query]:
-        """Queries whose users say what they like; every other one has nothing else to go by."""
+    def _stating(self, queries: Sequence[Query], seed: int) -> tuple[list[Query], list[Query]]:
+        """Queries whose users say what they like: those in even places, and the others, of whom nothing else is known."""
         histories = [self.catalog.codes(query.history) for query in queries]
         texts = preferences_of(self.catalog, histories, np.random.default_rng([seed, 5]), language=self.config.language)
-        alone = [replace(query, history=(), exclude=query.exclude | {*query.history}) for query in queries]
-        return [
-            replace((query, bare)[row % 2], profile=texts[row])
-            for row, (query, bare) in enumerate(zip(queries, alone, strict=True))
-        ]
+        said = [replace(query, profile=text) for query, text in zip(queries, texts, strict=True)]
+        return said[::2], [replace(query, history=(), exclude=query.exclude | {*query.history}) for query in said[1::2]]
 
-    def comparable(self, queries: Sequence[Query]) -> dict[str, FloatArray]:
-        """The parts' scores on scales that can be added, by name, float32 [num_queries, num_items]."""
+    def comparable(self, queries: Sequence[Query], tastes: Mapping[str, FloatArray] | None = None) -> dict[str, FloatArray]:
+        """The parts' scores on scales that can be added, by name, float32 [num_queries, num_items].
+
+        `tastes`: what the parts that follow words say of these queries without the words, where that is known already.
+        """
         if not self.parts:
             raise ModelError("Model 'fusion' has no parts yet. Call fit(dataset) or load(folder, catalog) first.")
         found = {name: comparable(name, self.parts[name].score(queries)) for name in self.config.parts}
         rows = [row for row, query in enumerate(queries) if query_words(query)]
         for name in [name for name in self.config.parts if rows and self.parts[name].follows_words]:
-            plain = self.parts[name].score([replace(queries[row], strength=0.0, profile="") for row in rows])
             found[name + TASTE] = np.zeros_like(found[name])
-            found[name + TASTE][rows] = comparable(name, plain)
+            if tastes is None:
+                plain = self.parts[name].score([replace(queries[row], strength=0.0, profile="") for row in rows])
+                found[name + TASTE][rows] = comparable(name, plain)
+            else:
+                found[name + TASTE][rows] = tastes[name][rows]
         return found
 
     def sources(self, queries: Sequence[Query]) -> Mapping[str, FloatArray]:
