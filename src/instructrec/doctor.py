@@ -102,11 +102,16 @@ def _cores() -> Check:
     return Check("cores", "ok", str(usable))
 
 
+def number_format() -> str:
+    """bfloat16 where this processor multiplies it, else float32: what language models are tuned in. Raises ImportError without torch."""
+    from instructrec.lm.decoder import native_dtype
+
+    return str(native_dtype()).removeprefix("torch.")
+
+
 def _number_format() -> Check:
     try:
-        from instructrec.lm.decoder import native_dtype
-
-        found = str(native_dtype()).removeprefix("torch.")
+        found = number_format()
     except ImportError as problem:
         return Check("torch", "problem", str(problem), "Run: pip install -e . -c constraints.txt")
     if found == "bfloat16":

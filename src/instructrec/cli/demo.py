@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 NUM_SAMPLES = 3
 SLOW = (
-    "This processor has no instructions for bfloat16 (AVX512-BF16, AMX): expect three to four times the minutes that the help tells. "
-    "With --quick the same road takes a fraction of them."
+    "This processor has no instructions for bfloat16 (AVX512-BF16, AMX): expect three to four times the minutes that the help "
+    "tells. With --quick the same road takes a fraction of them."
 )
 
 
@@ -55,17 +55,15 @@ def demo(
 
 def _finished_or_trained(out: Console, config: RunConfig, path: Path | None, default: str) -> tuple[Run, bool]:
     """The finished run of this configuration, or one trained now; and which of the two it is."""
-    import torch
-
     from instructrec.console import LiveProgress, show_data
-    from instructrec.lm.decoder import native_dtype
+    from instructrec.doctor import number_format
     from instructrec.pipeline import data_facts, finished_run, first_place, prepare, train
 
     place = path or first_place(Path(default), config)
     finished = finished_run(place, config)
     if finished is not None:
         return finished, True
-    if native_dtype() == torch.float32:
+    if number_format() == "float32":
         out.print(SLOW, markup=False)
     with LiveProgress() as progress:
         prepared = prepare(config, progress=progress)
