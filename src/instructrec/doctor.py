@@ -103,7 +103,7 @@ def _cores() -> Check:
 
 
 def number_format() -> str:
-    """bfloat16 where this processor multiplies it, else float32: what language models are tuned in. Raises ImportError without torch."""
+    """What language models are tuned in: bfloat16 where the processor multiplies it, else float32. Raises ImportError without torch."""
     from instructrec.lm.decoder import native_dtype
 
     return str(native_dtype()).removeprefix("torch.")
