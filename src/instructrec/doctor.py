@@ -103,7 +103,7 @@ def _cores() -> Check:
 
 
 def number_format() -> str:
-    """What language models are tuned in: bfloat16 where the processor multiplies it, else float32. Raises ImportError without torch."""
+    """The numbers that models are tuned in: bfloat16 where the processor multiplies it, else float32. ImportError without torch."""
     from instructrec.lm.decoder import native_dtype
 
     return str(native_dtype()).removeprefix("torch.")
