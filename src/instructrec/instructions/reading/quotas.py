@@ -82,7 +82,8 @@ def _length(groups: Sequence[Group], reads: Sequence[Read]) -> tuple[int | None,
         states = not group.body and "asked" in group.roles and group.roles[1] != "few"
         listed = "list" in group.roles
         if (states or listed) and group.low is not None and "share" not in group.roles and "rest" not in group.roles:
-            among = "partitive" in group.roles and any(other.is_plain for other in groups[: groups.index(group)])
+            earlier = groups[: groups.index(group)]
+            among = "partitive" in group.roles and any(one.is_plain and one.roles[1] != "few" for one in earlier)
             if among or reads[group.at].polarity == "exclude":
                 continue
             if length is not None and not listed and not (group.is_plain and "noun" in group.roles):
@@ -120,25 +121,36 @@ def _choose(groups: Sequence[Group], reads: Sequence[Read], length: int | None) 
             if before.roles[1] == "at_most":
                 group.roles, group.low, group.high = before.roles, 0, group.high
         elif group.roles[1] == "few" or "vague" in group.roles:
-            group.is_quota = _counts_more(groups, group) or (group.joint == "and" and not group.comma and _has_more(reads, group))
+            listed = group.joint == "and" and not group.comma and not _is_asked(reads, group) and _has_more(reads, group)
+            group.is_quota = _counts_more(groups, group) or listed
         before = group
     if "article" in (groups[0].roles if groups else ()) and groups[0].is_quota and length is None:
         groups[0].is_quota = False
 
 
 def _has_content(reads: Sequence[Read], start: int, end: int) -> bool:
-    return any(read.mark.is_content and read.polarity == "include" for read in reads[start:end])
+    said = [read.mark for read in reads[start:end] if read.polarity == "include" and read.mark.is_content]
+    return any(mark.plays("handed_back") or not mark.plays("known", "unknown", "quality") for mark in said)
 
 
 def _counts_more(groups: Sequence[Group], group: Group) -> bool:
     """Whether something else is counted beside a group, or is a part of the list before it ("mostly comedies, a few dramas")."""
     shares = [other for other in groups if other.roles[1] == "share" and other.body and other.first < group.first]
-    return bool(shares) or any(other.is_plain and other.body for other in groups if other is not group)
+    plain = [other for other in groups if other is not group and other.is_plain and other.body]
+    return bool(shares) or any("partitive" not in other.roles for other in plain)
+
+
+def _is_asked(reads: Sequence[Read], group: Group) -> bool:
+    """Whether a general noun behind it says that all proposals are spoken of: "a handful of western recommendations"."""
+    return group.last + 1 < len(reads) and reads[group.last + 1].mark.plays("noun")
 
 
 def _has_more(reads: Sequence[Read], group: Group) -> bool:
     """Whether something else is asked for beside the condition of a group."""
     own = {group.at, *group.body}
+    before = next((read for read in reversed(reads[: group.first]) if read.mark.is_content), None)
+    if before is not None and before.polarity == "exclude":
+        return False  # "no A, and a few B": nothing else is counted
     return any(read.mark.is_content and index not in own and read.polarity == "include" for index, read in enumerate(reads))
 
 
