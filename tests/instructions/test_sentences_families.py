@@ -97,6 +97,16 @@ SENTENCES = [
     ("a comedy only ones I've used or seen before, just stuff from 1990", ["genres: Comedy", "known", "year 1990..1990"]),
     ("1990, something my grandad would enjoy, limit it to comedy", ["genres: Comedy", "year 1990..1990"]),
     ("later than 1990, not that year itself and I'd rather not have horror", ["year >= 1991", "not genres: Horror"]),
+    ("with a touch of comedy, more than two war would be too many", ["at most 2: genres: War"]),
+    ("a few nice war titles, a few comedy picks", ["genres: Comedy", "genres: War"]),
+    ("a few war films and a few comedy films", ["at least 3: genres: Comedy", "at least 3: genres: War"]),
+    ("if it's older than 1990 forget it for tonight", ["year >= 1990"]),
+    (
+        "exclusively war - my choice is comedy, I don't want anything newer than 1990",
+        ["genres: Comedy", "genres: War", "year <= 1990"],
+    ),
+    ("don't bother with anything outside comedy", ["genres: Comedy"]),
+    ("something my grandad would enjoy and at least four comedies among them", ["at least 4: genres: Comedy"]),
     # what is new or known
     ("if I've seen it before, leave it out", ["new"]),
     ("if I don't know it already, I don't want it", ["known"]),

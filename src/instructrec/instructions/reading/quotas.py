@@ -105,7 +105,7 @@ def _choose(groups: Sequence[Group], reads: Sequence[Read], length: int | None) 
             continue
         follows = (
             before is not None and before.is_quota and before.roles[1] in ("at_least", "at_most") and group.joint in ("and", "or")
-        )
+        ) and group.roles[1] != "few"
         if "alone" in group.roles and "partitive" not in group.roles and not _has_content(reads, 0, group.at):
             group.roles = ("amount", "plain", *group.roles[2:])  # "just one comedy" asks for one, "..., just one comedy" allows one
         said = not group.is_plain
@@ -137,12 +137,19 @@ def _counts_more(groups: Sequence[Group], group: Group) -> bool:
     """Whether something else is counted beside a group, or is a part of the list before it ("mostly comedies, a few dramas")."""
     shares = [other for other in groups if other.roles[1] == "share" and other.body and other.first < group.first]
     plain = [other for other in groups if other is not group and other.is_plain and other.body]
-    return bool(shares) or any("partitive" not in other.roles for other in plain)
+    return bool(shares) or any("partitive" not in other.roles and _are_counted(group, other) for other in plain)
+
+
+def _are_counted(group: Group, other: Group) -> bool:
+    """Whether two groups are parts of one list, rather than a few of this or that of which proposals are asked for."""
+    later = group if group.first > other.first else other
+    return other.roles[1] != "few" or (later.joint in ("and", "or") and not later.comma)
 
 
 def _is_asked(reads: Sequence[Read], group: Group) -> bool:
     """Whether a general noun behind it says that all proposals are spoken of: "a handful of western recommendations"."""
-    return group.last + 1 < len(reads) and reads[group.last + 1].mark.plays("noun")
+    last = max((index for index in group.body if reads[index].mark.plays("value")), default=group.last)
+    return last + 1 < len(reads) and reads[last + 1].mark.plays("noun")
 
 
 def _has_more(reads: Sequence[Read], group: Group) -> bool:
@@ -159,6 +166,9 @@ def _sum_or_first(groups: Sequence[Group], reads: Sequence[Read], n: int) -> tup
     plain = [group for group in groups if group.is_plain and group.body and not group.is_quota]
     if not plain:
         return None, {group.at for group in groups if group.roles[1] == "few" and not group.is_quota}
+    few = all(group.roles[1] == "few" and _is_asked(reads, group) for group in plain)
+    if few and all(group.joint != "and" or group.comma for group in plain[1:]):
+        return None, {group.at for group in plain}  # "a few comedy titles, some drama picks"
     first = plain[0]
     counted = [group for group in plain if group.roles[1] != "few"]
     parts = [group for group in groups if group is not first and group.is_plain and group.body and _is_apart(group, first, reads)]

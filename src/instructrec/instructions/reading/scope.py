@@ -68,7 +68,7 @@ class ScopeReader(Backwards):
         if state.spent and state.polarity == "exclude" and mark.plays("range", "amount"):
             self._reset(state.joint)  # "nothing I know, and from after 1990"
         if self._stands_apart(mark) or self._is_described(mark) or self._leaves_number(mark) or self._is_praised(mark):
-            self._reset(state.joint)
+            self._reset("new" if mark.plays("title") else state.joint)
         if state.fresh:
             state.head_article = state.article
         if mark.plays("or_before"):
@@ -190,7 +190,7 @@ class ScopeReader(Backwards):
         if mark.plays("back") or not self.state.soft:
             return before.plays("like") and self.state.soft
         if mark.plays("desire") and before.plays("unknown", "known", "person", "teller") and place + 1 < len(self.marks):
-            return self.marks[place + 1].plays("sign")  # "something my grandad would enjoy, from 1990"
+            return self.marks[place + 1].plays("sign", "and")  # "something my grandad would enjoy, from 1990"
         titled = place > 2 and any(near.plays("title") for near in self.marks[place - 3 : place - 1])
         ends = place + 1 == len(self.marks) or self.marks[place + 1].plays("sign", "and", "contrast")
         return mark.plays("like") and before.plays("clause", "conditional") and titled and ends

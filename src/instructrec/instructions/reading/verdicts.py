@@ -59,7 +59,8 @@ class NumberFrames(Frames):
         kept = ("value", "noun", "article", "attribute", *WAYS, *NUMERIC, "and", "or", "from")
         self._merge(first, last, made)
         self._fill([index for index in range(last + 1, place) if not self.marks[index].plays(*kept)])
-        self._fill([index for index in range(max(0, first - 3), first) if self.marks[index].plays("conditional", "soft")])
+        opens = next((index for index in range(first - 1, max(-1, first - 4), -1) if self.marks[index].plays("sign", "and")), 0)
+        self._fill([i for i in range(max(opens, first - 3), first) if self.marks[i].plays("conditional", "soft")])
         self._fill([place])
         self._fill_comment(place)
 
