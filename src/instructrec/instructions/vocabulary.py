@@ -19,7 +19,7 @@ from instructrec.instructions.spelling import Speller, TitleSpeller
 from instructrec.instructions.tokens import clean, fold, han_share, keys
 from instructrec.tables import Catalog
 
-LONGEST_PHRASE = 12
+LONGEST_PHRASE = 32
 """Words of the longest value or title that is recognised."""
 
 _MIN_PREFIX = 2

@@ -5,7 +5,8 @@
 - Numbers of money and time: English `sums`, `strays`, `spending`, `bare` (by the words beside them: `asides`); Chinese `numerals`,
   `unrelated`, `unnamed`, `budgets` with `around`.
 - Clauses that tell, permit, complain or compare rather than ask: English `tellings`, Chinese `sayings`, both by `patterns`.
-- What words far apart in a clause say together: `frames`, `framing`, `verdicts`, `edges`, `remainders`.
+- What words far apart in a clause say together: `frames`, `framing`, `verdicts`, `edges`, `remainders`,
+  `onward`.
 - Bounds, counts and lengths: `comparisons`, `inequalities`, `bounds`, `ranges`, `remarks`, `wholes`, `counts`, `lengths`, `groups`.
 - Words whose part depends on neighbours: `context`, `alternatives`, `surroundings`.
 - How far "no" and "ideally" reach: `scope`, `backwards`, `commas`, `joints`; a `Read` is a mark and whether it is wanted. Then

@@ -55,8 +55,12 @@ class Backwards:
             reads[seen] = replace(reads[seen], polarity="exclude", trigger=place)
             return
         listed = False
+        if role == "soft_after" and self.state.content and reads[self.state.content[-1]].soft:
+            return  # "A, and ideally B, if possible"
         for index in reversed(self.state.content[-LONGEST_LIST:]):
             read = reads[index]
+            if role == "negation_after" and self._is_out_of_reach(index, place):
+                return
             if role == "soft_after":
                 reads[index] = replace(read, soft=True)
                 if read.mark.plays("title"):
@@ -71,6 +75,23 @@ class Backwards:
                 return
             if index and self.marks[index - 1].plays("pair", "handled"):
                 return  # "A, both B and C are out", "要A，把B和C都去掉"
+
+    def _is_out_of_reach(self, index: int, place: int) -> bool:
+        """Whether words that refuse end before a thing: it is refused already ("like X, and Y was a letdown, none of that kind"),
+        somebody begins to speak of himself ("three A, and I'm all B'd out"), or it is only preferred.
+        """
+        read = self.state.reads[index]
+        refused = read.mark.plays("title") and read.polarity == "exclude"
+        anew = index != self.state.content[-1] and self._speaks_anew(index, place)
+        return refused or anew or (read.soft and self._is_softened(index, place))
+
+    def _speaks_anew(self, index: int, place: int) -> bool:
+        """Whether somebody begins to speak of himself between a thing and the words that refuse."""
+        return any(mark.plays("aged") and mark.last - mark.first == 1 for mark in self.marks[index + 1 : place])
+
+    def _is_softened(self, index: int, place: int) -> bool:
+        """Whether words between say that a thing is only preferred."""
+        return any(mark.plays("soft_after") for mark in self.marks[index + 1 : min(place, index + 1 + NEAR)])
 
     def _begins_kind(self, index: int) -> bool:
         """Whether an "and" joins it to something of another kind: "from the 90s and horror is out"."""

@@ -11,6 +11,11 @@ from instructrec.instructions.reading.marks import Mark
 from instructrec.instructions.reading.surroundings import NAMED, NEAR
 from instructrec.instructions.tokens import Token
 
+_ASKED_FOR = (
+    "article", "noun", "quality", "known", "amount", "range", "attribute", "from", "like", "fresh", "familiar", "in_case",
+)  # fmt: skip
+"""What follows where a thing of its own is asked for."""
+
 
 class ContextReader(Alternatives):
     """Gives marks the part that their neighbours leave them, from left to right."""
@@ -71,28 +76,15 @@ class ContextReader(Alternatives):
     def _desired(self, place: int) -> None:
         """A thing of its own is asked for politely, a kind of things only liked: "I'd love a comedy" and "I'd love comedies"."""
         after = self.marks[place + 1] if place + 1 < len(self.marks) else None
-        if after is not None and (
-            after.plays(
-                "article",
-                "noun",
-                "quality",
-                "known",
-                "amount",
-                "range",
-                "attribute",
-                "from",
-                "like",
-                "fresh",
-                "familiar",
-                "in_case",
-            )
-        ):
+        if after is not None and (after.plays(*_ASKED_FOR)):
             self.marks[place] = replace(self.marks[place], roles=("firm",))
 
     def _allowance(self, place: int) -> None:
         """What a counted number "may be" is no preference: "at most two may be horror"."""
         before = self.marks[place - 1] if place else None
-        if before is not None and before.plays("amount") and self._leads_to_content(place):
+        after = self.marks[place + 1 : place + 2]
+        titled = before is not None and before.plays("title") and bool(after) and after[0].plays("noun")  # "the X sort of thing"
+        if titled or (before is not None and before.plays("amount") and self._leads_to_content(place)):
             self.marks[place] = replace(self.marks[place], roles=("filler",))
 
     def _negation_ahead(self, place: int) -> None:
@@ -133,7 +125,9 @@ class ContextReader(Alternatives):
     def _negation_head(self, place: int) -> None:
         """A word that refuses only at the head of a clause, right before what it refuses: "cut the horror"."""
         named = next((at for at in self.marks[place + 1 : place + 1 + NEAR] if not at.plays("article", "filler", "from")), None)
-        seen = named is not None and named.plays("familiar") and place > 0 and self.marks[place - 1].plays("firm", "soft")
+        before = self.marks[place - 1] if place else None
+        noun = before is not None and before.plays("article", "teller") and not before.plays("one")  # "the cut I have seen"
+        seen = named is not None and named.plays("familiar") and before is not None and not noun
         if (self._is_head(place) or seen) and named is not None and named.plays("value", "title", "familiar"):
             self.marks[place] = replace(self.marks[place], roles=("negation",))
 
@@ -172,7 +166,7 @@ class ContextReader(Alternatives):
             return
         back = False
         for mark in self.marks[place + 1 : place + 1 + NEAR]:
-            if mark.plays("sign", "contrast"):
+            if mark.plays("sign", "contrast") or (back and mark.plays("and", "firm") and not mark.plays("back")):
                 break
             if not mark.plays("back", "filler"):
                 return
@@ -266,7 +260,9 @@ class ContextReader(Alternatives):
         behind = self.marks[place + 1 : place + 2]
         # "I've had a rough day"
         thing = bool(behind) and behind[0].plays("article") and self.tokens[behind[0].first].key in ("a", "an")
-        if before is not None and not before.plays("sign", "and", "contrast", *(("filler", "firm", "soft") if thing else ())):
+        if before is not None and not before.plays(
+            "sign", "and", "contrast", *(("filler", "firm", "soft", "owning") if thing else ())
+        ):
             return
         for after in self.marks[place + 1 : place + 1 + NEAR]:
             if after.plays("article", "noun", "quality", "known", "unknown", "value", "amount"):

@@ -179,6 +179,9 @@ class CountReader(LengthReader):
     def _is_bounded_behind(self, place: int) -> bool:
         """Whether words right behind make a bound of it: "one or more"."""
         after = self.marks[place + 1 : place + 2]
+        named = place > 1 and self.marks[place - 1].plays("value", "quality", "known", "unknown")
+        if named and self.marks[place - 2].plays("article"):
+            return False  # "a funny one for tonight"
         return bool(after) and after[0].plays("since_after", "until_after", "enough")
 
     def _closes(self, place: int) -> bool:
@@ -201,6 +204,13 @@ class CountReader(LengthReader):
             return False
         if after is not None and after.plays("or", "to") and place + 2 < len(self.marks):
             return self._number(place + 2) is not None
+        alone = before is None or before.plays("sign", "and", "firm")
+        if alone and after is not None and after.plays("filler") and not after.plays("from") and self._ends(place + 2):
+            return True  # "one please"
+        if after is None or after.plays("sign"):
+            words = [token.key for token in self.tokens[max(0, self.marks[place].first - 3) : self.marks[place].first]]
+            if words in (["how", "many", "?"], ["how", "many", ":"]):
+                return True
         follows = after is not None and after.plays("value", "quality", "noun", "of_them", "range", "known", "each")
         return follows or (before is not None and before.plays("firm", "and") and (after is None or after.plays("sign", "from")))
 
@@ -216,6 +226,8 @@ class CountReader(LengthReader):
             return False  # "your 12 best"
         if after is not None and (after.plays("enough") or (before.plays("from", "owner") and self._is_noun(place + 1))):
             return False  # "time for 12 things", "my four options", "twelve will do"
+        if self._is_for_list(place):
+            return False
         if before.plays("value") and after is not None and after.plays("value"):
             other = False  # "3 comedies 2 dramas"
         if self.lexicon.script == "han":
@@ -223,6 +235,17 @@ class CountReader(LengthReader):
             other = told or (before.plays("owner", "number") and not before.plays("firm", "including"))
         article = before.plays("article") and self.tokens[before.first].key in ("a", "an", "another")
         return other or article or self.tokens[self.marks[place].first].hyphenated
+
+    def _is_for_list(self, place: int) -> bool:
+        """Whether it counts what proposals are asked for: "recommendations for 12 good comedies"."""
+        if place < 2 or self.tokens[self.marks[place - 1].first].key != "for" or not self.marks[place - 2].plays("noun"):
+            return False
+        for mark in self.marks[place + 1 : place + 1 + MOST_BETWEEN]:
+            if mark.plays("noun", "of_them"):
+                return True
+            if not mark.plays("quality", "value", "known", "unknown"):
+                return False
+        return False
 
     def _is_people(self, place: int) -> bool:
         """Whether a number that needs no measure word says how many persons: "给我俩"."""

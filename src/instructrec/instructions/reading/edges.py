@@ -140,13 +140,14 @@ class EdgeFrames(NumberFrames):
     def _refused_with(self, place: int) -> None:
         """A year that is refused with all behind or before it: "no 1990 and nothing after that"."""
         mark = self.marks[place]
-        if place < 2 or not self.marks[place - 1].plays("year") or not self.lexicon.negates(self.tokens[mark.last - 2].key):
+        year = place - 1 - (place > 2 and self.marks[place - 1].plays("and"))
+        if year < 1 or not self.marks[year].plays("year") or not self.lexicon.negates(self.tokens[mark.last - 2].key):
             return
-        no = self.marks[place - 2]
+        no = self.marks[year - 1]
         if self.year is None or no.last - no.first > 1 or not no.plays("negation"):
             return
-        made = self._ranged(place - 1, "after" if mark.plays("since_after") else "before", self.year)
-        self._merge(place - 2, place, made)
+        made = self._ranged(year, "after" if mark.plays("since_after") else "before", self.year)
+        self._merge(year - 1, place, made)
 
     def _numeric_ahead(self, place: int) -> int | None:
         for at in range(place + 1, min(place + NEAR, len(self.marks))):

@@ -17,6 +17,8 @@ _SHORT_WORD = 3
 _SURE = 5
 """Chinese characters of a title that is not there by chance."""
 _LONGEST_LIKENED = 4
+_LONG = 4
+"""Words of a title that no sentence holds by chance."""
 _MOST_CORRECTED = 6
 """Names of one text that are looked up with misspellings; keeps the reading linear and short."""
 
@@ -43,6 +45,8 @@ class ExampleFinder:
         self.vocabulary = vocabulary
         self.lexicon = lexicon
         self.expect = ""
+        self.listed = False
+        """Whether a title stands before in the same list, so that the next one must be written as one."""
         self._corrected = 0
         # Chinese letters have no case, so that Latin ones with capitals are names.
         self._has_case = lexicon.script == "han" or any(token.text.islower() for token in tokens)
@@ -93,10 +97,16 @@ class ExampleFinder:
         plain = all(self._is_plain(word) for word in words)
         if self.vocabulary.find(words) and len(words) == 1:
             return False
+        cased = any(token.text[:1].isupper() for token in self.tokens[place : place + len(words)]) and self._has_case
+        if self.lexicon.script != "han" and len(words) >= _LONG and cased and (written or not plain):
+            return True
+        if self.expect == "example" and self.listed and self.lexicon.script != "han" and not written:
+            return False
         if self.expect == "example" or self._is_likened(place + len(words)):
             alone = self._is_alone(words, place)
             if self.expect != "example" and self.lexicon.script != "han":
-                return self.tokens[place].text[:1].isupper() and (len(words) > 1 or not plain)
+                inside = place > 0 and not self.tokens[place - 1].ends_sentence
+                return self.tokens[place].text[:1].isupper() and (len(words) > 1 or not plain or inside)
             return written or len(words) > 1 or (not plain and alone)
         if (
             self.lexicon.script != "han"

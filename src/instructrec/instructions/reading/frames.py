@@ -11,14 +11,14 @@ from dataclasses import replace
 from instructrec.instructions.reading.bounds import WAYS
 from instructrec.instructions.reading.framing import LONGEST_CLAUSE
 from instructrec.instructions.reading.marks import NUMERIC, Mark
-from instructrec.instructions.reading.remainders import Remainders
+from instructrec.instructions.reading.onward import Onward
 from instructrec.instructions.reading.surroundings import NEAR
 
 _LISTED = ("value", "to", "article", "and", "or", "filler", "noun", "from", "decade", "year", "attribute", "quality", "firm")
 """What may stand in a list of what is refused unless, or if, something is so."""
 
 
-class FrameReader(Remainders):
+class FrameReader(Onward):
     """Rewrites such conditions into marks that the later passes read, from left to right; Latin script only."""
 
     def read(self) -> list[Mark]:
@@ -50,6 +50,7 @@ class FrameReader(Remainders):
             (("rest",), self._remainder),
             (("sparing",), self._sparing),
             (("any_other", "negation", "nothing_else"), self._nothing_besides),
+            (("nothing_else",), self._or_nothing),
             (("in_case", "filler", "soft", "soft_after"), self._if_chosen),
             (("familiar", "fresh"), self._also_seen),
             (("familiar", "fresh"), self._seen_case),
@@ -61,10 +62,11 @@ class FrameReader(Remainders):
             (("oldest", "newest"), self._extreme),
             (("until_after", "since_after", "exact_after"), self._bounded_behind),
             (("number_of",), self._number_of),
+            (("attribute",), self._set_to),
             (("attribute",), self._named_behind),
             (("after", "before"), self._refused_share),
             (("negation", "either_not", "except"), self._all_else),
-            (("any_other", "negation"), self._no_other),
+            (("any_other", "negation", "exact_after"), self._no_other),
             (("conditional", "in_case", "negation", "else_lead"), self._else_this),
             (("unknown",), self._unsure),
             (("in_case",), self._refused_case),
@@ -74,6 +76,7 @@ class FrameReader(Remainders):
             (("soft",), self._asked_softly),
             (("one_of", "or_after", "listing"), self._listed_after),
             (("further", "and", "likewise"), self._goes_further),
+            (("part_verb",), self._count_behind_comma),
         )
 
     def _all_else(self, place: int) -> None:
@@ -112,6 +115,8 @@ class FrameReader(Remainders):
 
     def _refused_case(self, place: int) -> None:
         """A case that is refused is a condition of its own: "..., and if it's A, I don't want it"."""
+        if place and self.marks[place - 1].plays("negation"):
+            return  # "skip whatever is from before 1990, and horror is out"
         named = False
         for at in range(place + 1, min(place + 1 + LONGEST_CLAUSE, len(self.marks))):
             mark = self.marks[at]
@@ -141,35 +146,6 @@ class FrameReader(Remainders):
         if single and (not place or self.marks[place - 1].plays("known", "unknown", "quality")):
             self._fill([place])
 
-    def _opens_anew(self, place: int) -> bool:
-        """Whether a sentence ended right before."""
-        return place > 0 and self.marks[place - 1].plays("sign") and self.tokens[self.marks[place - 1].first].ends_sentence
-
-    def _goes_further(self, place: int) -> None:
-        """A word that goes on to the next condition; before a bare value it may also go on with a list: "no A, moreover B"."""
-        mark = self.marks[place]
-        if mark.plays("likewise"):
-            first = place == 0 or self.marks[place - 1].plays("sign", "and")
-            if (
-                mark.last - mark.first > 1
-                or not first
-                or any(at.plays("value", "article") for at in self.marks[place + 1 : place + 2])
-            ):
-                return  # "A is out, and so is B"
-        elif mark.plays("and") and self._describes_anew(place):
-            self.marks[place] = replace(mark, roles=("contrast",))
-            return
-        elif not mark.plays("further") and (mark.plays("pair") or not self._opens_anew(place)):
-            return
-        listed = not self._opens_anew(place) and any(mark.plays("value") for mark in self.marks[place + 1 : place + 2])
-        self.marks[place] = replace(self.marks[place], roles=("and" if listed else "contrast",))
-
-    def _describes_anew(self, place: int) -> bool:
-        """Whether words that describe a thing begin a condition of their own: "no A and whose kind is B"."""
-        key = self.tokens[self.marks[place].last].key if self.marks[place].last < len(self.tokens) else ""
-        begins = "describing" in self.lexicon.strong.get((key,), ()) + self.lexicon.weak.get((key,), ())
-        return begins and all(self.tokens[self.marks[at].first].key != key for at in self._back(place, sentence=True))
-
     def _listed_after(self, place: int) -> None:
         """What is listed behind "one of these:" are alternatives, with or without an "or"."""
         comma = None
@@ -185,6 +161,8 @@ class FrameReader(Remainders):
                 break
         if comma is not None:
             self.marks[comma] = replace(self.marks[comma], roles=("or",))
+            if self.marks[place].plays("or_after"):
+                self.marks[place] = replace(self.marks[place], roles=("choice", "filler"))
 
     def _asked_softly(self, place: int) -> None:
         """What the person then asks for stays a preference: "if I could choose, I'd take a comedy"."""
@@ -216,7 +194,9 @@ class FrameReader(Remainders):
                 ),
                 place,
             )
-            if self.marks[first].plays("value"):
+            counted = any(self.marks[index].plays("one") for index in range(place + 1, first))
+            bounded = any(self.marks[index].plays("since_after", "until_after", "exact_after") for index in ahead)
+            if self.marks[first].plays("value") and not (counted and bounded):
                 self._hand_back(first, 1)
         elif before.plays("value") and self._is_predicate(at, place):
             asked = ("firm", "soft", "soft_after", "negation", "negation_after", "like", "amount", "desire", "open", "unclear")
@@ -310,6 +290,7 @@ class FrameReader(Remainders):
         ahead = list(self._ahead(place))
         ends = next((index for index in ahead if self.marks[index].plays("and", "or")), len(self.marks))
         said = [self.marks[index] for index in ahead if index < ends]
-        named = any(mark.is_content and not mark.plays("unknown", "known") for mark in said)
+        told = ("fresh", "familiar")  # "A, and don't show me anything I know" refuses no A
+        named = any(mark.plays(*told) or (mark.is_content and not mark.plays("unknown", "known")) for mark in said)
         if opens and not bare and not named:
             self.marks[place] = replace(self.marks[place], roles=("negation_after",))

@@ -57,7 +57,10 @@ class Frames(Surroundings):
 
     def _is_number(self, place: int) -> bool:
         mark = self.marks[place]
-        return mark.low is not None and (mark.plays(*NUMERIC) or (mark.plays("one") and mark.plays("article")))
+        one = mark.plays("one") and mark.plays("article")
+        if one and place > 1 and self.marks[place - 1].plays("value", "quality") and self.marks[place - 2].plays("article"):
+            return False  # "a funny one"
+        return mark.low is not None and (one or mark.plays(*NUMERIC))
 
     def _bound(self, place: int) -> tuple[str | None, int, int]:
         """How the number at `place` is bounded by words right before or behind, and where all of it begins and ends."""
@@ -125,7 +128,13 @@ class Frames(Surroundings):
         start = end + (end < len(self.marks) and self.marks[end].plays("sign") and self.tokens[self.marks[end].first].key == ",")
         ahead = list(self._ahead(start - 1))
         refuses = ("negation", "negation_after", "negation_head", "nothing_else", "particle")
-        if any(self.marks[at].plays("value", "title", "range", "amount", "fresh", *NUMERIC) for at in ahead[:LONGEST_CLAUSE]):
-            ahead = []
         first = next((n for n, at in enumerate(ahead) if self.marks[at].plays(*refuses)), None)
+        joint = next((n for n, at in enumerate(ahead) if first is not None and n > first and self.marks[at].plays("and")), None)
+        ahead = ahead[:joint]
+        if any(self.marks[at].plays("value", "title", "range", "amount", "fresh", *NUMERIC) or self._is_known(at) for at in ahead):
+            ahead = []
         return ahead if first is not None and first <= NEAR else []
+
+    def _is_known(self, place: int) -> bool:
+        """Whether it speaks of what is known in more than a word like "again"."""
+        return self.marks[place].plays("familiar") and self.marks[place].last - self.marks[place].first > 1

@@ -245,7 +245,7 @@ def _with_articles(groups: Sequence[Group], reads: Sequence[Read]) -> list[Group
             read = reads[index]
             if not (read.mark.plays("value") and read.article and read.joint == "and" and read.polarity == "include") or read.soft:
                 break
-            if any(between.mark.plays("some", "including") for between in reads[group.last + 1 : index]):
+            if any(between.mark.plays("some", "including", "definite") for between in reads[group.last + 1 : index]):
                 break  # "at least two comedies among them, and some dramas": how many goes without saying
             body = [index, *_body(reads, index)]
             out.append(Group(index, ("amount", "plain", "article"), 1, 1, body, "and"))

@@ -88,4 +88,7 @@ class LengthReader:
             at -= 1
         if at < 0 or self.marks[at].plays("firm", "list", "contrast", "exactly", "further"):
             return True
+        if self.marks[at].plays("owning") and self.marks[at].first and (self._ends(end) or self._ends(end + 1)):
+            first = self.tokens[self.marks[at].first - 1].key
+            return self.tokens[self.marks[at].first].key == "got" and not self.lexicon.is_subject(first)  # "hey, got only three?"
         return self.marks[at].plays("sign", "and") and not (before is not None and before.plays("noun"))

@@ -102,10 +102,13 @@ class Scanner(PhraseCutter):
     def _expect(self, mark: Mark) -> None:
         """What kind of name may follow: an example after "like", something unwanted after "no"."""
         examples = self.examples
+        examples.listed = mark.plays("title") or (examples.listed and mark.plays("sign", "and", "or"))
         if self.tokens[mark.first].ends_sentence:
             examples.expect = ""
         elif mark.plays("like", "than") or (mark.compare is not None and self.tokens[mark.last - 1].key in self.lexicon.links):
             examples.expect = "example"
+        elif mark.plays("back") and examples.expect == "example":
+            examples.expect = ""
         elif mark.plays("title"):
             quoted = not self.tokens[mark.first].is_word
             examples.expect = "quoted" if quoted and examples.expect == "example" else examples.expect

@@ -42,7 +42,7 @@ _SLOTS = {
     "{word}": _WORD,
     "...": rf"(?:{_WORD}){{0,5}}?",
     "^": "",
-    "$": r"(?=[,.!?:;)–—-] |$|and |but |so |though |because |if |please |then |now )",
+    "$": r"(?=[,.!?:;)–—-] |$|and |but |so |though |because |if |please |then |now |for tonight |thanks |thank you |thx |cheers )",
 }
 _LOOKS = ("{so}", "{own}", "{sure}", "{free}", "{end}", "{me}", "{also}", "^", "$")
 """Parts of patterns that only look at what stands around."""

@@ -82,7 +82,8 @@ def _length(groups: Sequence[Group], reads: Sequence[Read]) -> tuple[int | None,
         states = not group.body and "asked" in group.roles and group.roles[1] != "few"
         listed = "list" in group.roles
         if (states or listed) and group.low is not None and "share" not in group.roles and "rest" not in group.roles:
-            among = "partitive" in group.roles and any(other.is_plain for other in groups[: groups.index(group)])
+            earlier = groups[: groups.index(group)]
+            among = "partitive" in group.roles and any(one.is_plain and one.roles[1] != "few" for one in earlier)
             if among or reads[group.at].polarity == "exclude":
                 continue
             if length is not None and not listed and not (group.is_plain and "noun" in group.roles):
@@ -104,7 +105,7 @@ def _choose(groups: Sequence[Group], reads: Sequence[Read], length: int | None) 
             continue
         follows = (
             before is not None and before.is_quota and before.roles[1] in ("at_least", "at_most") and group.joint in ("and", "or")
-        )
+        ) and group.roles[1] != "few"
         if "alone" in group.roles and "partitive" not in group.roles and not _has_content(reads, 0, group.at):
             group.roles = ("amount", "plain", *group.roles[2:])  # "just one comedy" asks for one, "..., just one comedy" allows one
         said = not group.is_plain
@@ -120,25 +121,43 @@ def _choose(groups: Sequence[Group], reads: Sequence[Read], length: int | None) 
             if before.roles[1] == "at_most":
                 group.roles, group.low, group.high = before.roles, 0, group.high
         elif group.roles[1] == "few" or "vague" in group.roles:
-            group.is_quota = _counts_more(groups, group) or (group.joint == "and" and not group.comma and _has_more(reads, group))
+            listed = group.joint == "and" and not group.comma and not _is_asked(reads, group) and _has_more(reads, group)
+            group.is_quota = _counts_more(groups, group) or listed
         before = group
     if "article" in (groups[0].roles if groups else ()) and groups[0].is_quota and length is None:
         groups[0].is_quota = False
 
 
 def _has_content(reads: Sequence[Read], start: int, end: int) -> bool:
-    return any(read.mark.is_content and read.polarity == "include" for read in reads[start:end])
+    said = [read.mark for read in reads[start:end] if read.polarity == "include" and read.mark.is_content]
+    return any(mark.plays("handed_back") or not mark.plays("known", "unknown", "quality") for mark in said)
 
 
 def _counts_more(groups: Sequence[Group], group: Group) -> bool:
     """Whether something else is counted beside a group, or is a part of the list before it ("mostly comedies, a few dramas")."""
     shares = [other for other in groups if other.roles[1] == "share" and other.body and other.first < group.first]
-    return bool(shares) or any(other.is_plain and other.body for other in groups if other is not group)
+    plain = [other for other in groups if other is not group and other.is_plain and other.body]
+    return bool(shares) or any("partitive" not in other.roles and _are_counted(group, other) for other in plain)
+
+
+def _are_counted(group: Group, other: Group) -> bool:
+    """Whether two groups are parts of one list, rather than a few of this or that of which proposals are asked for."""
+    later = group if group.first > other.first else other
+    return other.roles[1] != "few" or (later.joint in ("and", "or") and not later.comma)
+
+
+def _is_asked(reads: Sequence[Read], group: Group) -> bool:
+    """Whether a general noun behind it says that all proposals are spoken of: "a handful of western recommendations"."""
+    last = max((index for index in group.body if reads[index].mark.plays("value")), default=group.last)
+    return last + 1 < len(reads) and reads[last + 1].mark.plays("noun")
 
 
 def _has_more(reads: Sequence[Read], group: Group) -> bool:
     """Whether something else is asked for beside the condition of a group."""
     own = {group.at, *group.body}
+    before = next((read for read in reversed(reads[: group.first]) if read.mark.is_content), None)
+    if before is not None and before.polarity == "exclude":
+        return False  # "no A, and a few B": nothing else is counted
     return any(read.mark.is_content and index not in own and read.polarity == "include" for index, read in enumerate(reads))
 
 
@@ -147,6 +166,9 @@ def _sum_or_first(groups: Sequence[Group], reads: Sequence[Read], n: int) -> tup
     plain = [group for group in groups if group.is_plain and group.body and not group.is_quota]
     if not plain:
         return None, {group.at for group in groups if group.roles[1] == "few" and not group.is_quota}
+    few = all(group.roles[1] == "few" and _is_asked(reads, group) for group in plain)
+    if few and all(group.joint != "and" or group.comma for group in plain[1:]):
+        return None, {group.at for group in plain}  # "a few comedy titles, some drama picks"
     first = plain[0]
     counted = [group for group in plain if group.roles[1] != "few"]
     parts = [group for group in groups if group is not first and group.is_plain and group.body and _is_apart(group, first, reads)]

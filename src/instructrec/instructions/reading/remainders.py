@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import takewhile
 
 from instructrec.instructions.reading.edges import DENIED, EdgeFrames
 from instructrec.instructions.reading.marks import Mark
 from instructrec.instructions.reading.surroundings import NEAR
 from instructrec.instructions.tokens import keys
 
-_LIGHT = ("filler", "aged", "article", "firm", "back", "clause", "owning", "noun", "person", "from", "of_them")
+LIGHT = ("filler", "aged", "article", "firm", "back", "clause", "owning", "noun", "person", "from", "of_them")
 _REFUSING = ("negation", "negation_after", "denial", "except", "rest_other")
 
 
@@ -25,7 +26,7 @@ class Remainders(EdgeFrames):
                 break
             denied = denied or mark.plays(*_REFUSING)
             free = free or mark.plays("rest_free", "any_other", "or_after")
-            if not mark.plays(*_REFUSING, "any_other", "rest_free", "or_after", *_LIGHT):
+            if not mark.plays(*_REFUSING, "any_other", "rest_free", "or_after", *LIGHT):
                 return
             end += 1
         first = place
@@ -51,12 +52,12 @@ class Remainders(EdgeFrames):
         for at in self._back(place, sentence=True):
             mark = self.marks[at]
             if self._is_number(at) and not mark.plays("year", "decade"):
-                back = (near for near in self._back(at) if not self.marks[near].plays(*_LIGHT, "known", "unknown"))
+                back = (near for near in self._back(at) if not self.marks[near].plays(*LIGHT, "known", "unknown"))
                 listed = self.marks[next(back, at)].plays("value")
                 return at if value is not None or listed else None
             if mark.plays("value"):
                 value = at
-            elif not mark.plays("sign", "and", "contrast", "unknown", "known", "enough", "exactly", *_LIGHT):
+            elif not mark.plays("sign", "and", "contrast", "unknown", "known", "enough", "exactly", *LIGHT):
                 return None
         return None
 
@@ -122,8 +123,9 @@ class Remainders(EdgeFrames):
         denied = self.marks[at].plays("denial") or words == ["unless"]
         if (opens is None and words != ["without"]) or (denied and way != "since"):
             return
-        value = next((index for index in range(place, min(place + 6, len(self.marks))) if self.marks[index].plays("value")), None)
-        if value is None:
+        ahead = range(place, min(place + 6, len(self.marks)))
+        value = next((index for index in ahead if self.marks[index].plays("value", "sign")), None)
+        if value is None or self.marks[value].plays("sign"):
             return
         end = value + 1
         while end < len(self.marks) and self.marks[end].plays("noun", "from", "filler", "enough") and not self._speaks_at(end):
@@ -143,7 +145,7 @@ class Remainders(EdgeFrames):
     def _threat_behind(self, end: int) -> list[int]:
         """The words behind a condition that say what happens then, if nothing in them names or welcomes anything: "I'm off"."""
         start = end + (end < len(self.marks) and self._is_comma(end))
-        ahead = list(self._ahead(start - 1))
+        ahead = list(takewhile(lambda at: not self.marks[at].plays("and"), self._ahead(start - 1)))
         kind = (
             "value",
             "title",
@@ -154,7 +156,6 @@ class Remainders(EdgeFrames):
             "firm",
             "soft",
             "soft_after",
-            "and",
             "allowed",
             "negation",
         )
@@ -190,59 +191,45 @@ class Remainders(EdgeFrames):
             # "no A, B too" could mean either
             self.marks[value] = replace(self.marks[value], roles=("unknown", "handed_back"), refs=())
 
-    def _nothing_besides(self, place: int) -> None:
-        """What is only liked must be there where all else is refused: "happy with A or B, but nothing other than that"."""
-        opens = place > 0 and self.marks[place - 1].plays("contrast", "and", "sign")
-        words = self.tokens[self.marks[place].first : self.marks[place].last]
-        led = "contrast" in self.lexicon.strong.get((words[0].key,), ()) and len(words) > 1  # "but no"
-        if not (opens or led) or not any(self.lexicon.negates(word.key) for word in words):
-            return
-        ahead = [at for at in self._ahead(place)]
-        said = [word.key for at in (place, *ahead) for word in self.tokens[self.marks[at].first : self.marks[at].last]]
-        other = any("other" in self.lexicon.strong.get((word,), ()) + self.lexicon.weak.get((word,), ()) for word in said)
-        if not other or any(not self._is_besides(at) for at in ahead):
-            return
-        soft = [at for at in self._back(place, sentence=True) if self.marks[at].plays("soft", "soft_after")]
-        values = [at for at in self._back(place, sentence=True) if self.marks[at].plays("value")]
-        if not values or not soft or any(self.marks[at].plays("title", "negation") for at in self._back(place, sentence=True)):
-            return
-        for at in soft:
-            again = at > min(soft) and self.marks[at].plays("soft") and at > min(values)
-            self.marks[at] = replace(self.marks[at], roles=("or",) if again else ("filler",))
-            if again and self.marks[at - 1].plays("sign"):
-                self.marks[at - 1] = replace(self.marks[at - 1], roles=("filler",))
-        self._void(range(place, ahead[-1] + 1 if ahead else place + 1))
-
-    def _is_besides(self, place: int) -> bool:
-        """Whether it names nothing in words like "no third kind", "nothing other than that"."""
-        words = [word.key for word in self.tokens[self.marks[place].first : self.marks[place].last]]
-        other = any("other" in self.lexicon.strong.get((word,), ()) + self.lexicon.weak.get((word,), ()) for word in words)
-        return other or self.marks[place].plays("further", "than", "except", "any_other", "attribute", *_LIGHT)
-
     def _if_chosen(self, place: int) -> None:
         """What depends on a choice or chance is a preference: "if you can, a comedy", "a comedy, if I get a choice"."""
         if self.tokens[self.marks[place].first].key != "if" or not self._is_head(place):
             return
         end = place
         while end < len(self.marks) and end - place <= 2 * NEAR and not self.marks[end].plays("sign", "and", "contrast"):
-            if not self.marks[end].plays("chance", "in_case", "person", "soft", "soft_after", "of_them", *_LIGHT):
+            if not self.marks[end].plays("chance", "in_case", "person", "soft", "soft_after", "of_them", *LIGHT):
                 return
             end += 1
         chance = any(self._says(at, "chance") for at in range(place, end))
         chosen = any(self._says(at, "chosen") for at in range(place, end))
         leads = end + 1 < len(self.marks) and self._is_comma(end) and self._leads_to_named(end)
-        if chance and leads and (place == 0 or not self.marks[place - 1].plays("value")) and self._opens_sentence_at(place):
+        value = self._before_skipping(place, "sign", "noun")
+        ranked = value > 0 and self.tokens[self.marks[value - 1].first].key in self._sooner()
+        if (
+            chance
+            and leads
+            and not ranked
+            and (place == 0 or not self.marks[place - 1].plays("value"))
+            and self._opens_sentence_at(place)
+        ):
             self._void(range(place + 1, end))
             self.marks[place] = replace(self.marks[place], roles=("soft",))
         elif chosen and self._ends_value(place):
+            if ranked:
+                self.marks[value - 1] = replace(self.marks[value - 1], roles=("soft",))  # "no A and rather B, if I get a choice"
             self._void(range(place + 1, end))
             if self.marks[place - 1].plays("sign"):
                 self.marks[place - 1] = replace(self.marks[place - 1], roles=("filler",))
             self.marks[place] = replace(self.marks[place], roles=("soft_after",))
 
+    def _sooner(self) -> set[str]:
+        """Words that rank one thing before another."""
+        return {words[0] for words, roles in self.lexicon.weak.items() if "sooner" in roles and len(words) == 1}
+
     def _opens_sentence_at(self, place: int) -> bool:
         """Whether no value stands before it in its clause."""
-        return not any(self.marks[at].plays("value") for at in self._back(place))
+        clause = takewhile(lambda at: not self.marks[at].plays("and", "contrast"), self._back(place))
+        return not any(self.marks[at].plays("value") for at in clause)
 
     def _ends_value(self, place: int) -> bool:
         at = self._before_skipping(place, "sign", "noun")
@@ -261,10 +248,10 @@ class Remainders(EdgeFrames):
         if opens is None and not self._conditional(place):
             return
         opens = place if opens is None else opens
-        if any(not self.marks[at].plays("conditional", "aged", "noun", *_LIGHT) for at in range(opens, place)):
+        if any(not self.marks[at].plays("conditional", "aged", "noun", *LIGHT) for at in range(opens, place)):
             return
         end = place + 1
-        while end < len(self.marks) and self.marks[end].plays("before", "since", "existing", *_LIGHT, "familiar"):
+        while end < len(self.marks) and self.marks[end].plays("before", "since", "existing", *LIGHT, "familiar"):
             end += 1
         refused = self._refusal_behind(end)
         if not refused or not self._is_condition(opens, place):

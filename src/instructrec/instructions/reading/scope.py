@@ -67,8 +67,8 @@ class ScopeReader(Backwards):
             self._reset("and")  # "ideally a comedy, and after 1964": a condition of another kind must hold
         if state.spent and state.polarity == "exclude" and mark.plays("range", "amount"):
             self._reset(state.joint)  # "nothing I know, and from after 1990"
-        if self._stands_apart(mark) or self._is_described(mark) or self._leaves_number(mark):
-            self._reset(state.joint)
+        if self._stands_apart(mark) or self._is_described(mark) or self._leaves_number(mark) or self._is_praised(mark):
+            self._reset("new" if mark.plays("title") else state.joint)
         if state.fresh:
             state.head_article = state.article
         if mark.plays("or_before"):
@@ -88,6 +88,15 @@ class ScopeReader(Backwards):
         named = any(near.plays("attribute") for near in self.marks[max(0, state.trigger - 2) : state.trigger + 2])
         other = mark.plays("range") and last.plays("range") and mark.attribute != last.attribute
         return other or named and last.plays("range") and not (mark.plays("range") and mark.attribute == last.attribute)
+
+    def _is_praised(self, mark: Mark) -> bool:
+        """Whether words right behind say how a title itself was: "not like X, and Y was great"."""
+        place = len(self.state.reads)
+        behind, before = self.marks[place + 1 : place + 2], self.marks[max(0, place - 2) : max(0, place - 1)]
+        if not mark.plays("title") or self.state.joint != "and" or not behind or not behind[0].plays("likened"):
+            return False
+        listed = behind[0].plays("negation_after") and any(near.plays("title") for near in before)
+        return not listed and behind[0].last - behind[0].first > 1
 
     def _after_range(self) -> bool:
         """Whether what was said last is a range or an amount."""
@@ -127,7 +136,9 @@ class ScopeReader(Backwards):
             self._joining(role, mark)
         if self._ends_description(place):
             self._reset("adjacent")
-        if mark.plays("familiar", "fresh") and state.fresh:
+        if mark.plays("familiar", "fresh") and state.joint == "or":
+            state.joint = "adjacent"  # "only what I have used or seen before, from 1963"
+        if state.fresh and (mark.plays("familiar", "fresh") or self._refers_back(place)):
             state.fresh, state.spent = False, True  # "nothing I have seen, and in the mood for ...": the negation is used up
 
     def _joining(self, role: str | None, mark: Mark) -> None:
@@ -149,6 +160,8 @@ class ScopeReader(Backwards):
             self._reset(state.joint)  # "nothing from there, and new to me"
         if mark.plays("including") and state.polarity == "exclude" and not state.fresh and state.joint == "and":
             self._reset("and")  # "without A and with B"
+        if mark.plays("list") and state.polarity == "exclude" and not state.fresh and state.joint == "and":
+            self._reset("and")  # "no A and the best B"
         chosen = mark.plays("choice") and not state.fresh and state.joint in ("comma", "and")
         if chosen or self._begins_anew(place):
             self._reset("new")  # "no A, either B or C": what can be chosen from is a condition of its own
@@ -163,9 +176,31 @@ class ScopeReader(Backwards):
         after = self.marks[place + 1] if place + 1 < len(self.marks) else None
         return (
             after is not None
-            and after.plays("from", "including", "filler", "clause")
+            and after.plays("from", "including", "filler", "clause", *(("value",) if mark.plays("some") else ()))
             and (state.joint == "comma" or state.polarity == "include" or mark.plays("some"))
         )
+
+    def _refers_back(self, place: int) -> bool:
+        """Whether what is liked, or not, was named before, so that nothing behind is: "more of that", "..., which I loved"."""
+        mark, before = self.marks[place], self.marks[place - 1] if place else None
+        if before is None or (place + 1 < len(self.marks) and self.marks[place + 1].is_content):
+            return False
+        if mark.plays("back") and self.state.polarity == "exclude":
+            return self._ends_pronoun(place)
+        if mark.plays("back") or not self.state.soft:
+            return before.plays("like") and self.state.soft
+        if mark.plays("desire") and before.plays("unknown", "known", "person", "teller") and place + 1 < len(self.marks):
+            return self.marks[place + 1].plays("sign", "and")  # "something my grandad would enjoy, from 1990"
+        titled = place > 2 and any(near.plays("title") for near in self.marks[place - 3 : place - 1])
+        ends = place + 1 == len(self.marks) or self.marks[place + 1].plays("sign", "and", "contrast")
+        return mark.plays("like") and before.plays("clause", "conditional") and titled and ends
+
+    def _ends_pronoun(self, place: int) -> bool:
+        """Whether another thought follows what a pronoun speaks of: "not that kind of thing | and from 1990 or later"."""
+        at = place + 1
+        while at < len(self.marks) and self.marks[at].plays("filler", "noun", "from", "unit", "unknown") and at - place <= NEAR:
+            at += 1
+        return at < len(self.marks) and self.marks[at].plays("and") and not self.marks[at].plays("back")
 
     def _ends_description(self, place: int) -> bool:
         """Whether a "not" within a description ends, because what is described follows ("不刺激的洁面乳")."""

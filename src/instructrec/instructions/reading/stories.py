@@ -87,7 +87,9 @@ def _owned(reads: Sequence[Read], start: int, end: int) -> Iterator[int]:
             and not reads[index].mark.plays("list")
         ):
             if index + 1 == end:
-                yield index
+                # "hey, got three?" asks, "I have three" tells.
+                if not reads[index].mark.plays("asked") or reads[index - 1].mark.plays("filler"):
+                    yield index
                 return
             after = reads[index + 1].mark
             if after.plays("unknown", "quality", "known", "people") and not any(

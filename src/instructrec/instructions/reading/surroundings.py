@@ -77,6 +77,8 @@ class Surroundings:
         joins = len(after) > 1 and after[0].plays("and") and after[1].plays("aged", "firm", "filler")  # "..., and we're after ..."
         if after and not after[0].plays("sign") and not joins:
             return False
+        if after and self.tokens[after[0].first].key == ":":
+            return False  # "neither of these: A, B"
         for mark in reversed(self.marks[max(0, place - NEAR) : place]):
             if mark.plays("value", "title", "range"):
                 return True
@@ -98,7 +100,10 @@ class Surroundings:
         if place < 2 or not self.marks[place - 2].plays(*NAMED) or not self._is_sign(place - 1):
             return False
         asked = self.tokens[self.marks[place - 1].first].key in _ASKING
-        return asked and (place + 1 == len(self.marks) or self.marks[place + 1].plays("sign", "and", "contrast"))
+        after = self.marks[place + 1] if place + 1 < len(self.marks) else None
+        ends = after is None or after.plays("sign", "and", "contrast")
+        ends = ends and not (after is not None and (after.plays("pair") or self.tokens[after.first].key == ":"))
+        return asked and ends  # "..., - neither of these: A, B" begins anew
 
     def _was_quality(self, place: int) -> bool:
         """Whether the character before, of the same word, was taken for a quality."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import takewhile
 
 from instructrec.instructions.reading.bounds import WAYS
 from instructrec.instructions.reading.framing import Frames
@@ -34,9 +35,13 @@ class NumberFrames(Frames):
             return
         within = [at for at in behind if at >= numbers[0] - NEAR]
         values = any(self.marks[at].plays("value") for at in within if at > numbers[0])
+        parted = next((at for at in behind if at > numbers[0] and self.marks[at].plays("sign")), place)
+        if any(self.marks[at].plays("value") for at in range(parted, place)):
+            return  # "from 1990 or earlier, and horror is a deal-breaker"
         count = numbers[1] if len(numbers) > 1 and self._joins(numbers[1], numbers[0]) else numbers[0]
         counts = (values or count != numbers[0]) and self.marks[count].plays("count", "number", "one")
-        counts = counts and self.marks[count].attribute is None
+        dated = verdict.plays("before_after", "after_after") and self.marks[numbers[0]].plays("year", "decade")
+        counts = counts and self.marks[count].attribute is None and not dated  # "... from 1990 is too recent"
         at = count if counts else numbers[0]
         way, first, last = self._bound(at)
         if verdict.plays("too_any"):
@@ -54,7 +59,8 @@ class NumberFrames(Frames):
         kept = ("value", "noun", "article", "attribute", *WAYS, *NUMERIC, "and", "or", "from")
         self._merge(first, last, made)
         self._fill([index for index in range(last + 1, place) if not self.marks[index].plays(*kept)])
-        self._fill([index for index in range(max(0, first - 3), first) if self.marks[index].plays("conditional", "soft")])
+        opens = next((index for index in range(first - 1, max(-1, first - 4), -1) if self.marks[index].plays("sign", "and")), 0)
+        self._fill([i for i in range(max(opens, first - 3), first) if self.marks[i].plays("conditional", "soft")])
         self._fill([place])
         self._fill_comment(place)
 
@@ -77,9 +83,11 @@ class NumberFrames(Frames):
 
     def _extreme(self, place: int) -> None:
         """An end of what is allowed, said before or behind it: "1990 is the oldest year I'd take"."""
-        behind, ahead = list(self._back(place)), list(self._ahead(place))
+        joins = ("and", "contrast", "further")
+        behind = list(takewhile(lambda at: not self.marks[at].plays(*joins), self._back(place)))
+        ahead = list(takewhile(lambda at: not self.marks[at].plays(*joins), self._ahead(place)))
         around = [*behind, *ahead]
-        numbers = [at for at in around if self._is_number(at)]
+        numbers = [at for at in around if self.marks[at].plays("year")] or [at for at in around if self._is_number(at)]
         if len(numbers) != 1 or any(self.marks[at].plays("negation", "title", *WAYS) for at in around):
             return
         at = numbers[0]
@@ -140,7 +148,7 @@ class NumberFrames(Frames):
                 self._bounded_count(at, place, named=named)
                 return
             named = named or self.marks[at].plays("value")
-            if self.marks[at].plays("negation", "title", "range", "attribute", "and", "familiar", "fresh", *WAYS):
+            if self.marks[at].plays("negation", "title", "range", "amount", "attribute", "and", "familiar", "fresh", *WAYS):
                 return
 
     def _number_behind_value(self, place: int) -> bool:
@@ -203,7 +211,8 @@ class NumberFrames(Frames):
         if (
             bound.plays("exact_after")
             or self._bound(at)[0] is not None
-            or (before is not None and before.plays("exactly", "to", "and"))
+            or (before is not None and before.plays("exactly", "to"))
+            or (before is not None and before.plays("and") and self.marks[at - 2].plays(*NUMERIC, "range"))
         ):
             return False
         assert self.year is not None
@@ -213,6 +222,8 @@ class NumberFrames(Frames):
     def _number_of(self, place: int) -> None:
         """How many of something the list has: "the number of comedies must be four"."""
         ahead = list(self._ahead(place))
+        counted = next((at for at in ahead if self._is_number(at)), place)
+        ahead = [at for at in ahead if at <= counted or not any(self.marks[n].plays("and") for n in range(counted, at))]
         values = [at for at in ahead if self.marks[at].plays("value")]
         numbers = [at for at in ahead if self._is_number(at) and not self.marks[at].plays("year")]
         if not values or len(numbers) != 1 or numbers[0] < values[-1] or values[0] > place + NEAR:
@@ -221,8 +232,21 @@ class NumberFrames(Frames):
         way, first, last = self._bound(at)
         made = self._counted(at, way or "exactly")
         if made is not None:
-            self._fill([place, *range(values[-1] + 1, first)])
+            self._fill(range(values[-1] + 1, first))
+            self.marks[place] = replace(self.marks[place], roles=("contrast",))
             self._merge(first, last, made)
+
+    def _set_to(self, place: int) -> None:
+        """What an attribute is set to must hold, also where a value is called like the verb: "set the kind to comedy"."""
+        verb = place - 1 - (place > 0 and self.marks[place - 1].plays("article"))
+        to = self.marks[place + 1 : place + 2]
+        if verb < 0 or not to or not to[0].plays("to") or self.marks[verb].last - self.marks[verb].first > 1:
+            return
+        if not self._is_number(min(place + 2, len(self.marks) - 1)) and "setting" in self.lexicon.weak.get(
+            (self.tokens[self.marks[verb].first].key,), ()
+        ):
+            self.marks[verb] = self.marks[verb].without_meaning("firm")
+            self._fill([place + 1])
 
     def _named_behind(self, place: int) -> None:
         """A number whose name stands far behind it: "a value of 3 or lower for the rating"."""
@@ -246,6 +270,8 @@ class NumberFrames(Frames):
         """What is refused beyond a number is allowed up to it, wherever the thing is named: "don't give A more than two"."""
         at = next((at for at in range(place + 1, min(place + 3, len(self.marks))) if self._is_number(at)), None)
         if at is None or not self.marks[at].plays("count", "number", "one") or self.marks[at].attribute is not None:
+            return
+        if any(mark.is_content for mark in self.marks[place + 1 : at]):
             return
         values = 0
         for before in self._back(place):
