@@ -88,6 +88,8 @@ class Alternatives(Likening):
         `also`: the words that make alternatives say that something will do as well ("喜剧行，换成剧情也可以").
         """
         after = self.marks[comma + 1 : comma + 2]
+        if also and comma and self._will_do(comma):
+            return True
         if not also and not (after and (after[0].plays("value", "or_after", "or") or self._is_copied(comma))):
             return not any(mark.plays("value") for mark in self._clause_behind(comma))
         for mark in reversed(self.marks[max(0, comma - 2 * NEAR) : comma]):
@@ -97,13 +99,22 @@ class Alternatives(Likening):
                 return False
         return True
 
+    def _ends_at(self, place: int) -> bool:
+        """Whether a sentence ends there."""
+        return self._is_sign(place) and self.tokens[self.marks[place].first].ends_sentence
+
+    def _will_do(self, comma: int) -> bool:
+        """Whether the clause before a comma says that something will do: "来点喜剧也行，剧情也行", "来点喜剧可以，剧情也可以"."""
+        words = tuple(token.key for token in self.tokens[self.marks[comma - 1].first : self.marks[comma - 1].last])
+        return "or_after" in self.lexicon.strong.get(words if words[:1] == ("也",) else ("也", *words), ())
+
     def _names_behind(self, place: int) -> bool:
         """Whether a value follows at once."""
         return any(mark.plays("value") for mark in self.marks[place + 1 : place + 2])
 
     def _clause_behind(self, comma: int) -> Sequence[Mark]:
         """The marks behind a comma up to the next one."""
-        end = next((at for at in range(comma + 1, len(self.marks)) if self._is_comma(at)), len(self.marks))
+        end = next((at for at in range(comma + 1, len(self.marks)) if self._is_comma(at) or self._ends_at(at)), len(self.marks))
         return self.marks[comma + 1 : end]
 
     def _is_copied(self, comma: int) -> bool:

@@ -69,6 +69,9 @@ class ContextReader(Alternatives):
         """At the end of a clause it acts on what stands right before: "a comedy preferably", "有喜剧最好"."""
         if self._ends_behind(place):
             self.marks[place] = replace(self.marks[place], roles=("soft_after",))
+        elif self._is_han and self.marks[place].plays("soft_after") and (start := self._softens_back(place)) is not None:
+            self.marks[start:place] = [replace(mark, roles=("filler",)) for mark in self.marks[start:place]]
+            self.marks[place] = replace(self.marks[place], roles=("soft_after",))
 
     def _desired(self, place: int) -> None:
         """A thing of its own is asked for politely, a kind of things only liked: "I'd love a comedy" and "I'd love comedies"."""

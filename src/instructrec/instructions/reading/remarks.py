@@ -43,7 +43,8 @@ def read_remarks(marks: Sequence[Mark], tokens: Sequence[Token], vocabulary: Voc
         if found is None and start + 1 < end and out[start].plays("further"):
             start += 1  # "此外不要别的"
             found = _said(out, tokens, start, end, lexicon)
-        if found is None:
+        named = end < len(out) and tokens[out[end].first].key == ":"  # "此外类别：喜剧"
+        if found is None or named:
             continue
         kind, words, first, end = found
         earlier = [span for span in spans[max(0, at - _MOST_CLAUSES) : at] if span not in passed]

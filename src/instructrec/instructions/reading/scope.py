@@ -189,7 +189,7 @@ class ScopeReader(Backwards):
         if trigger is None or state.fresh or not self.marks[place].plays("of_what"):
             return False
         described = state.polarity == "unclear" or (state.polarity == "exclude" and self.marks[trigger].plays("prefix"))
-        behind = (mark for mark in self.marks[place + 1 : place + 1 + NEAR] if not mark.plays("article"))
+        behind = (mark for mark in self.marks[place + 1 : place + 1 + NEAR] if not mark.plays("article", "filler"))
         return described and next(behind, self.marks[place]).is_content
 
     def _joins_names(self, place: int) -> bool:
