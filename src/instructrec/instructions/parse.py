@@ -84,7 +84,7 @@ def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon, *, asks: bool = Tr
     told = _asking(scanned, tokens, vocabulary, lexicon) if asks else scanned
     marks = FrameReader(told, tokens, vocabulary, lexicon).read()
     compared = ComparisonReader(marks, tokens, vocabulary, lexicon).read()
-    compared = read_inequalities(without_remarks(compared, lexicon), tokens, vocabulary, lexicon)
+    compared = read_inequalities(without_remarks(compared, tokens, lexicon), tokens, vocabulary, lexicon)
     ranged = read_remarks(RangeReader(compared, tokens, vocabulary, lexicon).read(), tokens, vocabulary, lexicon)
     ranged = without_other_scales(ranged, vocabulary) if lexicon.script == "han" else ranged
     counted = CountReader(read_wholes(ranged, tokens, vocabulary, lexicon), tokens, lexicon).read()

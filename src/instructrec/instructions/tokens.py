@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _WORD = rf"(?:(?![{HAN}])[^\W_])+"
 _NUMBER = r"(?<!\S)[-−]\d+(?:\.\d+)?(?![a-zA-Z\d_])|\d+\.\d+(?![a-zA-Z\d_])|(?<![a-zA-Z\d_.)\]])\.\d+(?![a-zA-Z\d_.])"
-_TOKEN = re.compile(rf"{_NUMBER}|{_WORD}(?:['’ʼ`]{_WORD})*|[{HAN}]|\n|\S")
+_GLUED_YEAR = r"(?<![a-zA-Z\d])(?:18|19|20)\d\d(?=[a-zA-Z]{4})"
+_TOKEN = re.compile(rf"{_NUMBER}|{_GLUED_YEAR}|{_WORD}(?:['’ʼ`]{_WORD})*|[{HAN}]|\n|\S")
 _APOSTROPHES = str.maketrans("", "", "'’ʼ`")
 _HYPHENS = "-‐‑_"
 _SAME = {"&": "and", "，": ",", "、": ",", "−": "-"}

@@ -61,8 +61,12 @@ class Backwards:
             read = reads[index]
             if role == "negation_after" and self._is_out_of_reach(index, place):
                 return
+            if role == "soft_after" and read.soft and self.tokens[self.marks[place].first].key >= "\u4e00":
+                return  # "没有喜剧也没关系，有当然好"
             if role == "soft_after":
-                reads[index] = replace(read, soft=True)
+                carried = read.trigger is not None and read.joint == "and" and self._goes_further(read.trigger, index)
+                polarity, trigger = ("include", None) if carried else (read.polarity, read.trigger)
+                reads[index] = replace(read, soft=True, polarity=polarity, trigger=trigger)
                 if read.mark.plays("title"):
                     return  # "a comedy. “X” is my favourite"
             else:
@@ -92,6 +96,10 @@ class Backwards:
     def _is_softened(self, index: int, place: int) -> bool:
         """Whether words between say that a thing is only preferred."""
         return any(mark.plays("soft_after") for mark in self.marks[index + 1 : min(place, index + 1 + NEAR)])
+
+    def _goes_further(self, trigger: int, index: int) -> bool:
+        """Whether a further thought begins between a negation and a thing: "不要恐怖的，还有喜剧的话就更好了"."""
+        return any(mark.plays("further") for mark in self.marks[trigger:index])
 
     def _begins_kind(self, index: int) -> bool:
         """Whether an "and" joins it to something of another kind: "from the 90s and horror is out"."""
@@ -138,11 +146,16 @@ class Backwards:
         if earlier is not None and earlier.mark.plays("range", "title", "amount"):
             return False
         listed = listed and earlier is not None and not earlier.article
-        bare = earlier is not None and self._opens_clause(earlier.mark)
+        bare = earlier is not None and self._opens_clause(earlier.mark) and not self._is_led_in(index)
         start = index - 1
         while start > 0 and self.marks[start].plays("filler") and read.mark.first - self.marks[start].first <= NEAR:
             start -= 1
         return self.tokens[self.marks[max(0, start)].last - 1].text == "、" or (self.marks[place].plays("all") and bare) or listed
+
+    def _is_led_in(self, index: int) -> bool:
+        """Whether a Chinese clause begins with words of its own before a thing: "喜剧类的，凡是恐怖的都去掉"."""
+        before = self.state.reads[index - 1].mark if index else None
+        return before is not None and before.plays("filler") and self.tokens[before.first].key >= "\u4e00"
 
     def _opens_clause(self, mark: Mark) -> bool:
         """Whether nothing asks for it: it stands first in the text or right behind a sign."""

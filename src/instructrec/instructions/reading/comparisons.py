@@ -32,6 +32,8 @@ class ComparisonReader:
         """What was compared last in this sentence: "热度比A低、比B高"."""
         self._example: Mark | None = None
         """The title named last: what a bare "newer" compares with."""
+        self._dated = False
+        """Whether a year was named since, which a Chinese "更早" then speaks of."""
 
     def read(self) -> list[Mark]:
         """The marks, with every comparison resolved."""
@@ -40,7 +42,9 @@ class ComparisonReader:
         while place < len(self.marks):
             mark = self.marks[place]
             if mark.plays("title"):
-                self._example = mark
+                self._example, self._dated = mark, False
+            elif mark.plays("year", "decade") and self.lexicon.script == "han":
+                self._dated = True
             elif mark.plays("sign") and self.tokens[mark.first].ends_sentence:
                 self._carried = None
             found = self._found(place, out)
@@ -142,7 +146,7 @@ class ComparisonReader:
         mark = self.marks[place]
         if attribute is None:
             return replace(mark, roles=("quality",), compare=None)
-        title = self._ahead(place) or self._example
+        title = self._ahead(place) or (None if self._dated and attribute == self.vocabulary.year else self._example)
         if title is None or mark.compare is None:
             return replace(mark, roles=("unknown",), compare=None)
         return self._relative(title, attribute, mark.compare[1], mark.first, mark.last)

@@ -34,6 +34,7 @@ class ContextReader(Alternatives):
             ("particle", self._particle),
             ("back_only", self._back_only),
             ("negation", self._negation_behind),
+            ("negation", self._range_behind),
             ("negation", self._pronoun_behind),
             ("negation", self._all_behind),
             ("negation_after", self._all_behind),
@@ -45,6 +46,7 @@ class ContextReader(Alternatives):
             ("familiar", self._told),
             ("further", self._further),
             ("and", self._likening),
+            ("likens", self._comparing),
             ("or", self._or_opens),
             ("like", self._likened),
             ("differs", self._likened),
@@ -71,6 +73,9 @@ class ContextReader(Alternatives):
     def _soft_behind(self, place: int) -> None:
         """At the end of a clause it acts on what stands right before: "a comedy preferably", "有喜剧最好"."""
         if self._ends_behind(place):
+            self.marks[place] = replace(self.marks[place], roles=("soft_after",))
+        elif self._is_han and self.marks[place].plays("soft_after") and (start := self._softens_back(place)) is not None:
+            self.marks[start:place] = [replace(mark, roles=("filler",)) for mark in self.marks[start:place]]
             self.marks[place] = replace(self.marks[place], roles=("soft_after",))
 
     def _desired(self, place: int) -> None:
@@ -144,6 +149,14 @@ class ContextReader(Alternatives):
         if (after is None or after.plays("sign")) and before is not None and before.is_content:
             self.marks[place] = replace(mark, roles=(*mark.roles, "negation_after"))
 
+    def _range_behind(self, place: int) -> None:
+        """A Chinese refusal of years acts on them where some of a thing are named right behind: "1993年以后的我不考虑几样喜剧"."""
+        before = next((at for at in reversed(self.marks[max(0, place - NEAR) : place]) if not at.plays("filler")), None)
+        behind = self.marks[place + 1 : place + 3]
+        some = len(behind) == 2 and behind[0].plays("quantity") and behind[1].plays("value", "quality", "unknown")
+        if self._is_han and some and before is not None and before.plays("range"):
+            self.marks[place] = replace(self.marks[place], roles=("negation_after",))
+
     def _back_only(self, place: int) -> None:
         """An order what to leave out acts on what its clause named before, unless it names something itself."""
         before = next(
@@ -197,7 +210,7 @@ class ContextReader(Alternatives):
             mark = self.marks[at]
             if mark.plays("sign") and (self.tokens[mark.first].key != "," or not named):
                 return
-            if mark.plays("or_after", "fresh", "familiar", "further"):
+            if mark.plays("or_after", "fresh", "familiar", "further") or (mark.plays("except") and self._is_comma(at - 1)):
                 return  # "apart from A anything will do, nothing that I know"
             if mark.plays(*NAMED):
                 if other or at - place > 2 * NEAR or (named and self._is_comma(at - 1)):
@@ -257,6 +270,8 @@ class ContextReader(Alternatives):
         before = self.marks[place - 1] if place else None
         if not self.lexicon.is_subject(self.tokens[mark.first].key):
             return
+        if self._is_han and any(token.key == "的" for token in self.tokens[mark.first : mark.last]):
+            return  # "我用过的那些"
         behind = self.marks[place + 1 : place + 2]
         # "I've had a rough day"
         thing = bool(behind) and behind[0].plays("article") and self.tokens[behind[0].first].key in ("a", "an")
@@ -269,34 +284,6 @@ class ContextReader(Alternatives):
                 self.marks[place] = replace(mark, roles=("open",))
             if not after.plays("filler") or after.plays("of_what"):
                 return
-
-    def _likening(self, place: int) -> None:
-        """A Chinese "and" that joins nothing but leads to a title compares with it: "和《X》类似的"."""
-        before = self.marks[place - 1] if place else None
-        joins = before is not None and (before.is_content or before.plays("fresh", "familiar"))
-        if not self._is_han or joins or self.marks[place].plays("further"):
-            return
-        told = before is not None and self.lexicon.is_subject(self.tokens[before.first].key)
-        if any(mark.plays("title") for mark in self.marks[place + 1 : place + 2]):
-            self.marks[place] = replace(self.marks[place], roles=("like", "filler"))
-        elif told and (place == 1 or self.marks[place - 2].plays("sign")):
-            self.marks[place] = replace(self.marks[place], roles=("filler",))  # "我跟喜剧八字不合"
-        elif (
-            before is not None and before.plays("further", "firm", "soft") and self.marks[place].last - self.marks[place].first == 1
-        ):
-            self.marks[place] = replace(self.marks[place], roles=("filler",))  # "跟喜剧相关的"
-
-    def _likened(self, place: int) -> None:
-        """Behind the title that it compares with, it says nothing of what follows ("和《X》有点像的喜剧"), or that it differs."""
-        at = place - 1
-        while at >= max(0, place - NEAR) and self.marks[at].plays("filler", "soft", "graded"):
-            at -= 1
-        if not self._is_han or at < 0 or not self.marks[at].plays("title"):
-            return
-        for passed in range(at + 1, place):
-            self.marks[passed] = replace(self.marks[passed], roles=("filler",))
-        differs = self.marks[place].plays("differs", "negation")
-        self.marks[place] = replace(self.marks[place], roles=("negation_after",) if differs else ("filler",))
 
     def _further(self, place: int) -> None:
         """An "and" that begins a clause begins a further condition, unless it goes on counting; `bare`: with a name alone."""

@@ -16,9 +16,27 @@ def corrected(reads: Sequence[Read]) -> list[Read]:
     """The reads, with what was taken back left open: values and amounts for which something of the same kind follows."""
     out = list(reads)
     for index, read in enumerate(reads):
-        if read.mark.plays("correction"):
+        if read.mark.plays("correction") and not _begins_anew(reads, index):
             _take_back(out, index)
     return out
+
+
+def _begins_anew(reads: Sequence[Read], at: int) -> bool:
+    """Whether words that also just demand something open a sentence or a further condition: "其中喜剧最多三个；应该是法国的"."""
+    before = reads[at - 1].mark if at and reads[at].mark.plays("firm") else None
+    if before is not None and any(_is_bounded(read) for read in reads[max(0, at - _NEAR) : at]):
+        return True
+    return before is not None and (before.plays("contrast", "further") or reads[at - 1].sentence != _sentence_before(reads, at))
+
+
+def _is_bounded(read: Read) -> bool:
+    """Whether it says of how many of the list something must hold, which what follows leaves as it is."""
+    return read.mark.plays("amount") and read.mark.plays("at_least", "at_most", "partitive")
+
+
+def _sentence_before(reads: Sequence[Read], at: int) -> int:
+    """The sentence of what was named last."""
+    return next((read.sentence for read in reversed(reads[max(0, at - _NEAR) : at]) if read.mark.is_content), reads[at].sentence)
 
 
 def _take_back(reads: list[Read], at: int) -> None:

@@ -56,6 +56,8 @@ class CountReader(LengthReader):
                 found = self._between(place) if way == "between" else self._quantified(place, way)
                 if found is not None:
                     return found
+        if mark.plays("or_after") and self._picks_one(place):
+            return self._made(("plain", "count", "asked"), place, place + 1, low=1.0, high=1.0)
         percent = self._percent(place)
         if percent is not None:
             return self._made(("share",), place, percent[1], low=percent[0], high=None)
@@ -184,14 +186,27 @@ class CountReader(LengthReader):
             return False  # "a funny one for tonight"
         return bool(after) and after[0].plays("since_after", "until_after", "enough")
 
-    def _closes(self, place: int) -> bool:
+    def _closes(self, place: int, *, picked: bool = False) -> bool:
         """Whether it ends a clause and stands behind a value or an order, or alone: "香水一瓶", "推荐一个就行"."""
         if self.lexicon.script != "han":
             return False
         further = self.marks[place + 1 : place + 1 + MOST_BETWEEN]
-        after = next((mark for mark in further if not mark.plays("filler") or mark.plays("of_what")), None)
-        behind = place == 0 or self.marks[place - 1].plays("value", "exactly", "alone", "firm", "list", "sign", "further")
+        if len(further) > 1 and further[0].plays("of_what") and further[1].plays("filler", "noun"):
+            further = further[2:]  # "一个的清单"
+        after = next((mark for mark in further if not mark.plays("filler", "firm") or mark.plays("of_what")), None)
+        if place > 1 and self.marks[place - 1].plays("handing") and self.marks[place - 2].plays("firm", "sign", "further"):
+            return after is None or after.plays("sign")  # "帮我挑选给一个"
+        behind = picked or place == 0 or self.marks[place - 1].plays("value", "exactly", "alone", "firm", "list", "sign", "further")
         return behind and (after is None or after.plays("sign"))
+
+    def _picks_one(self, place: int) -> bool:
+        """Whether a Chinese clause only asks that one be chosen, of nothing that is named: "挑一个给我"."""
+        last = self.tokens[self.marks[place].first : self.marks[place].last][-2:]
+        after = self.marks[place + 1] if place + 1 < len(self.marks) else None
+        if self.lexicon.script != "han" or last[0].key != "一" or after is None or not after.plays("firm"):
+            return False
+        before = next((mark for mark in reversed(self.marks[:place]) if not mark.plays("filler", "firm")), None)
+        return self._closes(place, picked=True) and (before is None or before.plays("sign", "further", "contrast"))
 
     def _is_before_value(self, place: int) -> bool:
         return place + 1 < len(self.marks) and self.marks[place + 1].plays("value")

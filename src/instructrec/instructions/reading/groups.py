@@ -172,7 +172,7 @@ def _body(reads: Sequence[Read], at: int) -> list[int]:
 def _ends_body(reads: Sequence[Read], index: int, *, named: bool) -> bool:
     """Whether a condition of the whole list begins: "at least two comedies, and it must be ...", "..., with ..."."""
     mark = reads[index].mark
-    apart = mark.plays("including", "clause") and reads[index - 1].mark.plays("sign")
+    apart = mark.plays("including", "clause", "of_them") and reads[index - 1].mark.plays("sign")
     return apart or mark.plays("firm", "contrast", "list") or (mark.plays("named") and not named)
 
 

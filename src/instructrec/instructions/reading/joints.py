@@ -27,6 +27,9 @@ def read_scopes(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[Read]:
             closing = _default(reads, index, content[position - 1] if position else None)
         if read.joint == "comma" and closing == "or" and _is_other(_named_before(reads, content[:position]), read):
             closing = "and"  # "a lipstick, red or pink"
+        if read.joint == "comma" and closing == "or" and _is_led_in(reads, index, tokens):
+            reads[index] = replace(read, joint="new", comma=True)
+            continue
         if read.joint == "comma" and closing == "and" and position and _ends_list(reads[content[position - 1]], read):
             reads[index] = replace(read, joint="new", comma=True)
             continue
@@ -35,6 +38,17 @@ def read_scopes(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[Read]:
         elif read.joint in ("and", "or"):
             closing = read.joint
     return reads
+
+
+def _is_led_in(reads: Sequence[Read], index: int, tokens: Sequence[Token]) -> bool:
+    """Whether a Chinese clause leads to alternatives by words of its own: "来点喜剧，得沾上剧情或者动画"."""
+    for at in range(index - 1, max(-1, index - _NEAR), -1):
+        mark = reads[at].mark
+        if mark.plays("sign"):
+            return at < index - 1 and tokens[mark.first].key == "," and tokens[reads[at + 1].mark.first].key >= "\u4e00"
+        if mark.plays("or", "and", "article", "noun", "quality", "choice") or mark.is_content:
+            return False
+    return False
 
 
 def _ends_list(before: Read, read: Read) -> bool:

@@ -41,13 +41,15 @@ class LengthReader:
 
     def _stands_alone(self, place: int, end: int) -> bool:
         """Whether the clause names nothing that the number could count ("周末片单六部，……")."""
-        behind = (mark for mark in self.marks[end : end + MOST_BETWEEN] if not mark.plays("filler") or mark.plays("of_what"))
+        behind = (
+            mark for mark in self.marks[end : end + MOST_BETWEEN] if not mark.plays("filler", "firm") or mark.plays("of_what")
+        )
         if not next(behind, self.marks[-1]).plays("sign", "filler"):
             return False
         for mark in reversed(self.marks[max(0, place - 2 * MOST_BETWEEN) : place]):
             if mark.plays("sign"):
                 return True
-            if mark.plays("value", "range", "title", "amount", "of_them"):
+            if mark.plays("value", "range", "amount", "of_them"):
                 return False
         return place < 2 * MOST_BETWEEN
 

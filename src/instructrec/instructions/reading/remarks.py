@@ -23,30 +23,59 @@ _UP, _DOWN = ("cap", "open_down", "must_down"), ("floor", "open_up", "must_up")
 _TRAILING = ("exact", "rest")
 """Kinds that may also end the clause of what they speak of."""
 _REFUSES = ("negation", "negation_after", "too_much", "nothing_else", "back_only")
+_LEADING = ("end_in", "end_out", "middle", "must_up", "must_down")
+"""Kinds behind which a noun may follow at once."""
+_DONE = "行算外"
+"""Last characters of refusals that take nothing behind them."""
 _MOST_CLAUSES = 3
 """Clauses back to which a remark may reach."""
 
 
 def read_remarks(marks: Sequence[Mark], tokens: Sequence[Token], vocabulary: Vocabulary, lexicon: Lexicon) -> list[Mark]:
     """The marks, with every such clause passed over and what it says put into the range or number before it."""
-    out = list(marks)
     if not lexicon.remarks:
-        return out
+        return list(marks)
+    out = _parted_ones(marks, tokens)
     spans = _clauses(out, tokens)
     passed: set[tuple[int, int]] = set()
     for at, (start, end) in enumerate(spans):
         found = _said(out, tokens, start, end, lexicon)
-        if found is None:
+        if found is None and start + 1 < end and out[start].plays("further"):
+            start += 1  # "此外不要别的"
+            found = _said(out, tokens, start, end, lexicon)
+        named = end < len(out) and tokens[out[end].first].key == ":"  # "此外类别：喜剧"
+        if found is None or named:
             continue
-        kind, words, first = found
+        kind, words, first, end = found
         earlier = [span for span in spans[max(0, at - _MOST_CLAUSES) : at] if span not in passed]
         before = [*earlier, *([(start, first)] if first > start else [])]
-        if _Remark(out, tokens, vocabulary, kind, words).reaches(before):
-            passed.add((start, end))
-            for place in range(max(0, first - (first == start)), end):
+        excepted = any(mark.plays("except") for first_, last_ in spans[max(0, at - 1) : at] for mark in out[first_:last_])
+        if kind == "outside" and not excepted and _leads_on(out, spans[at + 1 : at + 2]):
+            out[first:end] = [replace(mark, roles=("filler",), low=None, high=None) for mark in out[first:end]]
+        elif _Remark(out, tokens, vocabulary, kind, words).reaches(before):
+            passed.add(spans[at])
+            counted = any(mark.plays("amount", "count", "number", "measure") for mark in out[before[-1][0] : before[-1][1]])
+            anew = end < spans[at][1] and not counted  # a noun behind it is a condition of its own
+            opens = first == start and kind != "optional"
+            for place in range(max(0, first - opens), end):
                 role = {"too": "negation_after", "optional": "soft_after"}.get(kind, "filler") if place == first else "filler"
                 roles = (role,)
+                roles = ("firm",) if place == end - 1 and anew else roles
                 out[place] = replace(out[place], roles=roles, low=None, high=None, compare=None, attribute=None)
+    return out
+
+
+def _parted_ones(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[Mark]:
+    """The marks, with the "one of them" that a thing follows as a number of things: "其中一个是喜剧"."""
+    out: list[Mark] = []
+    for mark, after in zip(marks, [*marks[1:], None], strict=True):
+        words = [token.key for token in tokens[mark.first : mark.last]]
+        named = after is not None and after.plays("filler", "firm", "value") and not after.plays("sign", "negation")
+        if mark.plays("or_after") and len(words) == 4 and words[0] == "其" and words[2] == "一" and named:
+            out += [Mark(("of_them",), mark.first, mark.first + 2)]
+            out += [Mark(("article", "count"), mark.first + 2, mark.last, low=1.0, high=1.0)]
+        else:
+            out.append(mark)
     return out
 
 
@@ -61,19 +90,53 @@ def _clauses(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[tuple[int, 
     return [(first, last) for first, last in (*found, (start, len(marks))) if first < last]
 
 
-def _said(marks: Sequence[Mark], tokens: Sequence[Token], start: int, end: int, lexicon: Lexicon) -> tuple[str, str, int] | None:
-    """Which remark a clause is, its words, and where it begins: with the clause, or behind the number that it speaks of."""
+def _leads_on(marks: Sequence[Mark], behind: Sequence[tuple[int, int]]) -> bool:
+    """Whether the next clause names what alone is wanted: "不要别的，就喜剧"."""
+    for start, end in behind:
+        named = next((at for at in range(start, end) if marks[at].is_content), None)
+        refused = any(mark.plays(*_REFUSES, "soft", "soft_after", "like") for mark in marks[start:end])
+        return named is not None and not refused and any(mark.plays("alone", "exactly", "firm") for mark in marks[start:named])
+    return False
+
+
+def _said(
+    marks: Sequence[Mark], tokens: Sequence[Token], start: int, end: int, lexicon: Lexicon
+) -> tuple[str, str, int, int] | None:
+    """Which remark a clause is, its words, where it begins (with the clause, or behind the number that it speaks of) and ends."""
     words = [token.key for token in tokens[marks[start].first : marks[end - 1].last]]
     for kind, pattern in lexicon.remarks.items():
         if pattern.fullmatch("".join(words)):
-            return kind, "".join(words), start
-    kinds = _TRAILING if any(mark.plays("number", "count", "article") for mark in marks[start:end]) else ()
+            return kind, "".join(words), start, end
+    kinds: tuple[str, ...] = _TRAILING if any(mark.plays("number", "count", "article") for mark in marks[start:end]) else ()
     kinds = (*kinds, "too") if any(mark.plays("range") for mark in marks[start:end]) else kinds
+    if all(mark.plays("firm", "filler") for mark in marks[start : start + 1]):
+        kinds = (*kinds, "outside")
     for place in range(start + 1, end if kinds else start):
+        if "outside" in kinds and not all(mark.plays("firm", "filler") for mark in marks[start:place]):
+            kinds = tuple(kind for kind in kinds if kind != "outside")
         said = "".join(words[marks[place].first - marks[start].first :])
         for kind in kinds:
             if kind in lexicon.remarks and lexicon.remarks[kind].fullmatch(said):
-                return kind, said, place
+                return kind, said, place, end
+    return _glued(marks, tokens, start, end, lexicon)
+
+
+def _glued(
+    marks: Sequence[Mark], tokens: Sequence[Token], start: int, end: int, lexicon: Lexicon
+) -> tuple[str, str, int, int] | None:
+    """A remark that a noun follows without a sign: "1989年之后的，不包括那一年的喜剧"; none where it may refuse that noun."""
+    for place in range(end - 1, start, -1):
+        said = "".join(token.key for token in tokens[marks[start].first : marks[place].first])
+        kind = next((kind for kind in _LEADING if kind in lexicon.remarks and lexicon.remarks[kind].fullmatch(said)), None)
+        if kind is None:
+            continue
+        parted = marks[place].plays(
+            "article", "quality", "firm", "known", "unknown", "of_what", "count", "number", "measure"
+        ) or said.endswith("的")
+        judged = said[0] not in lexicon.refusing and (said[-1] in _DONE or "也" in said)
+        named = any(mark.plays("value") for mark in marks[place:end])
+        refused = any(mark.plays(*_REFUSES) for mark in marks[place:end])
+        return (kind, said, start, place) if named and not refused and (kind != "end_out" or parted or judged) else None
     return None
 
 
@@ -180,6 +243,8 @@ class _Remark:
         if mark.low is None or mark.low != mark.high:
             # What is bounded already is only confirmed.
             agrees = mark.high is None and self.kind in _DOWN or mark.low is None and self.kind in _UP
+            if refusals and agrees and self.kind.startswith("must"):
+                return True  # "2001年开始的都不要，要更早的"
             return bool(not refusals and (agrees or (self.kind == "outside" or None not in (mark.low, mark.high))))
         if self.kind in ("exact", "outside"):
             return not refusals

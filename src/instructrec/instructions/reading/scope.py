@@ -55,6 +55,7 @@ class ScopeReader(Backwards):
 
     def _content(self, mark: Mark) -> None:
         state = self.state
+        self._narrow_known(mark)
         apart = state.joint == "adjacent" or (state.polarity == "include" and state.joint in ("and", "comma"))
         if state.example and not state.fresh and not mark.plays("title") and apart:
             state.polarity, state.soft, state.trigger = "include", False, None  # "like X from the 90s": the years must hold
@@ -78,6 +79,17 @@ class ScopeReader(Backwards):
         state.joint, state.article, state.fresh, state.noun, state.spent = "adjacent", False, False, False, False
         if state.once:
             state.once, state.polarity, state.trigger = False, "include", None
+
+    def _narrow_known(self, mark: Mark) -> None:
+        """What stands in a Chinese clause right behind what is known and refused only says which of it: "别推我看过的喜剧"."""
+        if not self.state.spent or self.state.polarity != "exclude":
+            return
+        before = [read.mark for read in self.state.reads[-NEAR:]]
+        last = max((at for at, one in enumerate(before) if one.plays("familiar", "fresh")), default=len(before))
+        passed = before[last + 1 :]
+        led = bool(passed) and passed[0].plays("of_what") and all(one.plays("filler", "article") for one in passed)
+        if led and mark.plays("value", "quality", "known", "unknown"):
+            self.state.polarity = "unclear"  # no limit can say that
 
     def _leaves_number(self, mark: Mark) -> bool:
         """Whether only a number was unwanted, and something else follows: "the rating must not be over 4, and horror"."""
@@ -107,6 +119,8 @@ class ScopeReader(Backwards):
         state = self.state
         if state.polarity != "unclear" or state.fresh or state.joint != "adjacent" or not mark.plays("value"):
             return False
+        if state.trigger is not None and self.marks[state.trigger].plays("negation"):
+            return False  # "不许推我看过的像样的喜剧"
         return state.reads[state.content[-1]].mark.plays("quality", "known", "unknown")
 
     def _stands_apart(self, mark: Mark) -> bool:
@@ -158,6 +172,8 @@ class ScopeReader(Backwards):
         mark, state = self.marks[place], self.state
         if mark.plays("fresh", "apart") and state.polarity == "exclude" and not state.fresh:
             self._reset(state.joint)  # "nothing from there, and new to me"
+        if mark.plays("quantity") and state.polarity == "exclude" and not state.fresh and self.marks[place - 1].plays("range"):
+            self._reset("new")  # "不能比1990年更早几种喜剧"
         if mark.plays("including") and state.polarity == "exclude" and not state.fresh and state.joint == "and":
             self._reset("and")  # "without A and with B"
         if mark.plays("list") and state.polarity == "exclude" and not state.fresh and state.joint == "and":
@@ -208,7 +224,8 @@ class ScopeReader(Backwards):
         if trigger is None or state.fresh or not self.marks[place].plays("of_what"):
             return False
         described = state.polarity == "unclear" or (state.polarity == "exclude" and self.marks[trigger].plays("prefix"))
-        return described and place + 1 < len(self.marks) and self.marks[place + 1].is_content
+        behind = (mark for mark in self.marks[place + 1 : place + 1 + NEAR] if not mark.plays("article", "filler"))
+        return described and next(behind, self.marks[place]).is_content
 
     def _joins_names(self, place: int) -> bool:
         """Whether the mark is an attribute name followed by a colon: a new condition begins, and no negation reaches it."""
@@ -295,8 +312,8 @@ class ScopeReader(Backwards):
         token, state = self.tokens[self.marks[place].first], self.state
         if token.ends_sentence or token.key in (",", "-"):
             self._close()
-        if token.text == "-":
-            self._reset("new")
+        if token.text == "-" or self.marks[place].plays("choice"):
+            self._reset("new")  # what can be chosen from behind a comma is a condition of its own
         if token.ends_sentence:
             self._reset("new")
             self.state.sentence += 1
@@ -304,16 +321,23 @@ class ScopeReader(Backwards):
             self.state.joint = "comma"
         elif token.key == ":" and place and self.marks[place - 1].plays("unknown", "known"):
             self.state.joint = "new"
+        elif token.key == ":" and not state.fresh and self._names_kind(place - 1):
+            self._reset("new")
         elif token.key == "," or token.text in "–—":
             if state.soft and state.fresh:
                 return  # "if possible, a western"
             self._comma(place)
 
+    def _names_kind(self, place: int) -> bool:
+        """Whether a Chinese word of no weight stands alone there, as in "类别：喜剧"."""
+        if place < 0 or not self.marks[place].plays("filler") or self.tokens[self.marks[place].first].key < "\u4e00":
+            return False
+        return place == 0 or self.marks[place - 1].plays("sign", "further", "contrast", "and")
+
     def _is_done(self, place: int) -> bool:
-        """Whether a Chinese clause ends at a comma right behind the words that refuse."""
+        """Whether a Chinese clause that refuses, or doubts, ends at a comma without naming anything."""
         sign, trigger = self.tokens[self.marks[place].first], self.state.trigger
-        said = self.marks[trigger] if trigger is not None else None
-        han = said is not None and self.tokens[said.first].key >= "\u4e00" and said.last - said.first > 1
+        han = trigger is not None and self.tokens[self.marks[trigger].first].key >= "\u4e00"
         return han and sign.key == "," and sign.text != "、"
 
     def _comma(self, place: int) -> None:
@@ -321,7 +345,7 @@ class ScopeReader(Backwards):
         state = self.state
         before = state.reads[state.content[-1]].mark if state.content else None
         unwanted = state.polarity != "include"
-        if state.fresh and state.polarity == "exclude" and self._is_done(place):
+        if state.fresh and state.polarity != "include" and self._is_done(place):
             self._reset("comma" if state.content else "new")  # "喜剧我不喜欢，不要，1990年的": nothing follows what refuses
             return
         if state.spent or not self.commas.goes_on(place, before, unwanted=unwanted, soft=state.soft, article=state.head_article):

@@ -86,6 +86,16 @@ class Surroundings:
                 return False
         return False
 
+    def _softens_back(self, place: int) -> int | None:
+        """Where a clause begins that only softens the one before it: "来点喜剧，有的话优先考虑"."""
+        if place + 1 < len(self.marks) and not self._is_sign(place + 1):
+            return None
+        start = place
+        while start > 0 and self.marks[start - 1].plays("soft", "soft_after", "filler") and not self._is_sign(start - 1):
+            start -= 1
+        named = any(mark.plays("value") for mark in self.marks[max(0, start - 1 - NEAR) : start])
+        return start if 0 < start < place and self._is_comma(start - 1) and named else None
+
     def _closes(self, place: int) -> bool:
         """Whether nothing more is said in the clause."""
         for mark in self.marks[place + 1 : place + 1 + NEAR]:

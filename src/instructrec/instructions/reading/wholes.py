@@ -75,7 +75,7 @@ def _pass_remarks(marks: list[Mark], tokens: Sequence[Token], vocabulary: Vocabu
     for place, mark in enumerate(marks):
         if not mark.plays("counted_in") or not place or not marks[place - 1].plays("sign"):
             continue
-        end = next((at for at in range(place, len(marks)) if at > place and marks[at].plays("sign")), len(marks))
+        end = next((at for at in range(place + 1, len(marks)) if _ends_remark(marks, at)), len(marks))
         said = {one.low for one in marks[place + 1 : end] if one.low is not None and one.low in (one.high, None)}
         others = any(one.is_content and one.low is None for one in marks[place + 1 : end])
         if len(said) != 1 or others or end - place > _LONGEST_REMARK:
@@ -88,6 +88,11 @@ def _pass_remarks(marks: list[Mark], tokens: Sequence[Token], vocabulary: Vocabu
             if marks[bound].plays("range"):
                 whole = vocabulary.is_integral(marks[bound].attribute or "")
                 marks[bound] = ending_at(marks[bound], number, counts="negation" not in mark.roles, whole=whole)
+
+
+def _ends_remark(marks: Sequence[Mark], at: int) -> bool:
+    """Whether a remark on a bound ends: at a sign, or where a noun begins right behind its number ("不含2001年一些喜剧")."""
+    return marks[at].plays("sign") or (marks[at].plays("article", "quality", "firm") and _is_bound(marks[at - 1]))
 
 
 def ending_at(mark: Mark, number: float, *, counts: bool, whole: bool) -> Mark:
@@ -110,7 +115,7 @@ def _ends_at(mark: Mark, number: float) -> bool:
     return any(end is not None and abs(end - number) <= 1 for end in (mark.low, mark.high))
 
 
-def without_remarks(marks: Sequence[Mark], lexicon: Lexicon) -> list[Mark]:
+def without_remarks(marks: Sequence[Mark], tokens: Sequence[Token], lexicon: Lexicon) -> list[Mark]:
     """The marks, without brackets that only say that the end of a bound counts, which parts no number from its bound."""
     if lexicon.script != "han":
         return list(marks)
@@ -122,7 +127,7 @@ def without_remarks(marks: Sequence[Mark], lexicon: Lexicon) -> list[Mark]:
             out.append(marks[place])
             place += 1
             continue
-        place += 3
+        place += 2 + (tokens[marks[place + 2].first].key == ")")
         after = marks[place] if place < len(marks) else None
         at = next((at for at in (len(out) - 1, len(out) - 2, len(out) - 3) if at >= 0 and out[at].plays(*_SIDES)), None)
         if after is not None and after.plays(*_SIDES):
