@@ -46,7 +46,7 @@ def test_a_quota_of_none_keeps_out_what_several_conditions_describe_together(run
     shown = genres(run, report)
     assert not any({"Comedy", "Action"} <= row for row in shown)
     assert any("Comedy" in row for row in shown) and any("Action" in row for row in shown)
-    assert wire.understood(report["instruction"]) == ["nothing with genres: Comedy; genres: Action"]
+    assert wire.understood(report["instruction"]) == ["at most 0 with genres: Comedy and genres: Action"]
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_answer_has_exactly_the_agreed_keys(catalog, recommendation):
         *("recommendation_id", "user_id", "model", "model_version", "served_by", "degraded", "instruction", "items", "notes"),
     ]
     assert set(found["instruction"]) == {
-        *("text", "limits", "quotas", "like", "unlike", "seen", "n", "wish", "not_understood", "notes"),
+        *("text", "limits", "quotas", "like", "unlike", "seen", "n", "wish", "understood", "not_understood", "notes"),
     }
     first, second = found["items"]
     assert set(first) == {"item_id", "title", "rank", "score", "source", "explanation", "explanation_status", "evidence"}
@@ -60,16 +60,18 @@ def test_no_instruction_has_the_same_keys():
     )
 
 
-def test_an_instruction_shows_quotas_examples_and_notes_in_the_language():
+def test_an_instruction_shows_quotas_examples_and_notes_in_the_language(catalog):
     comedy = Limit(attribute="genres", operator="include", values=("Comedy",))
     quota = Quota(limits=(comedy,), at_least=2)
     value = Instruction(text="x", quotas=(quota,), like=("a",), seen="new", n=3, notes=("contradiction:Comedy",))
-    found = wire.instruction(value, language="zh")
+    found = wire.instruction(value, catalog=catalog, language="zh")
     assert found["quotas"] == [
         {"limits": [{"attribute": "genres", "operator": "include", "values": ["Comedy"]}], "at_least": 2, "at_most": None}
     ]
     assert (found["like"], found["unlike"], found["seen"], found["n"]) == (["a"], [], "new", 3)
+    assert found["understood"] == ["3 个项目", "至少 2 个genres：Comedy", "像“Alpha”", "没看过的"]
     assert "Comedy" in found["notes"][0] and found["notes"][0].startswith("关于")
+    assert wire.understood(found) == [*found["understood"], *found["notes"]]
 
 
 @pytest.mark.parametrize("language", wire.LANGUAGES)

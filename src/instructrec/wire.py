@@ -10,7 +10,7 @@ from typing import Any
 
 from instructrec.core import Evidence, Explanation, Instruction, Recommendation
 from instructrec.errors import ConfigError, nearest
-from instructrec.instructions import instruction_to_json
+from instructrec.instructions import clauses_of, instruction_to_json
 from instructrec.tables import Catalog
 
 LANGUAGES = ("en", "zh")
@@ -34,7 +34,7 @@ def answer(
         "model_version": model_version,
         "served_by": recommendation.served_by,
         "degraded": recommendation.degraded,
-        "instruction": instruction(query.instruction, language=language),
+        "instruction": instruction(query.instruction, catalog=catalog, language=language),
         "items": [
             {
                 "item_id": entry.item,
@@ -50,49 +50,25 @@ def answer(
     }
 
 
-def instruction(value: Instruction | None, *, language: str = "en") -> dict[str, Any]:
-    """What was asked in words, and what was understood; the same keys, empty, where nothing was asked. `notes` are sentences."""
+def instruction(value: Instruction | None, *, catalog: Catalog | None = None, language: str = "en") -> dict[str, Any]:
+    """What was asked in words, and what was understood; the same keys, empty, where nothing was asked.
+
+    `understood`: what must hold, a clause each, with the titles of `catalog`; `notes` are sentences. Both are in `language`.
+    """
     value = value or Instruction(text="")
     return {
         "text": value.text,
         **instruction_to_json(value),
+        "understood": clauses_of(value, language, catalog=catalog),
         "not_understood": list(value.not_understood),
         "notes": [note(code, language=language) for code in value.notes],
     }
 
 
 def understood(value: Mapping[str, Any]) -> list[str]:
-    """What was understood, from the JSON shape of an instruction, one part a condition, for people to read."""
-    parts = [limit_words(limit) for limit in value["limits"]] + [quota_words(quota) for quota in value["quotas"]]
-    parts += [f"{kind} {', '.join(value[kind])}" for kind in ("like", "unlike") if value[kind]]
-    parts += [f"only {value['seen']} items"] if value["seen"] else []
-    parts += [f"{value['n']} items"] if value["n"] else []
-    parts += [f"wish “{value['wish']}”"] if value["wish"] else []
-    parts += [f"not understood “{words}”" for words in value["not_understood"]]
-    return [*parts, *value["notes"]]
-
-
-def limit_words(limit: Mapping[str, Any]) -> str:
-    """A limit of the JSON shape as a person reads it: "genres: Comedy", "not genres: Romance", "year: 1990 to 1999"."""
-    if limit["operator"] != "range":
-        return f"{'' if limit['operator'] == 'include' else 'not '}{limit['attribute']}: {' or '.join(limit['values'])}"
-    low, high = limit.get("low"), limit.get("high")
-    bounds = [f"from {low:g}"] if low is not None else []
-    bounds += [f"up to {high:g}"] if high is not None else []
-    return f"{limit['attribute']}: {' '.join(bounds)}"
-
-
-def quota_words(quota: Mapping[str, Any]) -> str:
-    """A quota of the JSON shape as a person reads it: "at least 3 with genres: Comedy"."""
-    least, most = quota["at_least"], quota["at_most"]
-    if most == 0:
-        return f"nothing with {'; '.join(limit_words(limit) for limit in quota['limits'])}"
-    bounds = (
-        f"exactly {least}"
-        if least == most
-        else " and ".join([f"at least {least}"] * (least > 0) + [f"at most {most}"] * (most is not None))
-    )
-    return f"{bounds} with {'; '.join(limit_words(limit) for limit in quota['limits'])}"
+    """What was made of the words, from the JSON shape of an instruction, one part a condition, for people to read."""
+    parts = [*value["understood"], *([f"wish “{value['wish']}”"] if value["wish"] else [])]
+    return [*parts, *(f"not understood “{words}”" for words in value["not_understood"]), *value["notes"]]
 
 
 def evidence(value: Evidence) -> dict[str, Any]:

@@ -22,13 +22,22 @@ def describe(what: Sequence[Limit] | Instruction, language: str = "en", *, catal
     those of `catalog`) and what was seen; not the wish. `parse` of the result gives the same limits, quotas, examples and so on.
     Raises QueryError for a language without wording, and for examples without a catalog.
     """
+    return _words(language).describe["next"].join(clauses_of(what, language, catalog=catalog))
+
+
+def clauses_of(what: Sequence[Limit] | Instruction, language: str = "en", *, catalog: Catalog | None = None) -> list[str]:
+    """The clauses that `describe` joins."""
+    words = _words(language)
+    return list(_clauses(what, words, catalog)) if isinstance(what, Instruction) else [_described(limit, words) for limit in what]
+
+
+def _words(language: str) -> Lexicon:
     words = lexicon(language)
     if words is None:
         raise QueryError(
             f"There are no words for language '{language}'. Known: {', '.join(LANGUAGES)}.{nearest(language, LANGUAGES)}"
         )
-    clauses = _clauses(what, words, catalog) if isinstance(what, Instruction) else (_described(limit, words) for limit in what)
-    return words.describe["next"].join(clauses)
+    return words
 
 
 def _clauses(instruction: Instruction, words: Lexicon, catalog: Catalog | None) -> Iterator[str]:

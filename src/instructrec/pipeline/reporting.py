@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from instructrec import wire
 from instructrec.config import RunConfig
 from instructrec.data import Loaded
 from instructrec.evaluation.comparison import Comparison, ModelTest
@@ -156,7 +155,7 @@ def _list(answer: Mapping[str, Any]) -> SampleList:
             for entry in answer["items"]
         ),
         instruction=words["text"],
-        limits=tuple(wire.limit_words(limit) for limit in words["limits"]),
+        limits=tuple(words["understood"]),
         wish=words["wish"],
         not_understood=tuple(words["not_understood"]),
         notes=tuple(answer["notes"]),
