@@ -10,6 +10,9 @@ from tests.instructions.test_sentences_zh import FILM_WORDS as ZH_FILM_WORDS
 from tests.instructions.worlds import films, goods, hard, zh_films
 
 from instructrec.instructions import parse
+from instructrec.instructions.lexicon import lexicon
+from instructrec.instructions.parse import read
+from instructrec.instructions.vocabulary import Vocabulary
 from instructrec.tables import Catalog, Labels
 
 FILMS = films()
@@ -142,6 +145,14 @@ def test_no_text_raises(text):
     for language in ("en", "zh", ""):
         for items in (FILMS, Catalog(item_ids=(), titles=()), zh_films()):
             parse(text, items, language=language)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("text", ["", " ", "。", "-", "\n"])
+def test_what_holds_no_word_is_read_as_nothing(text, language):
+    words = lexicon(language)
+    for asks in (True, False):
+        assert [one for one in read(text, Vocabulary.of(FILMS, words), words, asks=asks).reads if one.mark.is_content] == []
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,8 @@ def read_remarks(marks: Sequence[Mark], tokens: Sequence[Token], vocabulary: Voc
 def _parted_ones(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[Mark]:
     """The marks, with the "one of them" that a thing follows as a number of things: "其中一个是喜剧"."""
     out: list[Mark] = []
-    for mark, after in zip(marks, [*marks[1:], None], strict=True):
+    for place, mark in enumerate(marks):
+        after = marks[place + 1] if place + 1 < len(marks) else None
         words = [token.key for token in tokens[mark.first : mark.last]]
         named = after is not None and after.plays("filler", "firm", "value") and not after.plays("sign", "negation")
         if mark.plays("or_after") and len(words) == 4 and words[0] == "其" and words[2] == "一" and named:
