@@ -112,6 +112,10 @@ SENTENCES = [
     ("if I don't know it already, I don't want it", ["known"]),
     ("exclude everything I've already seen or tried", ["new"]),
     ("I've had a rough week", []),
+    # who speaks of himself behind two things speaks of both
+    ("comedy and westerns, I'm tired of both", ["not genres: Comedy | Western"]),
+    ("a drama, comedy and westerns I'm not keen on", ["genres: Drama", "not genres: Comedy | Western"]),
+    ("comedy and westerns are both not my thing", ["not genres: Comedy | Western"]),
     # choice and chance
     ("if you can, a western", []),
     ("a western, if I get a choice", []),

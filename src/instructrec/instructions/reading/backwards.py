@@ -86,12 +86,12 @@ class Backwards:
         """
         read = self.state.reads[index]
         refused = read.mark.plays("title") and read.polarity == "exclude"
-        anew = index != self.state.content[-1] and self._speaks_anew(index, place)
-        return refused or anew or (read.soft and self._is_softened(index, place))
+        return refused or self._speaks_anew(index) or (read.soft and self._is_softened(index, place))
 
-    def _speaks_anew(self, index: int, place: int) -> bool:
-        """Whether somebody begins to speak of himself between a thing and the words that refuse."""
-        return any(mark.plays("aged") and mark.last - mark.first == 1 for mark in self.marks[index + 1 : place])
+    def _speaks_anew(self, index: int) -> bool:
+        """Whether somebody begins to speak of himself between a thing and the next; behind both he speaks of both."""
+        after = next((at for at in self.state.content if at > index), index)
+        return any(mark.plays("aged") and mark.last - mark.first == 1 for mark in self.marks[index + 1 : after])
 
     def _is_softened(self, index: int, place: int) -> bool:
         """Whether words between say that a thing is only preferred."""
