@@ -7,7 +7,8 @@ catalog's attributes (`instructions/sentences.py`), so that their limits hold fo
 also hold a soft wish ("ideally ..."), a further value of the item, or (`limits_only`) none. All but `csr_seen` is said in openings,
 phrasings and endings that tuning never sees. A list obeys when every item meets every limit that the sentence was written from
 (tolerance 0) and it is as long as it can be. `invalid_*` counts items shown that do not exist, are repeated or were seen.
-`exact_drawn_rare`: parses of sentences in phrasings that are said less often.
+`exact_drawn_rare`: parses of sentences in phrasings that are said less often. `inverted_*`: sentences that rule a value out and are
+read as a demand for it, or the other way round.
 `renamed`: the same on a catalog whose attribute words were replaced by invented ones.
 
 Relevance is NDCG@10 of the held-out item, paired over users: the fusion under the instruction, the same fusion's first 100 items
@@ -184,11 +185,21 @@ def invalid(answer: Recommendation, query: Query, catalog: Catalog) -> int:
     return len(shown) - len(set(shown)) + sum(item not in catalog.index or item in seen for item in shown)
 
 
-def drawn_exact(catalog: Catalog, rng: np.random.Generator, language: str, *, held_out: bool, rare: bool = False) -> float:
-    """Share of sentences of one to four conditions of every kind whose hard part is understood exactly."""
+def drawn(catalog: Catalog, rng: np.random.Generator, language: str, *, held_out: bool, rare: bool = False) -> dict[str, float]:
+    """Of sentences of one to four conditions of every kind: shares whose hard part is understood exactly, and inverted."""
     writer = SentenceWriter(catalog, language=language, held_out=held_out, rare=rare)
-    drawn = [writer.draw(rng, int(rng.integers(1, 5))) for _ in range(DRAWN)]
-    return float(np.mean([hard_part(parse(one.text, catalog, language=language)) == hard_part(one.truth) for one in drawn]))
+    truths = [writer.draw(rng, int(rng.integers(1, 5))) for _ in range(DRAWN)]
+    found = [(parse(one.text, catalog, language=language), one.truth) for one in truths]
+    return {
+        "exact": float(np.mean([hard_part(read) == hard_part(truth) for read, truth in found])),
+        "inverted": float(np.mean([bool(turned(read, truth) | turned(truth, read)) for read, truth in found])),
+    }
+
+
+def turned(one: Instruction, other: Instruction) -> set[str]:
+    """Values that one instruction demands, alone or as an alternative, and the other rules out."""
+    demanded = {value for limit in one.limits if limit.operator == "include" for value in limit.values}
+    return demanded & {value for limit in other.limits if limit.operator == "exclude" for value in limit.values}
 
 
 def negation_pairs(model: Recommender, parts: Split, rng: np.random.Generator, count: int, language: str) -> float:
@@ -316,9 +327,13 @@ def measure(parts: Split, config: RunConfig, given: argparse.Namespace, *, seed:
     for name, suite in suites.items():
         out |= {f"{key}_{name}": value for key, value in obedience(model, suite, language).items()}
     out["negation_pairs"] = negation_pairs(model, parts, rng, users, language)
-    out["exact_drawn_seen"] = drawn_exact(catalog, rng, language, held_out=False)
-    out["exact_drawn"] = drawn_exact(catalog, rng, language, held_out=True)
-    out["exact_drawn_rare"] = drawn_exact(catalog, np.random.default_rng([seed, 22]), language, held_out=True, rare=True)
+    apart = np.random.default_rng([seed, 22])
+    for name, found in (
+        ("drawn_seen", drawn(catalog, rng, language, held_out=False)),
+        ("drawn", drawn(catalog, rng, language, held_out=True)),
+        ("drawn_rare", drawn(catalog, apart, language, held_out=True, rare=True)),
+    ):
+        out |= {f"{key}_{name}": value for key, value in found.items()}
     ridge = model.parts["ridge"]
     ridge.catalog = renamed(catalog, rng)
     again = make(sizes=(1, 2, 3), held_out=True, catalog=ridge.catalog)
