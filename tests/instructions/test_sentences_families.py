@@ -116,6 +116,12 @@ SENTENCES = [
     ("comedy and westerns, I'm tired of both", ["not genres: Comedy | Western"]),
     ("a drama, comedy and westerns I'm not keen on", ["genres: Drama", "not genres: Comedy | Western"]),
     ("comedy and westerns are both not my thing", ["not genres: Comedy | Western"]),
+    # several things said of one item
+    ("nothing that is both a comedy and a romance", ["exactly 0: genres: Comedy & genres: Romance"]),
+    ("a drama, but I hate films that are both horror and comedy", ["genres: Drama", "exactly 0: genres: Comedy & genres: Horror"]),
+    ("leave out both comedy and romance", ["not genres: Comedy | Romance"]),
+    ("comedy and romance are both out", ["not genres: Comedy | Romance"]),
+    ("something that is both a comedy and a romance", ["genres: Comedy", "genres: Romance"]),
     # choice and chance
     ("if you can, a western", []),
     ("a western, if I get a choice", []),

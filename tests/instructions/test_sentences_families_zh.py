@@ -9,6 +9,9 @@ from instructrec.instructions import parse
 FILMS = SHELVES["films"]("zh")
 SENTENCES = [
     # bare counts
+    ("既是喜剧又是爱情的不要", ["exactly 0: genres: 喜剧 & genres: 爱情"]),
+    ("我不想看既属于喜剧又属于爱情的", ["exactly 0: genres: 喜剧 & genres: 爱情"]),
+    ("要既是喜剧又是爱情的", ["genres: 喜剧", "genres: 爱情"]),
     ("不要恐怖片，还有8个", ["n = 8", "not genres: 恐怖"]),
     ("来点喜剧，还有六部，多了少了都不行", ["genres: 喜剧", "n = 6"]),
     ("最终名单定七部", ["n = 7"]),

@@ -36,7 +36,8 @@ class Lexicon:
     `kind_words`: phrases that speak of one.
     `units`: phrase -> kind of number and how much one of it is ("小时": length, 60); `around`: what is said around such numbers;
     `compare`: phrase -> comparison; those of `compare_than` compare only behind a "than". `qualities`: endings of adjectives;
-    `bound`: words that no phrase may cut; `syllables`: see SoundSpeller; `subjects`: words for the person who asks;
+    `bound`: words that no phrase may cut; `at_once`: words right before the first of several things that are said of one item
+    ("is both"); `syllables`: see SoundSpeller; `subjects`: words for the person who asks;
     `refusing`, `judging`: characters that may refuse, or begin to say what one thinks of a thing;
     `sums`: phrase -> what it does beside a number of money or time, looked up apart from all other roles;
     `remarks`: kind of a clause that only says more of the one before -> pattern of its words;
@@ -66,6 +67,7 @@ class Lexicon:
     decade_ending: Phrase
     qualities: tuple[str, ...]
     bound: frozenset[Phrase]
+    at_once: frozenset[Phrase]
     syllables: str
     subjects: frozenset[str]
     refusing: frozenset[str]
@@ -148,6 +150,7 @@ def _read(table: Mapping[str, Any]) -> Lexicon:
         qualities=tuple(table["endings"]["quality"]),
         syllables=table.get("syllables", ""),
         bound=frozenset(keys(word) for phrase in table["bound"] for word in _expanded(phrase, sets)),
+        at_once=frozenset(keys(words) for words in table["at_once"]),
         subjects=frozenset(keys(one + have)[0] for one in sets.get("i", ()) for have in ("", *sets["have"]) if " " not in have),
         refusing=frozenset(table.get("refusing", "")),
         judging=frozenset(table.get("judging", "")),

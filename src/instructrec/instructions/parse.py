@@ -131,7 +131,7 @@ def parse(text: str, catalog: Catalog, *, language: str = "en", n: int = 10, lm:
 
 def _assembled(reading: Reading, text: str, left_over: tuple[str, ...], vocabulary: Vocabulary, n: int) -> Instruction:
     counted = read_quotas(reading.reads, vocabulary, n=n)
-    kept, unwanted = combined(counted.reads, vocabulary, vocabulary.lexicon)
+    kept, unwanted = combined(counted.reads, reading.tokens, vocabulary, vocabulary.lexicon)
     kept, own, held = set_apart(kept, vocabulary)
     kept, barred = bar(kept, vocabulary)
     reading = replace(reading, reads=tuple(kept))

@@ -6,7 +6,7 @@ which only words that no limit can hold say which of it is unwanted ("no cheesy 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
@@ -15,6 +15,7 @@ from instructrec.instructions.lexicon import Lexicon
 from instructrec.instructions.reading.bounds import outside
 from instructrec.instructions.reading.exclusions import is_each, meant
 from instructrec.instructions.reading.reads import Read
+from instructrec.instructions.tokens import Token
 from instructrec.instructions.vocabulary import Vocabulary
 from instructrec.tables import Limit
 
@@ -40,10 +41,10 @@ Quotas = list[tuple[Quota, tuple[int, int]]]
 """Quotas, each with the first and last read of its words."""
 
 
-def combined(reads: Sequence[Read], vocabulary: Vocabulary, lexicon: Lexicon) -> tuple[list[Read], Quotas]:
+def combined(reads: Sequence[Read], tokens: Sequence[Token], vocabulary: Vocabulary, lexicon: Lexicon) -> tuple[list[Read], Quotas]:
     """The reads, with such things used up, and the quotas that keep them out, each with its first and last read."""
     out, quotas = list(reads), Quotas()
-    things = [_described(reads, thing, lexicon) for thing in _things(reads)]
+    things = [_described(reads, thing, lexicon) for thing in _things(reads, _at_once(reads, tokens, lexicon))]
     for first, second in zip(things, things[1:], strict=False):
         _share(reads, first, second, vocabulary)
     things = _with_exceptions(out, things, lexicon)
@@ -64,7 +65,20 @@ def combined(reads: Sequence[Read], vocabulary: Vocabulary, lexicon: Lexicon) ->
     return out, quotas
 
 
-def _things(reads: Sequence[Read]) -> list[_Thing]:
+def _at_once(reads: Sequence[Read], tokens: Sequence[Token], lexicon: Lexicon) -> set[int]:
+    """Indices of the unwanted values that begin what is said of one item: "nothing that is both A and B"."""
+    lengths = {len(words) for words in lexicon.at_once}
+    found = set()
+    for index, read in enumerate(reads):
+        start = next((at for at in range(index, 0, -1) if not reads[at - 1].mark.plays("article")), index)
+        first = reads[start].mark.first
+        if read.polarity == "exclude" and read.mark.plays("value") and first:
+            before = {tuple(token.key for token in tokens[max(0, first - length) : first]) for length in lengths}
+            found |= {index} if before & lexicon.at_once else set()
+    return found
+
+
+def _things(reads: Sequence[Read], at_once: Container[int]) -> list[_Thing]:
     """Unwanted things in order; what stands side by side describes one of them."""
     things: list[_Thing] = []
     last = -1
@@ -72,7 +86,8 @@ def _things(reads: Sequence[Read]) -> list[_Thing]:
         if not read.mark.is_content:
             continue
         if read.mark.plays(*_SAID) and read.polarity == "exclude" and not read.mark.plays("negated"):
-            if things and things[-1].indices[-1] == last and _goes_on(reads, last, index):
+            linked = read.joint == "and" and bool(things) and things[-1].indices[0] in at_once
+            if things and things[-1].indices[-1] == last and _goes_on(reads, last, index, linked=linked):
                 things[-1].indices.append(index)
             else:
                 things.append(_Thing([index]))
@@ -80,9 +95,11 @@ def _things(reads: Sequence[Read]) -> list[_Thing]:
     return things
 
 
-def _goes_on(reads: Sequence[Read], before: int, index: int) -> bool:
+def _goes_on(reads: Sequence[Read], before: int, index: int, *, linked: bool) -> bool:
     read = reads[index]
-    together = read.joint == "adjacent" and read.trigger == reads[before].trigger and read.segment == reads[before].segment
+    together = (
+        (linked or read.joint == "adjacent") and read.trigger == reads[before].trigger and read.segment == reads[before].segment
+    )
     if read.mark.plays("range") and _belongs_to_demand(reads, index):
         return False
     return together and not is_each(reads, read)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from instructrec.instructions.reading.backwards import Backwards
 from instructrec.instructions.reading.marks import Mark
+from instructrec.instructions.reading.surroundings import NEAR
 
 
 class Reach(Backwards):
@@ -54,3 +55,10 @@ class Reach(Backwards):
             return True
         before = state.reads[state.content[-1]].mark if state.content else None
         return state.joint == "and" and not state.fresh and not state.noun and before is not None and not before.plays("range")
+
+    def _repeats(self, place: int) -> bool:
+        """Whether a Chinese word only says again how two things belong together: the second one of "既属于A又属于B"."""
+        words = [self.tokens[mark.first].key for mark in self.marks[max(0, place - NEAR) : place]]
+        return (
+            bool(words) and words[-1] == "又" and words[:-1].count(self.tokens[self.marks[place].first].key) > 0 and "既" in words
+        )

@@ -93,7 +93,7 @@ class ScopeReader(Reach):
 
     def _word(self, place: int) -> None:
         mark, state = self.marks[place], self.state
-        if self._joins_names(place):
+        if self._joins_names(place) or self._repeats(place):
             return
         state.noun = mark.plays("noun") or (state.noun and not mark.plays("and", "or"))
         self._begin(place)
