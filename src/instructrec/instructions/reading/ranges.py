@@ -67,7 +67,7 @@ class RangeReader:
         elif mark.plays("sign"):
             token = self.tokens[mark.first]
             self.attribute = None if token.ends_sentence or token.key == "," else self.attribute
-        elif mark.plays("and", "contrast", "value", "title", "known", "unknown", "like"):
+        elif mark.plays("and", "contrast", "value", "title", "known", "unknown", "like") and not mark.plays("filler"):
             self.attribute = None
 
     def _left_over(self, out: Sequence[Mark], index: int) -> Mark:
@@ -93,6 +93,8 @@ class RangeReader:
             return None
         about = "about" in role
         attribute, end = self._attribute_of(start, bounds.end)
+        if attribute is None and None in bounds:
+            attribute = self._shared(bounds.end)
         if end < len(self.marks) and self.marks[end].roles == ("attribute",) and self.marks[end].attribute == attribute:
             end += 1  # said before and behind: "rating above 4 stars"
         if end < len(self.marks) and self.marks[end].plays("about_after"):
@@ -164,17 +166,35 @@ class RangeReader:
             and not self.marks[end].plays("named")
         ):
             return self.marks[end].attribute, end + 1
-        joins = end + 1 < len(self.marks) and self.marks[end].plays("from", "owner", "of_what")
-        if joins and self.marks[end + 1].roles == ("attribute",):
-            named_behind = self.marks[end + 1].attribute
-            if named_behind in self.vocabulary.catalog.quantities:
-                return named_behind, end + 2  # "at least 3 in rating", "至少4的评分"
+        if (behind := self._named_behind(end)) is not None:
+            return behind
         dated = any(mark.plays("year", "decade", "count") for mark in self.marks[start:end])
         if self._goes_on(start, end) and not dated and self._may_go_on(start, end):
             return self._previous[0], end
         numbers = [mark for mark in self.marks[start:end] if mark.plays("number", "count")]
         years = all(mark is not self.marks[start] and self._is_short_year(mark) for mark in numbers)
         return (self.vocabulary.year if years else None), end
+
+    def _named_behind(self, end: int) -> tuple[str, int] | None:
+        """The attribute that is named behind a number, and the mark behind it: "at least 3 in rating", "至少4的评分"."""
+        if end + 1 >= len(self.marks) or not self.marks[end].plays("from", "owner", "of_what"):
+            return None
+        place = end + 1 + (self.marks[end + 1].plays("definite") and end + 2 < len(self.marks))
+        name = self.marks[place].attribute
+        named = self.marks[place].roles == ("attribute",) and name in self.vocabulary.catalog.quantities
+        return (name, place + 1) if named and name is not None else None
+
+    def _shared(self, end: int) -> str | None:
+        """The attribute that is named behind a second bound alone: "3 minimum and 4 maximum for the rating"."""
+        if end + 1 >= len(self.marks) or not self.marks[end].plays("and", "or"):
+            return None
+        value = self._value(end + 1, prefixes=False)
+        bounds = self._plain(value) if value else self._prefixed(end + 1, self.marks[end + 1].roles)
+        if bounds is None or None not in bounds:
+            return None
+        named = [mark.attribute for mark in self.marks[end:bounds.end] if mark.attribute in self.vocabulary.catalog.quantities]
+        behind = self._named_behind(bounds.end)
+        return named[0] if named else behind[0] if behind else None
 
     def _is_short_year(self, mark: Mark) -> bool:
         return mark.low is not None and 0 <= mark.low < 100 and mark.last - mark.first == 1 and self._follows_dash(mark)
