@@ -1,6 +1,6 @@
 """Patterns of clauses: rows of words with places for values (wording/tellings.*.toml).
 
-`{value}` stands for a value or a list of them, `{other}` for a second one, `{title}` for a title, `{word}` for any word, `<set>`
+`{value}` stands for a value or a list of them, `{row}` for one that commas alone may part, `{other}` for a second one, `{title}` for a title, `{word}` for any word, `<set>`
 for each phrase of a set, `...` for up to five words, `^` and `$` for where a clause begins or ends; what stands in brackets may be
 left out.
 """
@@ -23,6 +23,7 @@ _VALUE = rf"{_LED}V (?:{_LED}V )*(?:\w+[~#] )?"
 _LIST = rf"{_VALUE}(?:(?:, V (?:\w+[~#] )?)*(?:, )?(?:and|or|nor) {_VALUE})?"
 _SLOTS = {
     "{value}": rf"(?P<value>{_LIST})",
+    "{row}": rf"(?P<value>{_VALUE}(?:(?:, )?(?:(?:and|or|nor) )?{_VALUE})*)",
     "{other}": rf"(?P<other>{_LIST})",
     "{one}": rf"(?P<value>{_VALUE})",
     "{bare}": r"(?P<value>V )",
