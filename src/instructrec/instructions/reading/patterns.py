@@ -1,8 +1,8 @@
 """Patterns of clauses: rows of words with places for values (wording/tellings.*.toml).
 
-`{value}` stands for a value or a list of them, `{row}` for one that commas alone may part, `{other}` for a second one, `{title}` for a title, `{word}` for any word, `<set>`
-for each phrase of a set, `...` for up to five words, `^` and `$` for where a clause begins or ends; what stands in brackets may be
-left out.
+`{value}` stands for a value or a list of them, `{row}` for one that commas alone may part, `{other}` for a second one, `{title}`
+for a title, `{word}` for any word, `<set>` for each phrase of a set, `...` for up to five words, `^` and `$` for where a clause
+begins or ends; what stands in brackets may be left out.
 """
 
 from __future__ import annotations

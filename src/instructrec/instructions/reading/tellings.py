@@ -155,7 +155,7 @@ class TellingReader:
         if before:
             self.marks[before[-1]] = replace(self.marks[before[-1]], roles=("negation",))
         else:
-            listed = any(self.marks[at].plays("and", "or") for at in range(values[0], values[-1]))
+            listed = any(self.marks[at].plays("and", "or", "sign") for at in range(values[0], values[-1]))
             self.marks[behind[-1]] = replace(self.marks[behind[-1]], roles=("negation_after", "all" if listed else "whole"))
             return
         end = behind[-1] if behind else whole[-1] + 1
