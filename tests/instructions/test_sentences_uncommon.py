@@ -1,4 +1,4 @@
-"""English that is said less often: idioms that refuse, want or wish, words of regions, what is new or known, and their opposites."""
+"""English that is said less often: idioms that refuse, want or wish, words of regions, what is new or known."""
 
 import pytest
 from tests.instructions.shelves import SHELVES
@@ -80,7 +80,7 @@ SENTENCES = [
     ("nothing new under the sun", ["known"]),
     # bounds that refuse, and words of regions
     ("nowt older than 1990", ["year >= 1990"]),
-    ("nowt newer than 1990 and nae horror", ["year <= 1990"]),
+    ("nowt newer than 1990 and nae horror", ["year <= 1990", "not genres: Horror"]),
     ("owt but horror", ["not genres: Horror"]),
     ("anything newer than 1990 is out", ["year <= 1990"]),
     ("anything older than 1990 can do one", ["year >= 1990"]),
@@ -88,6 +88,14 @@ SENTENCES = [
     ("can't predate 1990", ["year >= 1990"]),
     ("1990 is my cut-off, older is fine", ["year <= 1990"]),
     ("this side of 1990", ["year >= 1990"]),
+    ("if the rating's under 4 don't bother", ["rating >= 4"]),
+    ("if the runtime is over 120 I'm out, and no war", ["runtime <= 120", "not genres: War"]),
+    ("limit the runtime to 120", ["runtime <= 120"]),
+    ("cap the runtime at 120; a comedy", ["runtime <= 120", "genres: Comedy"]),
+    ("the rating has to hit 4", ["rating >= 4"]),
+    # one of two
+    ("comedy or, failing that, war", ["genres: Comedy | War"]),
+    ("whichever you've got of comedy and war", ["genres: Comedy | War"]),
     # how many
     ("war should feature at least twice", ["at least 2: genres: War"]),
     ("keep war down to two", ["at most 2: genres: War"]),

@@ -168,7 +168,9 @@ class TellingReader:
         if any(self.marks[at].plays("attribute") for at in whole):
             if any(self.marks[at].plays(*numbers) and self.marks[at].attribute for at in whole):
                 self._tell(whole, values, others)  # "if its runtime is over two hours"
-            return  # a number with a name is read as it stands
+                return
+            if not self.marks[whole[0]].plays("in_case"):
+                return  # a number with a name is read as it stands
         last = max(at for at in whole if self.marks[at].plays(*numbers))
         self._plain([at for at in whole if at > last and not self.marks[at].plays("unit", "since_after", "until_after")])
         self.marks[whole[0]] = replace(self.marks[whole[0]], roles=("negation", "any_other"))
