@@ -31,6 +31,9 @@ SENTENCES = [
     ("horror needn't be excluded", []),
     ("my wife won't watch horror, but I do", []),
     ("comedy must never be forgotten, so comedy", ["genres: Comedy"]),
+    ("horror can do one, but I want comedies", ["not genres: Horror", "genres: Comedy"]),
+    ("I'd be lost without a drama", ["genres: Drama"]),
+    ("I've sat through enough musicals", ["not genres: Musical"]),
     # verbs that send away, before and around a thing
     ("jettison horror", ["not genres: Horror"]),
     ("show horror the door", ["not genres: Horror"]),
@@ -90,6 +93,7 @@ SENTENCES = [
     ("this side of 1990", ["year >= 1990"]),
     ("if the rating's under 4 don't bother", ["rating >= 4"]),
     ("if the runtime is over 120 I'm out, and no war", ["runtime <= 120", "not genres: War"]),
+    ("if the rating's under 4 don't bother and a comedy", ["rating >= 4", "genres: Comedy"]),
     ("limit the runtime to 120", ["runtime <= 120"]),
     ("cap the runtime at 120; a comedy", ["runtime <= 120", "genres: Comedy"]),
     ("the rating has to hit 4", ["rating >= 4"]),

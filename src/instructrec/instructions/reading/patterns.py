@@ -31,6 +31,7 @@ _SLOTS = {
     "{attribute}": r"\w+# ",
     "{me}": r"(?=(?:(?:but|and|while|whereas|though) )?(?:i|im|ill|id|we|me|mine) )(?!.*\b(?:both|together) )",
     "{end}": r"(?!(?:, )?but (?:not|i|we|still|my|he|she|they|today|tonight|now) )",
+    "{stays}": r"(?!(?:, )?but (?:not (?!V )|still |today |tonight |now |(?:i|we) (?:still|do|dont|did|like|love|enjoy|happen) ))",
     "{so}": rf"(?!(?:[^VT ]+ ){{0,4}}(?:{_NO}|N|than|most|least) )",
     "{free}": r"(?!(?:[^.!?; ]+ ){0,9}(?:N|than one|most|maximum|max) )(?<!or )(?<!no )(?<!still )(?<!even )(?<!much )",
     "{sure}": rf"(?!(?:(?!N )[^.!?; ]+ ){{0,9}}(?:{_NO}) )",
@@ -45,7 +46,7 @@ _SLOTS = {
     "^": "",
     "$": r"(?=[,.!?:;)–—-] |$|and |but |so |though |because |if |please |then |now |for tonight |thanks |thank you |thx |cheers )",
 }
-_LOOKS = ("{so}", "{own}", "{sure}", "{free}", "{end}", "{me}", "{also}", "^", "$")
+_LOOKS = ("{so}", "{stays}", "{own}", "{sure}", "{free}", "{end}", "{me}", "{also}", "^", "$")
 """Parts of patterns that only look at what stands around."""
 
 

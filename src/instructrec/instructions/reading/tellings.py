@@ -172,7 +172,10 @@ class TellingReader:
             if not self.marks[whole[0]].plays("in_case"):
                 return  # a number with a name is read as it stands
         last = max(at for at in whole if self.marks[at].plays(*numbers))
-        self._plain([at for at in whole if at > last and not self.marks[at].plays("unit", "since_after", "until_after")])
+        ends = [at for at in whole if at > last and not self.marks[at].plays("unit", "since_after", "until_after")]
+        self._plain(ends)
+        if ends:
+            self.marks[ends[-1]] = replace(self.marks[ends[-1]], roles=("contrast",))
         self.marks[whole[0]] = replace(self.marks[whole[0]], roles=("negation", "any_other"))
 
     def _want(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
