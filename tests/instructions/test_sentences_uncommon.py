@@ -62,6 +62,9 @@ SENTENCES = [
     ("westerns, but I'm not married to it", []),
     ("I wouldn't turn my nose up at horror", []),
     ("tilt it towards war", []),
+    ("I wouldn't go for horror", ["not genres: Horror"]),
+    ("I've lost my taste for horror, a comedy", ["not genres: Horror", "genres: Comedy"]),
+    ("I have no yen for horror", ["not genres: Horror"]),
     # examples
     ("I got a kick out of Ghost Ledger", ["like: Ghost Ledger"]),
     ("I never tire of Ghost Ledger", ["like: Ghost Ledger"]),
