@@ -43,6 +43,7 @@ class Lexicon:
     `remarks`: kind of a clause that only says more of the one before -> pattern of its words;
     `links`: what a comparison ends in before what it compares with; `reach`: first two words, stemmed, of phrases of three and
     more -> words of the longest one; `adverbs`, `adverb_pairs`: words that say nothing in the middle of a phrase;
+    `spoken`: a word as it is spelled in haste or in a region -> as usual;
     `stems`: the stems of words met so far.
     """
 
@@ -83,6 +84,7 @@ class Lexicon:
     reach: Mapping[Phrase, int]
     adverbs: frozenset[str]
     adverb_pairs: frozenset[Phrase]
+    spoken: Mapping[str, str]
     stems: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def stem(self, word: str) -> str:
@@ -162,6 +164,7 @@ def _read(table: Mapping[str, Any]) -> Lexicon:
         strong_words=_words((*sure, counts, vague)),
         adverbs=frozenset(word for phrase in table.get("adverbs", ()) for word in keys(phrase) if " " not in phrase),
         adverb_pairs=frozenset(keys(phrase) for phrase in table.get("adverbs", ()) if " " in phrase),
+        spoken=table.get("spoken", {}),
         reach=_reach((*sure, weak, counts, vague, compare_than), plural),
         **_quantities(table, sets),
     )

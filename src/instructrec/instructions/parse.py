@@ -79,7 +79,7 @@ def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon, *, asks: bool = Tr
     A text that `asks` for something is freed from what people tell beside it; of one that states facts every word counts.
     """
     cleaned = clean(text)
-    tokens = tokenize(cleaned)
+    tokens = [_as_usual(token, vocabulary, lexicon) for token in tokenize(cleaned)]
     scanned = Scanner(tokens, vocabulary, lexicon).scan()
     told = _asking(scanned, tokens, vocabulary, lexicon) if asks else scanned
     marks = FrameReader(told, tokens, vocabulary, lexicon).read()
@@ -91,6 +91,12 @@ def read(text: str, vocabulary: Vocabulary, lexicon: Lexicon, *, asks: bool = Tr
     reads = read_scopes(in_context(turned(counted, tokens, lexicon), tokens, lexicon), tokens)
     reads = doubted(corrected(reads), tokens, lexicon)
     return Reading(cleaned, tuple(tokens), tuple(without_stories(reads, lexicon)))
+
+
+def _as_usual(token: Token, vocabulary: Vocabulary, lexicon: Lexicon) -> Token:
+    """A token compared by the usual spelling of its word ("nowt": "nothing"), unless the catalog knows it as it is."""
+    usual = lexicon.spoken.get(token.key)
+    return token if usual is None or token.key in vocabulary.words else replace(token, key=usual)
 
 
 def _asking(marks: Sequence[Mark], tokens: Sequence[Token], vocabulary: Vocabulary, lexicon: Lexicon) -> Sequence[Mark]:

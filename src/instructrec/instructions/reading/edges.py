@@ -83,6 +83,8 @@ class EdgeFrames(NumberFrames):
             return
         over = self.marks[place].plays("year_over")
         mark = self.marks[at]
+        if "any_other" in self.lexicon.weak.get((self.tokens[mark.first].key,), ()):
+            return  # "anything prior to 1990 is out"
         way = self._way_at(at)
         if way is None:
             way = "after" if mark.plays("time_once") else "until" if mark.plays("time_until") else None

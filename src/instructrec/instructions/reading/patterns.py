@@ -1,8 +1,8 @@
 """Patterns of clauses: rows of words with places for values (wording/tellings.*.toml).
 
-`{value}` stands for a value or a list of them, `{other}` for a second one, `{title}` for a title, `{word}` for any word, `<set>`
-for each phrase of a set, `...` for up to five words, `^` and `$` for where a clause begins or ends; what stands in brackets may be
-left out.
+`{value}` stands for a value or a list of them, `{row}` for one that commas alone may part, `{other}` for a second one, `{title}`
+for a title, `{word}` for any word, `<set>` for each phrase of a set, `...` for up to five words, `^` and `$` for where a clause
+begins or ends; what stands in brackets may be left out.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _VALUE = rf"{_LED}V (?:{_LED}V )*(?:\w+[~#] )?"
 _LIST = rf"{_VALUE}(?:(?:, V (?:\w+[~#] )?)*(?:, )?(?:and|or|nor) {_VALUE})?"
 _SLOTS = {
     "{value}": rf"(?P<value>{_LIST})",
+    "{row}": rf"(?P<value>{_VALUE}(?:(?:, )?(?:(?:and|or|nor) )?{_VALUE})*)",
     "{other}": rf"(?P<other>{_LIST})",
     "{one}": rf"(?P<value>{_VALUE})",
     "{bare}": r"(?P<value>V )",
@@ -30,6 +31,7 @@ _SLOTS = {
     "{attribute}": r"\w+# ",
     "{me}": r"(?=(?:(?:but|and|while|whereas|though) )?(?:i|im|ill|id|we|me|mine) )(?!.*\b(?:both|together) )",
     "{end}": r"(?!(?:, )?but (?:not|i|we|still|my|he|she|they|today|tonight|now) )",
+    "{stays}": r"(?!(?:, )?but (?:not (?!V )|still |today |tonight |now |(?:i|we) (?:still|do|dont|did|like|love|enjoy|happen) ))",
     "{so}": rf"(?!(?:[^VT ]+ ){{0,4}}(?:{_NO}|N|than|most|least) )",
     "{free}": r"(?!(?:[^.!?; ]+ ){0,9}(?:N|than one|most|maximum|max) )(?<!or )(?<!no )(?<!still )(?<!even )(?<!much )",
     "{sure}": rf"(?!(?:(?!N )[^.!?; ]+ ){{0,9}}(?:{_NO}) )",
@@ -44,7 +46,7 @@ _SLOTS = {
     "^": "",
     "$": r"(?=[,.!?:;)–—-] |$|and |but |so |though |because |if |please |then |now |for tonight |thanks |thank you |thx |cheers )",
 }
-_LOOKS = ("{so}", "{own}", "{sure}", "{free}", "{end}", "{me}", "{also}", "^", "$")
+_LOOKS = ("{so}", "{stays}", "{own}", "{sure}", "{free}", "{end}", "{me}", "{also}", "^", "$")
 """Parts of patterns that only look at what stands around."""
 
 

@@ -192,7 +192,7 @@ class RangeReader:
         bounds = self._plain(value) if value else self._prefixed(end + 1, self.marks[end + 1].roles)
         if bounds is None or None not in bounds:
             return None
-        named = [mark.attribute for mark in self.marks[end:bounds.end] if mark.attribute in self.vocabulary.catalog.quantities]
+        named = [mark.attribute for mark in self.marks[end : bounds.end] if mark.attribute in self.vocabulary.catalog.quantities]
         behind = self._named_behind(bounds.end)
         return named[0] if named else behind[0] if behind else None
 

@@ -117,6 +117,7 @@ class Remainders(EdgeFrames):
         while at > 0 and self.marks[at].plays("filler", "aged", "owning") and not self._conditional(at) and place - at <= NEAR:
             at -= 1
         if at < 0 or not self.marks[at].plays("denial", "negation", "conditional"):
+            self._threatened(place, way)
             return
         opens = next((index for index in range(at, max(-1, at - 4), -1) if self._conditional(index)), None)
         words = [token.key for token in self.tokens[self.marks[at].first : self.marks[at].last]]
@@ -136,6 +137,23 @@ class Remainders(EdgeFrames):
         self._void(refused)
         self._void(range(at if opens is None else opens, place))
         if not denied:
+            self._turn(place, DENIED[way])
+
+    def _threatened(self, place: int, way: str) -> None:
+        """So many, or so few, and a threat behind: "more than two comedies and I'm off"."""
+        value = next((at for at in range(place, min(place + 6, len(self.marks))) if self.marks[at].plays("value", "sign")), None)
+        at = self._before_skipping(place, "moving", "filler")
+        if way not in ("before", "after") or value is None or (at >= 0 and not self.marks[at].plays("sign")):
+            return
+        joint = value + 1
+        while joint < len(self.marks) and self.marks[joint].plays("noun", "of_them"):
+            joint += 1
+        if joint + 1 >= len(self.marks) or not self.marks[joint].plays("and") or not self._speaks_at(joint + 1):
+            return
+        threat = self._threat_behind(joint + 1)
+        if 0 < len(threat) <= 3 and not any(self._says(at, "litotes") for at in threat):
+            self._void([joint, *threat])
+            self._void(range(at + 1, place))
             self._turn(place, DENIED[way])
 
     def _speaks_at(self, place: int) -> bool:

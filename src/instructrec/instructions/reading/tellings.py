@@ -155,7 +155,7 @@ class TellingReader:
         if before:
             self.marks[before[-1]] = replace(self.marks[before[-1]], roles=("negation",))
         else:
-            listed = any(self.marks[at].plays("and", "or") for at in range(values[0], values[-1]))
+            listed = any(self.marks[at].plays("and", "or", "sign") for at in range(values[0], values[-1]))
             self.marks[behind[-1]] = replace(self.marks[behind[-1]], roles=("negation_after", "all" if listed else "whole"))
             return
         end = behind[-1] if behind else whole[-1] + 1
@@ -168,9 +168,14 @@ class TellingReader:
         if any(self.marks[at].plays("attribute") for at in whole):
             if any(self.marks[at].plays(*numbers) and self.marks[at].attribute for at in whole):
                 self._tell(whole, values, others)  # "if its runtime is over two hours"
-            return  # a number with a name is read as it stands
+                return
+            if not self.marks[whole[0]].plays("in_case"):
+                return  # a number with a name is read as it stands
         last = max(at for at in whole if self.marks[at].plays(*numbers))
-        self._plain([at for at in whole if at > last and not self.marks[at].plays("unit", "since_after", "until_after")])
+        ends = [at for at in whole if at > last and not self.marks[at].plays("unit", "since_after", "until_after")]
+        self._plain(ends)
+        if ends:
+            self.marks[ends[-1]] = replace(self.marks[ends[-1]], roles=("contrast",))
         self.marks[whole[0]] = replace(self.marks[whole[0]], roles=("negation", "any_other"))
 
     def _want(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:

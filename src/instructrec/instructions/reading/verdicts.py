@@ -240,6 +240,10 @@ class NumberFrames(Frames):
         """What an attribute is set to must hold, also where a value is called like the verb: "set the kind to comedy"."""
         verb = place - 1 - (place > 0 and self.marks[place - 1].plays("article"))
         to = self.marks[place + 1 : place + 2]
+        if verb >= 0 and self.marks[verb].plays("cap") and self._caps(place):
+            self._fill([verb])
+            self.marks[place + 1] = replace(self.marks[place + 1], roles=("until",))
+            return
         if verb < 0 or not to or not to[0].plays("to") or self.marks[verb].last - self.marks[verb].first > 1:
             return
         if not self._is_number(min(place + 2, len(self.marks) - 1)) and "setting" in self.lexicon.weak.get(
@@ -247,6 +251,12 @@ class NumberFrames(Frames):
         ):
             self.marks[verb] = self.marks[verb].without_meaning("firm")
             self._fill([place + 1])
+
+    def _caps(self, place: int) -> bool:
+        """Whether a number other than the year is limited right behind its name: "limit the price to 20"."""
+        named = self.marks[place].attribute in self.quantities and self.marks[place].attribute != self.year
+        led = place + 2 < len(self.marks) and self.tokens[self.marks[place + 1].first].key in ("to", "at")
+        return named and led and self.marks[place + 1].last - self.marks[place + 1].first == 1 and self._is_number(place + 2)
 
     def _named_behind(self, place: int) -> None:
         """A number whose name stands far behind it: "a value of 3 or lower for the rating"."""
