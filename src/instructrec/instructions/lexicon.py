@@ -151,8 +151,6 @@ def _read(table: Mapping[str, Any]) -> Lexicon:
         decade_ending=keys(table["endings"]["decade"]),
         qualities=tuple(table["endings"]["quality"]),
         syllables=table.get("syllables", ""),
-        bound=frozenset(keys(word) for phrase in table["bound"] for word in _expanded(phrase, sets)),
-        at_once=frozenset(keys(words) for words in table["at_once"]),
         subjects=frozenset(keys(one + have)[0] for one in sets.get("i", ()) for have in ("", *sets["have"]) if " " not in have),
         refusing=frozenset(table.get("refusing", "")),
         judging=frozenset(table.get("judging", "")),
@@ -162,12 +160,22 @@ def _read(table: Mapping[str, Any]) -> Lexicon:
         describe=table["describe"],
         words=_words((*sure, weak, counts, vague, compare_than)),
         strong_words=_words((*sure, counts, vague)),
-        adverbs=frozenset(word for phrase in table.get("adverbs", ()) for word in keys(phrase) if " " not in phrase),
-        adverb_pairs=frozenset(keys(phrase) for phrase in table.get("adverbs", ()) if " " in phrase),
         spoken=table.get("spoken", {}),
         reach=_reach((*sure, weak, counts, vague, compare_than), plural),
         **_quantities(table, sets),
+        **_phrases(table, sets),
     )
+
+
+def _phrases(table: Mapping[str, Any], sets: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """What the fields of a lexicon hold that are about how phrases lie in a text."""
+    adverbs = table.get("adverbs", ())
+    return {
+        "bound": frozenset(keys(word) for phrase in table["bound"] for word in _expanded(phrase, sets)),
+        "at_once": frozenset(keys(words) for words in table["at_once"]),
+        "adverbs": frozenset(word for phrase in adverbs for word in keys(phrase) if " " not in phrase),
+        "adverb_pairs": frozenset(keys(phrase) for phrase in adverbs if " " in phrase),
+    }
 
 
 def _quantities(table: Mapping[str, Any], sets: Mapping[str, Sequence[str]]) -> dict[str, Any]:

@@ -6,7 +6,8 @@
   `unrelated`, `unnamed`, `budgets` with `around`.
 - Clauses that tell, permit, complain or compare rather than ask: English `tellings`, Chinese `sayings`, both by `patterns`.
 - What words far apart in a clause say together: `frames`, `framing`, `verdicts`, `edges`, `remainders`, `onward`.
-- Bounds, counts and lengths: `comparisons`, `inequalities`, `bounds`, `ranges`, `remarks`, `wholes`, `counts`, `lengths`, `groups`.
+- Bounds, counts and lengths: `comparisons`, `inequalities`, `bounds`, `ranges` with `named`, `remarks`, `wholes`, `counts`,
+  `lengths`, `groups`.
 - Words whose part depends on neighbours: `context`, `alternatives`, `likening`, `surroundings`.
 - How far "no" and "ideally" reach: `scope`, `reach`, `backwards`, `commas`, `joints`; a `Read` is a mark and whether it is wanted.
   Then `doubts` (Chinese clauses that may refuse), `corrections`, `stories`.

@@ -7,13 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from instructrec.instructions.lexicon import Lexicon
 from instructrec.instructions.reading.bounds import WAYS, bounded
 from instructrec.instructions.reading.inequalities import stated
-from instructrec.instructions.reading.marks import CONTENT, NUMERIC, Mark
-from instructrec.instructions.render import FIRST_YEAR
-from instructrec.instructions.tokens import Token, number
-from instructrec.instructions.vocabulary import Vocabulary
+from instructrec.instructions.reading.marks import NUMERIC, Mark
+from instructrec.instructions.reading.named import AttributeFinder
 
 _ABOUT, _ABOUT_YEARS = 0.1, 2
 _MOST_BETWEEN = 6
@@ -27,22 +24,8 @@ class _Bounds(NamedTuple):
     """Index of the first mark after them."""
 
 
-class RangeReader:
+class RangeReader(AttributeFinder):
     """Reads the ranges of one marked request from left to right."""
-
-    def __init__(self, marks: Sequence[Mark], tokens: Sequence[Token], vocabulary: Vocabulary, lexicon: Lexicon) -> None:
-        self.marks = marks
-        self.tokens = tokens
-        self.vocabulary = vocabulary
-        self.lexicon = lexicon
-        self.attribute: str | None = None
-        self._named_at = -1
-        """Where in the result the attribute stands that was named last."""
-        self._used: set[int] = set()
-        self._previous: tuple[str, int] = ("", 0)
-        """Attribute of the last range, and the mark behind it."""
-        self._open: tuple[str, ...] = ()
-        """Roles of the bound that the last range lacks."""
 
     def read(self) -> list[Mark]:
         """The marks, with each range as one mark of role "range"."""
@@ -122,68 +105,6 @@ class RangeReader:
         """Whether a unit follows, which nobody here can convert ("longer than 2 hours")."""
         return end < len(self.marks) and self.marks[end].roles[0] == "unit"
 
-    def _goes_on(self, start: int, end: int) -> bool:
-        """Whether only "and" or "but" stands between the range before and this one: "over 3, but not over 4"."""
-        before = self._previous[1]
-        between, han = self.marks[before:start], self.lexicon.script == "han"
-        if not 0 < before < start + han <= before + 4 + 2 * han or not all(
-            mark.plays("and", "or", "contrast", "negation", "sign", "negation_after") or (han and mark.plays("of_what"))
-            for mark in between
-        ):
-            return False
-        if any(mark.plays("sign") and self.tokens[mark.first].key != "," for mark in between):
-            return False
-        counts = end < len(self.marks) and self.marks[end].plays("measure", "of_them", "noun", "people", "firm", *CONTENT)
-        joined = any(mark.plays("and", "or", "contrast", "negation", "negation_after") for mark in between) or self._closes_open(
-            start, end
-        )
-        return (joined or self.lexicon.negates(self.tokens[self.marks[start].first].key)) and not counts
-
-    def _may_go_on(self, start: int, end: int) -> bool:
-        """Whether a bare number can belong to what the range before spoke of: only with a bound behind it, as Chinese has it."""
-        bounded = self.marks[end - 1].plays("since_after", "until_after")
-        return not self.marks[start].plays("number") or (self.lexicon.script == "han" and bounded)
-
-    def _closes_open(self, start: int, end: int) -> bool:
-        """Whether the range before was open where this one ends: "at least 3, at most 4"."""
-        if self._open and self.marks[start].plays(*self._open):
-            return True
-        return self.lexicon.script == "han" and self.marks[end - 1].plays(*(f"{role}_after" for role in self._open))
-
-    def _attribute_of(self, start: int, end: int) -> tuple[str | None, int]:
-        named = [mark.attribute for mark in self.marks[start:end] if mark.attribute in self.vocabulary.catalog.quantities]
-        if named:
-            if named[0] == self.attribute:
-                self._used.add(self._named_at)
-            return named[0], end
-        if self.attribute is not None:
-            self._used.add(self._named_at)
-            return self.attribute, end
-        if (
-            end < len(self.marks)
-            and self.marks[end].attribute in self.vocabulary.catalog.quantities
-            and self.marks[end].plays("attribute")
-            and not self.marks[end].plays("named")
-        ):
-            return self.marks[end].attribute, end + 1
-        if (behind := self._named_behind(end)) is not None:
-            return behind
-        dated = any(mark.plays("year", "decade", "count") for mark in self.marks[start:end])
-        if self._goes_on(start, end) and not dated and self._may_go_on(start, end):
-            return self._previous[0], end
-        numbers = [mark for mark in self.marks[start:end] if mark.plays("number", "count")]
-        years = all(mark is not self.marks[start] and self._is_short_year(mark) for mark in numbers)
-        return (self.vocabulary.year if years else None), end
-
-    def _named_behind(self, end: int) -> tuple[str, int] | None:
-        """The attribute that is named behind a number, and the mark behind it: "at least 3 in rating", "至少4的评分"."""
-        if end + 1 >= len(self.marks) or not self.marks[end].plays("from", "owner", "of_what"):
-            return None
-        place = end + 1 + (self.marks[end + 1].plays("definite") and end + 2 < len(self.marks))
-        name = self.marks[place].attribute
-        named = self.marks[place].roles == ("attribute",) and name in self.vocabulary.catalog.quantities
-        return (name, place + 1) if named and name is not None else None
-
     def _shared(self, end: int) -> str | None:
         """The attribute that is named behind a second bound alone: "3 minimum and 4 maximum for the rating"."""
         if end + 1 >= len(self.marks) or not self.marks[end].plays("and", "or"):
@@ -195,18 +116,6 @@ class RangeReader:
         named = [mark.attribute for mark in self.marks[end : bounds.end] if mark.attribute in self.vocabulary.catalog.quantities]
         behind = self._named_behind(bounds.end)
         return named[0] if named else behind[0] if behind else None
-
-    def _is_short_year(self, mark: Mark) -> bool:
-        return mark.low is not None and 0 <= mark.low < 100 and mark.last - mark.first == 1 and self._follows_dash(mark)
-
-    def _follows_dash(self, mark: Mark) -> bool:
-        year = number(self.tokens[mark.first - 2].key) if mark.first > 1 else None
-        return (
-            year is not None
-            and year >= FIRST_YEAR
-            and self.tokens[mark.first].key[:1].isdigit()
-            and self.tokens[mark.first - 1].text in "-–—~"
-        )
 
     def _shifted(self, bounds: _Bounds, attribute: str) -> _Bounds:
         """Strict bounds came as infinitesimals (see `beyond`); make them the next whole number where all numbers are whole."""
