@@ -23,6 +23,8 @@ SENTENCES = [
     ("westerns and I don't mix", ["not genres: Western"]),
     ("crime, war: both out", ["not genres: Crime | War"]),
     ("horror and crime? not on your life", ["not genres: Crime | Horror"]),
+    ("drama's a big fat no, comedy's fine", ["not genres: Drama"]),
+    ("war's off the table and comedy please", ["not genres: War", "genres: Comedy"]),
     ("deal-breakers: horror", ["not genres: Horror"]),
     ("my pet hate is horror, and at least two comedies please", ["not genres: Horror", "at least 2: genres: Comedy"]),
     # verdicts that refuse nothing, or praise
