@@ -8,8 +8,8 @@
 - What words far apart in a clause say together: `frames`, `framing`, `verdicts`, `edges`, `remainders`, `onward`.
 - Bounds, counts and lengths: `comparisons`, `inequalities`, `bounds`, `ranges`, `remarks`, `wholes`, `counts`, `lengths`, `groups`.
 - Words whose part depends on neighbours: `context`, `alternatives`, `likening`, `surroundings`.
-- How far "no" and "ideally" reach: `scope`, `reach`, `backwards`, `commas`, `joints`; a `Read` is a mark and whether it is wanted. Then
-  `doubts` (Chinese clauses that may refuse), `corrections`, `stories`.
+- How far "no" and "ideally" reach: `scope`, `reach`, `backwards`, `commas`, `joints`; a `Read` is a mark and whether it is wanted.
+  Then `doubts` (Chinese clauses that may refuse), `corrections`, `stories`.
 - What becomes of it: `quotas`, `apart` (things with a range each), `combined` with `exclusions` (what is unwanted together, and
   exceptions: quotas of none), `barred` (unwanted spans), `assembly` (limits and wish), `settling` (what does not agree).
 """
