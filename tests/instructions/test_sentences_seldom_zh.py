@@ -21,6 +21,12 @@ SENTENCES = [
     ("看喜剧，与恐怖划清界限", ["genres: 喜剧", "not genres: 恐怖"]),
     ("把恐怖统统踢出群聊", ["not genres: 恐怖"]),
     ("恐怖那套我可不买账", ["not genres: 恐怖"]),
+    ("恐怖到此为止，来六部", ["n = 6", "not genres: 恐怖"]),
+    ("要喜剧，恐怖您另寻高明", ["genres: 喜剧", "not genres: 恐怖"]),
+    ("恐怖，狗都不看", ["not genres: 恐怖"]),
+    ("恐怖谁看谁傻", ["not genres: 恐怖"]),
+    ("恐怖别出现在我的清单上", ["not genres: 恐怖"]),
+    ("评分不到4分的没资格进名单", ["rating >= 4"]),
     # refusals of two things
     ("恐怖跟战争我是哪个都瞧不上", ["not genres: 恐怖 | 战争"]),
     ("恐怖、战争，两个都划掉", ["not genres: 恐怖 | 战争"]),
@@ -34,6 +40,8 @@ SENTENCES = [
     ("和喜剧无关的别推，要六部", ["genres: 喜剧", "n = 6"]),
     ("跟喜剧八竿子打不着的就算了", ["genres: 喜剧"]),
     ("少了喜剧这味儿可不成", ["genres: 喜剧"]),
+    ("喜剧缺了可不行，恐怖没资格上榜", ["genres: 喜剧", "not genres: 恐怖"]),
+    ("不是喜剧我不认", ["genres: 喜剧"]),
     ("喜剧没个三部不行", ["at least 3: genres: 喜剧"]),
     ("没有三部喜剧不行", ["at least 3: genres: 喜剧"]),
     # what may refuse in words that nobody knows is handed back
