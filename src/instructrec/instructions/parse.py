@@ -195,7 +195,7 @@ def _repeats(reads: Sequence[Read], index: int) -> bool:
     for read in reversed(reads[max(0, index - 4) : index]):
         if read.mark.plays("fresh"):
             return True
-        if not read.mark.plays("filler", "from"):
+        if not read.mark.plays("filler", "from", "firm"):
             return False
     return False
 

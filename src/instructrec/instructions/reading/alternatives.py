@@ -26,8 +26,12 @@ class Alternatives(Likening):
             if self.marks[at].plays("either_not"):
                 self.marks[at] = replace(self.marks[at], roles=("choice", "filler"))
                 self.marks[place] = replace(self.marks[place], roles=("or",))
-            if self.marks[at].plays("either_not", "sign"):
+            if self.marks[at].plays("either_not"):
                 return
+            if self.marks[at].plays("sign"):
+                break
+        if self._is_han and self._alternating:
+            self.marks[place] = replace(self.marks[place], roles=("or",))  # "要么A，要不就是B"
 
     def _either(self, place: int) -> None:
         """The first "either" opens alternatives, each further one joins the next."""
@@ -52,7 +56,7 @@ class Alternatives(Likening):
         self.marks[place] = replace(self.marks[place], roles=("filler",))
         last: Mark | None = None
         joints: list[int] = []
-        also = self.tokens[self.marks[place].first].key == "也"
+        also = self.tokens[self.marks[place].first].key in "也亦"
         for at in range(place - 1, max(-1, place - LONGEST_LIST), -1):
             mark = self.marks[at]
             if mark.plays("value"):
@@ -157,4 +161,4 @@ class Alternatives(Likening):
 
     def _is_within_list(self, mark: Mark, *, near: bool) -> bool:
         passed = mark.plays("filler", "noun", "article", "or", "or_after", "either", "firm", "owner")
-        return passed or (near and mark.plays("unknown", "amount", "count", "measure"))
+        return passed or (near and mark.plays("unknown", "amount", "count", "measure", "of_them"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 WAYS = ("since", "until", "before", "after")
 """The bounds: from a number on, up to it, strictly below it, strictly above it."""
@@ -26,6 +27,12 @@ def bounded(way: str, low: float | None, high: float | None, *, whole: bool = Fa
         "after": (beyond(high, 1, whole=whole), None),
     }
     return ends[way]
+
+
+def turned_back(before: Collection[str], behind: Collection[str]) -> bool:
+    """Whether words behind a number bound it the other way than those before it, which then say no more than "at any rate"."""
+    ways = ("before", "until") if "since" in before else ("after", "since") if "until" in before else ()
+    return any(f"{way}_after" in behind for way in ways) and not any(way in behind for way in ways)
 
 
 def outside(low: float | None, high: float | None, *, whole: bool = False) -> list[tuple[float | None, float | None]]:

@@ -145,7 +145,8 @@ class ContextReader(Alternatives):
         if not self._is_han or mark.last - mark.first < 2 or mark.plays("prefix", "negation_after", "either_not"):
             return
         after = next((at for at in self.marks[place + 1 : place + 1 + NEAR] if not at.plays("filler")), None)
-        before = next((at for at in reversed(self.marks[max(0, place - NEAR) : place]) if at.is_content or at.plays("sign")), None)
+        near = reversed(self.marks[max(0, place - 2 * NEAR) : place])
+        before = next((at for at in near if at.is_content or at.plays("sign")), None)
         if (after is None or after.plays("sign")) and before is not None and before.is_content:
             self.marks[place] = replace(mark, roles=(*mark.roles, "negation_after"))
 
@@ -227,7 +228,8 @@ class ContextReader(Alternatives):
     def _pass_rest(self, place: int, end: int) -> None:
         """What is said of all else is passed over; in Chinese one of what is named is enough."""
         for passed in range(place + 1, end + 1):
-            if self._is_han and self.marks[passed].plays("and") and self.marks[passed + 1].plays("value"):
+            lists = self.marks[passed].plays("and") or self.tokens[self.marks[passed].first].text == "、"
+            if self._is_han and lists and self.marks[passed + 1].plays("value"):
                 self.marks[passed] = replace(self.marks[passed], roles=("or",))
             if self.marks[passed].plays("any_other", "rest", "negation", "negation_after", "nothing_else", "except"):
                 self.marks[passed] = replace(self.marks[passed], roles=("filler",))

@@ -25,12 +25,33 @@ def turned(marks: Sequence[Mark], tokens: Sequence[Token], lexicon: Lexicon) -> 
         return out
     spans = clause_spans(out, tokens)
     for before, after in zip(spans, spans[1:], strict=False):
-        _exchange(out, tokens, before, after)
+        _exchange(out, tokens, before, after, lexicon)
     for start, end in spans:
         _keep_only(out, start, end)
         _spare(out, tokens, start, end)
         _turn(out, start, end)
+        _part_from(out, start, end)
     return out
+
+
+def _part_from(marks: list[Mark], start: int, end: int) -> None:
+    """What has nothing to do with a thing: alone it refuses that thing, and refused it demands it ("跟喜剧不沾边的不要")."""
+    named = [place for place in range(start, end) if marks[place].plays("value")]
+    parts = next((place for place in range(start, end) if marks[place].plays("differs")), None)
+    if parts is None or not named or named[-1] > parts or any(mark.plays("title", "range", "amount") for mark in marks[start:end]):
+        return
+    led = any(mark.plays("and", "than", "further") for mark in marks[start : named[0]])
+    behind = [place for place in range(parts + 1, end) if not _is_passed(marks[place])]
+    if not led or any(marks[place].plays("negation", "negation_after") for place in range(start, parts)):
+        return
+    if not behind:
+        marks[parts] = replace(marks[parts], roles=("negation_after",))
+        marks[start : named[0]] = [replace(mark, roles=("filler",)) for mark in marks[start : named[0]]]
+    elif len(behind) == 1 and marks[behind[0]].plays("negation_after", "negation", "back_only", "nothing_else"):
+        for place in range(start, end):
+            if place not in named:
+                role = "or" if named[0] < place < named[-1] and marks[place].plays("and", "or") else "filler"
+                marks[place] = replace(marks[place], roles=(role,))
 
 
 def _keep_only(marks: list[Mark], start: int, end: int) -> None:
@@ -52,22 +73,25 @@ def _keep_only(marks: list[Mark], start: int, end: int) -> None:
             marks[place] = replace(marks[place], roles=("or",))
 
 
-def _exchange(marks: list[Mark], tokens: Sequence[Token], before: tuple[int, int], after: tuple[int, int]) -> None:
+def _exchange(
+    marks: list[Mark], tokens: Sequence[Token], before: tuple[int, int], after: tuple[int, int], lexicon: Lexicon
+) -> None:
     """What may be put in place of something is an alternative: "喜剧行，换成剧情也可以"."""
     start, end = after
     named = [place for place in range(start, end) if marks[place].plays("value")]
     last = next(
         (place for place in range(end - 1, start, -1) if not _is_passed(marks[place]) or marks[place].plays("or_after")), start
     )
-    if len(named) != 1 or not marks[last].plays("or_after") or tokens[marks[last].first].key != "也" or last < named[0]:
+    if len(named) != 1 or not marks[last].plays("or_after") or tokens[marks[last].first].key not in "也亦" or last < named[0]:
         return
     for place in range(start - (marks[start - 1].plays("contrast") and start - 1 >= before[1]), named[0]):
         lacks = marks[place].plays("soft") and any(tokens[at].key == "没" for at in range(marks[place].first, marks[place].last))
         if marks[place].plays("correction", "contrast") or lacks:
             marks[place] = replace(marks[place], roles=("filler",))
     for place in range(before[0] + 1, before[1]):
-        if marks[place].plays("unknown") and marks[place - 1].plays("value") and tokens[marks[place].first].key in "行成好可":
-            marks[place] = replace(marks[place], roles=("filler",))
+        words = tuple(token.key for token in tokens[marks[place].first : marks[before[1] - 1].last])
+        if marks[place - 1].plays("value") and "or_after" in lexicon.strong.get(("也", *words), ()):
+            marks[place : before[1]] = [replace(mark, roles=("filler",)) for mark in marks[place : before[1]]]
 
 
 def _spare(marks: list[Mark], tokens: Sequence[Token], start: int, end: int) -> None:
@@ -118,33 +142,76 @@ def doubted(reads: Sequence[Read], tokens: Sequence[Token], lexicon: Lexicon) ->
     out = list(reads)
     if lexicon.script != "han":
         return out
-    for start, end in clause_spans([read.mark for read in reads], tokens):
-        wanted = [at for at in range(start, end) if _is_demanded(reads[at])]
+    idle = [at for at in range(len(reads)) if _is_idle(reads, at)]
+    spans = _listing(reads, tokens)
+    for before, after in zip(spans, spans[1:], strict=False):
+        _refuse_likewise(out, before, after)
+    for start, end in spans:
+        wanted = [at for at in range(start, end) if _is_demanded(out[at])]
         if not wanted:
             continue
         handled = any(read.mark.plays("handled") for read in reads[start : wanted[-1]])
-        behind = reads[wanted[-1] + 1 : end]
+        behind = range(wanted[-1] + 1, end)
         refused = any(_may_refuse(reads, at, start, end, tokens, lexicon) for at in range(start, end))
-        strange = handled and any(read.mark.plays("unknown") for read in behind)
-        if refused or strange or _is_judged(behind, tokens, lexicon):
+        strange = handled and any(reads[at].mark.plays("unknown") for at in behind)
+        spare = any(wanted[-1] < at < _closing(reads, start, end) for at in idle)
+        if refused or strange or spare or _is_judged(reads, behind, idle, tokens, lexicon):
             for at in wanted:
                 out[at] = replace(out[at], polarity="unclear", trigger=None)
     return out
 
 
-def _is_judged(behind: Sequence[Read], tokens: Sequence[Token], lexicon: Lexicon) -> bool:
+def _listing(reads: Sequence[Read], tokens: Sequence[Token]) -> list[tuple[int, int]]:
+    """The clauses, those that a "、" parts as one: "恐怖、战争这俩给我剔了"."""
+    out: list[tuple[int, int]] = []
+    for start, end in clause_spans([read.mark for read in reads], tokens):
+        lists = bool(out) and tokens[reads[start - 1].mark.first].text == "、"
+        out[-1:] = [(out[-1][0], end)] if lists else [*out[-1:], (start, end)]
+    return out
+
+
+def _refuse_likewise(reads: list[Read], before: tuple[int, int], after: tuple[int, int]) -> None:
+    """Refuse what is said to be as what was refused in the clause before it: "恐怖片别来，战争片同理"."""
+    start, end = after
+    said = [read for read in reads[before[0] : before[1]] if read.mark.is_content]
+    named = [at for at in range(start, end) if reads[at].mark.is_content]
+    alike = any(read.mark.plays("likewise") for read in reads[named[-1] if named else end : end])
+    if alike and said and said[-1].polarity == "exclude" and said[-1].mark.plays("value"):
+        for at in named:
+            if _is_demanded(reads[at]):
+                reads[at] = replace(reads[at], polarity="exclude", trigger=said[-1].trigger)
+
+
+def _closing(reads: Sequence[Read], start: int, end: int) -> int:
+    """Where what is said of things ends: at the next sign, or behind a clause that names nothing where nothing asked for them."""
+    signs = [at for at in range(end, len(reads)) if reads[at].mark.plays("sign")] + [len(reads)]
+    asked = any(read.mark.plays("firm", "must", "amount", "soft", "like") for read in reads[start:end])
+    if asked or len(signs) < 2 or any(read.mark.is_content for read in reads[signs[0] : signs[1]]):
+        return signs[0]
+    return signs[1]
+
+
+def _is_idle(reads: Sequence[Read], at: int) -> bool:
+    """Whether a word refuses and nothing that it does was found: it may speak of what its clause named before."""
+    if not reads[at].mark.plays("negation", "negation_after") or any(read.polarity == "open" for read in reads[at : at + 2]):
+        return False  # a negated negation: "也不怕"
+    reached = (read for place, read in enumerate(reads) if read.trigger == at and place != at)
+    return not any(read.mark.is_content or read.mark.plays("fresh", "familiar") for read in reached)
+
+
+def _is_judged(reads: Sequence[Read], behind: range, idle: Sequence[int], tokens: Sequence[Token], lexicon: Lexicon) -> bool:
     """Whether words that nobody knows say what one thinks of the thing named before: "喜剧已经看伤了"."""
     judging = False
-    for read in behind:
-        if read.mark.plays("of_what", "soft_after", "negation_after"):
+    for at in behind:
+        read = reads[at]
+        if read.mark.plays("of_what", "soft_after", "negation_after") and at not in idle:
             return False
         strange = read.mark.plays("unknown") and not read.mark.plays("handed_back")
-        if strange and (judging or (read.polarity == "exclude" and not behind[-1].mark.plays("of_what"))):
+        if strange and (judging or (read.polarity == "exclude" and not reads[behind[-1]].mark.plays("of_what"))):
             return True
         judging = judging or any(token.key in lexicon.judging for token in tokens[read.mark.first : read.mark.last])
-    return (
-        judging and tokens[behind[-1].mark.last - 1].key in lexicon.judging and any(read.mark.plays("unknown") for read in behind)
-    )
+    ends = judging and tokens[reads[behind[-1]].mark.last - 1].key in lexicon.judging
+    return ends and any(reads[at].mark.plays("unknown") for at in behind)
 
 
 def _is_demanded(read: Read) -> bool:

@@ -159,7 +159,8 @@ class FigureReader:
         if not self._is_short(place) or self.keys[place + 1 : place + 3] == self.lexicon.decade_ending:
             return None
         span = self._plays(place + 1, "to") and self._is_short(place + 2) and self._plays(place + 3, "year_suffix")
-        suffix = self._plays(place + 1, "year_suffix") and self.keys[place + 1 : place + 3] not in self.lexicon.strong
+        joined = place + 2 < len(self.keys) and self.keys[place + 1 : place + 3] in self.lexicon.strong
+        suffix = self._plays(place + 1, "year_suffix") and not joined
         dated = self._plays(place + 1, "year_suffix") and self._is_bound(place + 1)
         return (self._century(int(self.keys[place])), place + 1) if span or suffix or dated else None
 

@@ -195,9 +195,16 @@ class Scanner(PhraseCutter):
             meant = self.vocabulary.sound_speller.correct(written)
             if meant is not None and any((key,) in self.lexicon.counts and key not in meant for key in written):
                 continue  # "凑七个" is no "凑齐"
+            if meant is not None and self._is_bound(place, meant):
+                continue  # "我都过敏" is no "我读过", "看晚过1996年的" no "看完过"
             if meant is not None and (mark := self._known_phrase(meant, place)) is not None:
                 return mark
         return None
+
+    def _is_bound(self, place: int, meant: tuple[str, ...]) -> bool:
+        """Whether a word that nothing may cut stands where another phrase is meant, or reaches beyond it."""
+        pairs = ((self.keys[place + at : place + at + 2], meant[at : at + 2]) for at in range(len(meant)))
+        return any(written in self.lexicon.bound and written != other for written, other in pairs)
 
     def _measures(self, place: int) -> bool:
         """Whether a measure stands there behind a number."""
@@ -282,7 +289,8 @@ class Scanner(PhraseCutter):
                 return self._decade(int(value), place, place + 1 + len(ending))
             year = self.vocabulary.year is not None and value.is_integer() and FIRST_YEAR <= value <= LAST_YEAR
             return Mark(("year" if year else "number",), place, place + 1, low=value, high=value)
-        if _DECADE.fullmatch(token.key) and self.lexicon.decade_ending == ("s",) and token.key[-2] == "0":
+        written = self.lexicon.decade_ending == ("s",) or self.lexicon.script == "han"
+        if _DECADE.fullmatch(token.key) and written and token.key[-2] == "0":
             return self._decade(int(token.key[:-1]), place, place + 1)
         if not token.is_word:
             return Mark(("sign",), place, place + 1)

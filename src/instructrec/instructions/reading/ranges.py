@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from instructrec.instructions.reading.bounds import WAYS, bounded
+from instructrec.instructions.reading.bounds import WAYS, bounded, turned_back
 from instructrec.instructions.reading.inequalities import stated
 from instructrec.instructions.reading.marks import NUMERIC, Mark
 from instructrec.instructions.reading.named import AttributeFinder
@@ -234,8 +234,9 @@ class RangeReader(AttributeFinder):
             return both
         if ("reaches" in roles or "passes" in roles) and self._is_number_named(end):
             return _Bounds(*bounded("after" if "passes" in roles else "since", low, high), end)  # "评分得有4"
-        if "within" in roles and low != high:
-            return self._plain(value)  # "限于1990年代"
+        turned = self.lexicon.script == "han" and end < len(self.marks) and turned_back(roles, self.marks[end].roles)
+        if turned or ("within" in roles and low != high):
+            return self._plain(value)  # "起码1990年之前", "限于1990年代"
         span = "until" in roles or ("since" in roles and self.lexicon.script == "han")  # "打1990年起一直到1995年"
         if span and "to" not in roles and end < len(self.marks) and self.marks[end].plays("to"):
             second = self._value(end + 1)  # "a budget of 50 to 80"

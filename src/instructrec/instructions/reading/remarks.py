@@ -196,6 +196,9 @@ class _Remark:
                     self.marks[place] = replace(self.marks[place], roles=("or",) if joins else ("filler",))
             for place in range(named[-1] + 1, end):
                 self.marks[place] = replace(self.marks[place], roles=("filler",))
+            for place in named[1:]:
+                if place - 1 in named:
+                    self.marks[place] = replace(self.marks[place], roles=(*self.marks[place].roles, "or_before"))
             return True
         first, last = (self.marks[place] for place in named)
         if len(named) != 2 or first.attribute != last.attribute or (first.low, last.low) != (first.high, last.high):

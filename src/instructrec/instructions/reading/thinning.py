@@ -18,6 +18,7 @@ class Thinner:
         self.keys = keys
         self.lexicon = lexicon
         self._idle = [key in lexicon.adverbs for key in keys]
+        self._bound = [tuple(keys[place : place + 2]) in lexicon.bound for place in range(len(keys))]
         for place in range(len(keys) - 1):
             if tuple(keys[place : place + 2]) in lexicon.adverb_pairs:
                 self._idle[place] = self._idle[place + 1] = True
@@ -30,12 +31,12 @@ class Thinner:
         found: tuple[Phrase, int] | None = None
         skipped = False
         for at in range(place + 1, min(place + _MOST_WORDS, len(self.keys))):
-            if self._idle[at]:
+            if self._idle[at] and not self._bound[at]:
                 skipped = True
                 continue
             words.append(self.keys[at])
             phrase = tuple(words)
             roles = self.lexicon.strong.get(phrase, ())
-            if skipped and roles and roles[0] in _SURE:
+            if skipped and roles and roles[0] in _SURE and not self._bound[at]:
                 found = phrase, at + 1
         return found

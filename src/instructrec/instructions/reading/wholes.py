@@ -190,6 +190,8 @@ class Whole:
         kind = self._kind() or ("exactly" if tallies and tallies[0] < number and refused is None else "")
         kind = _TURNED.get(kind, "") if refused is not None else kind
         first, last = min(number, named[0]), max(number, named[-1])
+        if number - 1 in self._places("lacks"):
+            first = min(first, number - 1)  # "没有三个喜剧不行"
         if refused is None and self._places("negation", "negation_after"):
             return
         if kind and (
