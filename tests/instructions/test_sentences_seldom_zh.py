@@ -79,7 +79,13 @@ SENTENCES = [
     ("喜剧超过三部就过了", ["at most 3: genres: 喜剧"]),
     ("喜剧要三部，正正好", ["exactly 3: genres: 喜剧"]),
     ("仅需七部", ["n = 7"]),
+    # refusals and demands that end in a threat
+    ("恐怖打住", ["not genres: 恐怖"]),
+    ("没喜剧我可不依", ["genres: 喜剧"]),
+    ("不是喜剧别叫我", ["genres: 喜剧"]),
     # what is known and new
+    ("看过的不算数", ["new"]),
+    ("看过的谁还看啊", ["new"]),
     ("凡我看过的，请勿重复", ["new"]),
     ("别重复推我看过的", ["new"]),
     ("要喜剧，别炒冷饭", ["genres: 喜剧", "new"]),

@@ -105,6 +105,21 @@ SENTENCES = [
     # one of two
     ("comedy or, failing that, war", ["genres: Comedy | War"]),
     ("whichever you've got of comedy and war", ["genres: Comedy | War"]),
+    # two things refused at once, and demands that end in a threat
+    ("horror and westerns are both no-gos", ["not genres: Horror | Western"]),
+    ("a comedy; horror and westerns are things I can't stand", ["genres: Comedy", "not genres: Horror | Western"]),
+    ("horror and westerns should both be left out", ["not genres: Horror | Western"]),
+    ("horror and westerns are both too much for me", ["not genres: Horror | Western"]),
+    ("show me comedies or don't bother, from before 1990", ["genres: Comedy", "year <= 1989"]),
+    # bounds of a number
+    ("a rating of 4 or smaller", ["rating <= 4"]),
+    ("rating equal to 3 or greater", ["rating >= 3"]),
+    ("3 minimum and 4 maximum for rating", ["rating 3..4"]),
+    ("don't go under 3 or over 4 on rating", ["rating 3..4"]),
+    ("a rating that stops before it gets to 4", ["rating < 4"]),
+    ("exactly 3 is too low for the rating, it has to be higher", ["rating > 3"]),
+    ("rating starting at 3 and going up to 4", ["rating 3..4"]),
+    ("the rating mustn't drop under 3", ["rating >= 3"]),
     # how many
     ("war should feature at least twice", ["at least 2: genres: War"]),
     ("keep war down to two", ["at most 2: genres: War"]),
