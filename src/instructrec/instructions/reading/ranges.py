@@ -234,6 +234,10 @@ class RangeReader(AttributeFinder):
             return both
         if ("reaches" in roles or "passes" in roles) and self._is_number_named(end):
             return _Bounds(*bounded("after" if "passes" in roles else "since", low, high), end)  # "评分得有4"
+        if "to" in roles and self.lexicon.script == "han" and self._is_number_named(end):
+            return _Bounds(*bounded("since", low, high), end)  # "评分到4就行"
+        if "lacks" in roles and self.lexicon.script == "han" and self._is_number_named(end):
+            return _Bounds(*bounded("before", low, high), end)  # "评分没有4的不要"
         turned = self.lexicon.script == "han" and end < len(self.marks) and turned_back(roles, self.marks[end].roles)
         if turned or ("within" in roles and low != high):
             return self._plain(value)  # "起码1990年之前", "限于1990年代"
