@@ -232,12 +232,8 @@ class RangeReader(AttributeFinder):
         low, high, end = value
         if "between" in roles and ((both := self._between(value)) is not None or "until" not in roles):
             return both
-        if ("reaches" in roles or "passes" in roles) and self._is_number_named(end):
-            return _Bounds(*bounded("after" if "passes" in roles else "since", low, high), end)  # "评分得有4"
-        if "to" in roles and self.lexicon.script == "han" and self._is_number_named(end):
-            return _Bounds(*bounded("since", low, high), end)  # "评分到4就行"
-        if "lacks" in roles and self.lexicon.script == "han" and self._is_number_named(end):
-            return _Bounds(*bounded("before", low, high), end)  # "评分没有4的不要"
+        if self._is_number_named(end) and (way := self._way_to_named(roles)) is not None:
+            return _Bounds(*bounded(way, low, high), end)
         turned = self.lexicon.script == "han" and end < len(self.marks) and turned_back(roles, self.marks[end].roles)
         if turned or ("within" in roles and low != high):
             return self._plain(value)  # "起码1990年之前", "限于1990年代"
@@ -251,6 +247,14 @@ class RangeReader(AttributeFinder):
                 return _Bounds(*bounded(way, low, high), end + self._says_again(way, end))
         leads = self.marks[place].plays("from", "article", "about") and self._may_lead(self.marks[place]) and "measure" not in roles
         return self._plain(value) if leads else None
+
+    def _way_to_named(self, roles: Sequence[str]) -> str | None:
+        """Which bound a verb sets of a number that was named: "评分得有4", "评分到4就行", "评分没有4的不要"."""
+        if "reaches" in roles or "passes" in roles:
+            return "after" if "passes" in roles else "since"
+        if self.lexicon.script != "han":
+            return None
+        return "since" if "to" in roles else "before" if "lacks" in roles else None
 
     def _says_again(self, way: str, end: int) -> bool:
         """Whether a Chinese bound is said once more behind its number: "控制在4以内"."""
