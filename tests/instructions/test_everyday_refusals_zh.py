@@ -144,7 +144,7 @@ SENTENCES = [
     ("films", "平常不看爱情片的，今天例外", ["genres: 爱情"]),
     ("films", "以前不看恐怖片，现在挺爱看", ["genres: 恐怖"]),
     ("films", "以前喜欢恐怖片，现在不喜欢了", ["not genres: 恐怖"]),
-    ("films", "之前我只看喜剧，现在想试试剧情", []),
+    ("films", "之前我只看喜剧，现在想试试剧情", ["genres: 剧情"]),
     ("films", "我是喜剧迷，但是今晚想看恐怖片", ["genres: 恐怖"]),
     # hearsay, brands and what is missing
     ("shop", "听说清见不太好用", []),
