@@ -192,11 +192,11 @@ def drawn(catalog: Catalog, rng: np.random.Generator, language: str, *, held_out
     found = [(parse(one.text, catalog, language=language), one.truth) for one in truths]
     return {
         "exact": float(np.mean([hard_part(read) == hard_part(truth) for read, truth in found])),
-        "inverted": float(np.mean([bool(turned(read, truth) | turned(truth, read)) for read, truth in found])),
+        "inverted": float(np.mean([bool(opposed(read, truth) | opposed(truth, read)) for read, truth in found])),
     }
 
 
-def turned(one: Instruction, other: Instruction) -> set[str]:
+def opposed(one: Instruction, other: Instruction) -> set[str]:
     """Values that one instruction demands, alone or as an alternative, and the other rules out."""
     demanded = {value for limit in one.limits if limit.operator == "include" for value in limit.values}
     return demanded & {value for limit in other.limits if limit.operator == "exclude" for value in limit.values}

@@ -108,6 +108,10 @@ class Lexicon:
         """Whether a word alone says no."""
         return "negation" in self.strong.get((word,), ())
 
+    def can_be(self, word: str, role: str) -> bool:
+        """Whether a word alone can play a role, be it sure or only where no value has that name."""
+        return role in self.strong.get((word,), ()) or role in self.weak.get((word,), ())
+
     def nouns(self, word: str) -> list[str]:
         """The nouns a relational adjective may come from: "romantic" -> "romance" among others."""
         return [word[: len(word) - len(ending)] + noun for ending, noun in self.adjective if word.endswith(ending)]

@@ -12,6 +12,7 @@ _WORD = rf"(?:(?![{HAN}])[^\W_])+"
 _NUMBER = r"(?<!\S)[-−]\d+(?:\.\d+)?(?![a-zA-Z\d_])|\d+\.\d+(?![a-zA-Z\d_])|(?<![a-zA-Z\d_.)\]])\.\d+(?![a-zA-Z\d_.])"
 _GLUED_YEAR = r"(?<![a-zA-Z\d])(?:18|19|20)\d\d(?=[a-zA-Z]{4})"
 _TOKEN = re.compile(rf"{_NUMBER}|{_GLUED_YEAR}|{_WORD}(?:['’ʼ`]{_WORD})*|[{HAN}]|\n|\S")
+_FIRST_HAN = "\u4e00"
 _APOSTROPHES = str.maketrans("", "", "'’ʼ`")
 _HYPHENS = "-‐‑_"
 _SAME = {"&": "and", "，": ",", "、": ",", "−": "-"}
@@ -36,6 +37,11 @@ class Token:
     def is_word(self) -> bool:
         """Whether there is a letter or digit in it."""
         return self.key.isalnum() or any(letter.isalnum() for letter in self.key)
+
+    @property
+    def is_han(self) -> bool:
+        """Whether it is Chinese rather than Latin."""
+        return self.key >= _FIRST_HAN
 
     @property
     def ends_sentence(self) -> bool:

@@ -84,9 +84,8 @@ class Fusion(Recommender):
         context.progress.step(2)
         personal, bare = self._stating(some, context.seed)
         known, new = self.comparable(personal, {name: scores[::2] for name, scores in tastes.items()}), self.comparable(bare)
-        stated = {
-            name: np.concatenate([one.get(name, 0 * one[self.config.parts[0]]) for one in (known, new)]) for name in known | new
-        }
+        silent = [np.zeros_like(one[self.config.parts[0]]) for one in (known, new)]
+        stated = {name: np.concatenate([known.get(name, silent[0]), new.get(name, silent[1])]) for name in known | new}
         self.stated = self._weights(stated, [*personal, *bare], [*wanted[::2], *wanted[1::2]])
         context.progress.step(3)
         return self

@@ -61,7 +61,7 @@ class Backwards:
             read = reads[index]
             if role == "negation_after" and self._is_out_of_reach(index, place):
                 return
-            if role == "soft_after" and read.soft and self.tokens[self.marks[place].first].key >= "\u4e00":
+            if role == "soft_after" and read.soft and self.tokens[self.marks[place].first].is_han:
                 return  # "没有喜剧也没关系，有当然好"
             if role == "soft_after":
                 carried = read.trigger is not None and read.joint == "and" and self._goes_further(read.trigger, index)
@@ -155,7 +155,7 @@ class Backwards:
     def _is_led_in(self, index: int) -> bool:
         """Whether a Chinese clause begins with words of its own before a thing: "喜剧类的，凡是恐怖的都去掉"."""
         before = self.state.reads[index - 1].mark if index else None
-        return before is not None and before.plays("filler") and self.tokens[before.first].key >= "\u4e00"
+        return before is not None and before.plays("filler") and self.tokens[before.first].is_han
 
     def _opens_clause(self, mark: Mark) -> bool:
         """Whether nothing asks for it: it stands first in the text or right behind a sign."""

@@ -39,7 +39,7 @@ class CommaReader:
             return False  # "no A, something calm, B or C"
         other, seen = False, False
         for mark in self.marks[comma + 1 : comma + 1 + LONGEST_LIST]:
-            if mark.plays("further") and self.tokens[mark.first].key >= "\u4e00":
+            if mark.plays("further") and self.tokens[mark.first].is_han:
                 return False  # "不要喜剧，有意思的剧情片，此外……"
             if mark.plays("or", "and") or (mark.plays("negation") and self.tokens[mark.first].key == "nor"):
                 return not (other and not article)

@@ -81,7 +81,7 @@ class ContextReader(Alternatives):
     def _desired(self, place: int) -> None:
         """A thing of its own is asked for politely, a kind of things only liked: "I'd love a comedy" and "I'd love comedies"."""
         after = self.marks[place + 1] if place + 1 < len(self.marks) else None
-        if after is not None and (after.plays(*_ASKED_FOR)):
+        if after is not None and after.plays(*_ASKED_FOR):
             self.marks[place] = replace(self.marks[place], roles=("firm",))
 
     def _allowance(self, place: int) -> None:

@@ -142,7 +142,7 @@ def doubted(reads: Sequence[Read], tokens: Sequence[Token], lexicon: Lexicon) ->
     out = list(reads)
     if lexicon.script != "han":
         return out
-    idle = [at for at in range(len(reads)) if _is_idle(reads, at)]
+    idle = _idle(reads)
     spans = _listing(reads, tokens)
     for before, after in zip(spans, spans[1:], strict=False):
         _refuse_likewise(out, before, after)
@@ -154,7 +154,8 @@ def doubted(reads: Sequence[Read], tokens: Sequence[Token], lexicon: Lexicon) ->
         behind = range(wanted[-1] + 1, end)
         refused = any(_may_refuse(reads, at, start, end, tokens, lexicon) for at in range(start, end))
         strange = handled and any(reads[at].mark.plays("unknown") for at in behind)
-        spare = any(wanted[-1] < at < _closing(reads, start, end) for at in idle)
+        closing = _closing(reads, start, end)
+        spare = any(wanted[-1] < at < closing for at in idle)
         if refused or strange or spare or _is_judged(reads, behind, idle, tokens, lexicon):
             for at in wanted:
                 out[at] = replace(out[at], polarity="unclear", trigger=None)
@@ -184,19 +185,31 @@ def _refuse_likewise(reads: list[Read], before: tuple[int, int], after: tuple[in
 
 def _closing(reads: Sequence[Read], start: int, end: int) -> int:
     """Where what is said of things ends: at the next sign, or behind a clause that names nothing where nothing asked for them."""
-    signs = [at for at in range(end, len(reads)) if reads[at].mark.plays("sign")] + [len(reads)]
+    first = _next_sign(reads, end)
     asked = any(read.mark.plays("firm", "must", "amount", "soft", "like") for read in reads[start:end])
-    if asked or len(signs) < 2 or any(read.mark.is_content for read in reads[signs[0] : signs[1]]):
-        return signs[0]
-    return signs[1]
+    second = first if asked else _next_sign(reads, first + 1)
+    return first if any(read.mark.is_content for read in reads[first:second]) else second
 
 
-def _is_idle(reads: Sequence[Read], at: int) -> bool:
-    """Whether a word refuses and nothing that it does was found: it may speak of what its clause named before."""
-    if not reads[at].mark.plays("negation", "negation_after") or any(read.polarity == "open" for read in reads[at : at + 2]):
-        return False  # a negated negation: "也不怕"
-    reached = (read for place, read in enumerate(reads) if read.trigger == at and place != at)
-    return not any(read.mark.is_content or read.mark.plays("fresh", "familiar") for read in reached)
+def _next_sign(reads: Sequence[Read], start: int) -> int:
+    """The first sign from a place on, or the end."""
+    return next((at for at in range(start, len(reads)) if reads[at].mark.plays("sign")), len(reads))
+
+
+def _idle(reads: Sequence[Read]) -> list[int]:
+    """Words that refuse where nothing that they do was found: they may speak of what their clause named before."""
+    busy = {
+        read.trigger
+        for at, read in enumerate(reads)
+        if read.trigger != at and (read.mark.is_content or read.mark.plays("fresh", "familiar"))
+    }
+    return [
+        at
+        for at, read in enumerate(reads)
+        if at not in busy
+        and read.mark.plays("negation", "negation_after")
+        and all(one.polarity != "open" for one in reads[at : at + 2])  # a negated negation: "也不怕"
+    ]
 
 
 def _is_judged(reads: Sequence[Read], behind: range, idle: Sequence[int], tokens: Sequence[Token], lexicon: Lexicon) -> bool:

@@ -83,7 +83,7 @@ class EdgeFrames(NumberFrames):
             return
         over = self.marks[place].plays("year_over")
         mark = self.marks[at]
-        if "any_other" in self.lexicon.weak.get((self.tokens[mark.first].key,), ()):
+        if self.lexicon.can_be(self.tokens[mark.first].key, "any_other"):
             return  # "anything prior to 1990 is out"
         way = self._way_at(at)
         if way is None:

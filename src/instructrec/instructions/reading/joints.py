@@ -45,7 +45,7 @@ def _is_led_in(reads: Sequence[Read], index: int, tokens: Sequence[Token]) -> bo
     for at in range(index - 1, max(-1, index - _NEAR), -1):
         mark = reads[at].mark
         if mark.plays("sign"):
-            return at < index - 1 and tokens[mark.first].key == "," and tokens[reads[at + 1].mark.first].key >= "\u4e00"
+            return at < index - 1 and tokens[mark.first].key == "," and tokens[reads[at + 1].mark.first].is_han
         if mark.plays("or", "and", "article", "noun", "quality", "choice") or mark.is_content:
             return False
     return False

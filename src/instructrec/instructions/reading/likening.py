@@ -16,7 +16,7 @@ class Likening(Surroundings):
         joins = before is not None and (before.is_content or before.plays("fresh", "familiar"))
         if not self._is_han or joins or self.marks[place].plays("further"):
             return
-        relating = self._relating(place) if not joins else None
+        relating = self._relating(place)
         if relating is not None:
             for at in (place, relating):
                 self.marks[at] = replace(self.marks[at], roles=("filler",))  # "喜剧，跟恐怖沾边的都不要"
@@ -71,8 +71,5 @@ class Likening(Surroundings):
             if before.plays("title"):
                 self.marks[place:at] = [replace(mark, roles=("filler",)) for mark in self.marks[place:at]]
                 return
-            if before.plays("value", "range", "contrast", "further") or self._ends_sentence(before.first):
+            if before.plays("value", "range", "contrast", "further") or self.tokens[before.first].ends_sentence:
                 return
-
-    def _ends_sentence(self, token: int) -> bool:
-        return self.tokens[token].ends_sentence

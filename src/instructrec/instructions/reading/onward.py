@@ -21,7 +21,7 @@ class Onward(Remainders):
             return
         ahead = list(takewhile(lambda at: not self.marks[at].plays("and"), self._ahead(place)))
         said = [word.key for at in (place, *ahead) for word in self.tokens[self.marks[at].first : self.marks[at].last]]
-        other = any("other" in self.lexicon.strong.get((word,), ()) + self.lexicon.weak.get((word,), ()) for word in said)
+        other = any(self.lexicon.can_be(word, "other") for word in said)
         if not other or any(not self._is_besides(at) for at in ahead):
             return
         listed = self._listed_before(place)
@@ -85,7 +85,7 @@ class Onward(Remainders):
     def _is_besides(self, place: int) -> bool:
         """Whether it names nothing in words like "no third kind", "nothing other than that"."""
         words = [word.key for word in self.tokens[self.marks[place].first : self.marks[place].last]]
-        other = any("other" in self.lexicon.strong.get((word,), ()) + self.lexicon.weak.get((word,), ()) for word in words)
+        other = any(self.lexicon.can_be(word, "other") for word in words)
         return other or self.marks[place].plays("further", "than", "except", "any_other", "attribute", "enough", *LIGHT)
 
     def _opens_anew(self, place: int) -> bool:
@@ -114,7 +114,7 @@ class Onward(Remainders):
     def _describes_anew(self, place: int) -> bool:
         """Whether words that describe a thing begin a condition of their own: "no A and whose kind is B"."""
         key = self.tokens[self.marks[place].last].key if self.marks[place].last < len(self.tokens) else ""
-        begins = "describing" in self.lexicon.strong.get((key,), ()) + self.lexicon.weak.get((key,), ())
+        begins = self.lexicon.can_be(key, "describing")
         return begins and all(self.tokens[self.marks[at].first].key != key for at in self._back(place, sentence=True))
 
     def _counts_anew(self, place: int) -> bool:

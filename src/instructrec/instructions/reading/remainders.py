@@ -222,7 +222,7 @@ class Remainders(EdgeFrames):
         chosen = any(self._says(at, "chosen") for at in range(place, end))
         leads = end + 1 < len(self.marks) and self._is_comma(end) and self._leads_to_named(end)
         value = self._before_skipping(place, "sign", "noun")
-        ranked = value > 0 and self.tokens[self.marks[value - 1].first].key in self._sooner()
+        ranked = value > 0 and self.lexicon.can_be(self.tokens[self.marks[value - 1].first].key, "sooner")
         if (
             chance
             and leads
@@ -240,10 +240,6 @@ class Remainders(EdgeFrames):
                 self.marks[place - 1] = replace(self.marks[place - 1], roles=("filler",))
             self.marks[place] = replace(self.marks[place], roles=("soft_after",))
 
-    def _sooner(self) -> set[str]:
-        """Words that rank one thing before another."""
-        return {words[0] for words, roles in self.lexicon.weak.items() if "sooner" in roles and len(words) == 1}
-
     def _opens_sentence_at(self, place: int) -> bool:
         """Whether no value stands before it in its clause."""
         clause = takewhile(lambda at: not self.marks[at].plays("and", "contrast"), self._back(place))
@@ -256,8 +252,7 @@ class Remainders(EdgeFrames):
     def _says(self, place: int, role: str) -> bool:
         """Whether one of its words alone can play a role."""
         mark = self.marks[place]
-        words = [(token.key,) for token in self.tokens[mark.first : mark.last]]
-        return mark.plays(role) or any(role in self.lexicon.strong.get(w, ()) + self.lexicon.weak.get(w, ()) for w in words)
+        return mark.plays(role) or any(self.lexicon.can_be(token.key, role) for token in self.tokens[mark.first : mark.last])
 
     def _seen_case(self, place: int) -> None:
         """What is refused if it is known must be new: "if I've had it before, leave it out", and the other way round."""

@@ -49,7 +49,7 @@ def read_remarks(marks: Sequence[Mark], tokens: Sequence[Token], vocabulary: Voc
         kind, words, first, end = found
         earlier = [span for span in spans[max(0, at - _MOST_CLAUSES) : at] if span not in passed]
         before = [*earlier, *([(start, first)] if first > start else [])]
-        excepted = any(mark.plays("except") for first_, last_ in spans[max(0, at - 1) : at] for mark in out[first_:last_])
+        excepted = at > 0 and any(mark.plays("except") for mark in out[slice(*spans[at - 1])])
         if kind == "outside" and not excepted and _leads_on(out, spans[at + 1 : at + 2]):
             out[first:end] = [replace(mark, roles=("filler",), low=None, high=None) for mark in out[first:end]]
         elif _Remark(out, tokens, vocabulary, kind, words).reaches(before):
@@ -59,9 +59,8 @@ def read_remarks(marks: Sequence[Mark], tokens: Sequence[Token], vocabulary: Voc
             opens = first == start and kind != "optional"
             for place in range(max(0, first - opens), end):
                 role = {"too": "negation_after", "optional": "soft_after"}.get(kind, "filler") if place == first else "filler"
-                roles = (role,)
-                roles = ("firm",) if place == end - 1 and anew else roles
-                out[place] = replace(out[place], roles=roles, low=None, high=None, compare=None, attribute=None)
+                role = "firm" if place == end - 1 and anew else role
+                out[place] = replace(out[place], roles=(role,), low=None, high=None, compare=None, attribute=None)
     return out
 
 

@@ -288,14 +288,14 @@ class ScopeReader(Reach):
 
     def _names_kind(self, place: int) -> bool:
         """Whether a Chinese word of no weight stands alone there, as in "类别：喜剧"."""
-        if place < 0 or not self.marks[place].plays("filler") or self.tokens[self.marks[place].first].key < "\u4e00":
+        if place < 0 or not self.marks[place].plays("filler") or not self.tokens[self.marks[place].first].is_han:
             return False
         return place == 0 or self.marks[place - 1].plays("sign", "further", "contrast", "and")
 
     def _is_done(self, place: int) -> bool:
         """Whether a Chinese clause that refuses, or doubts, ends at a comma without naming anything."""
         sign, trigger = self.tokens[self.marks[place].first], self.state.trigger
-        han = trigger is not None and self.tokens[self.marks[trigger].first].key >= "\u4e00"
+        han = trigger is not None and self.tokens[self.marks[trigger].first].is_han
         return han and sign.key == "," and sign.text != "、"
 
     def _comma(self, place: int) -> None:
