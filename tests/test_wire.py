@@ -102,6 +102,12 @@ def test_languages_have_the_same_notes():
     assert all(other == first for other in others)
 
 
+def test_answers_of_an_earlier_version_are_still_shown():
+    found = wire.instruction(Instruction(text="x", wish="music", not_understood=("zzz",)))
+    del found["understood"]
+    assert wire.understood(found) == ["wish “music”", "not understood “zzz”"]
+
+
 def test_note_of_a_newer_version_is_shown_as_it_is():
     assert wire.note("brand_new:1") == "brand_new:1"
 

@@ -67,7 +67,8 @@ def instruction(value: Instruction | None, *, catalog: Catalog | None = None, la
 
 def understood(value: Mapping[str, Any]) -> list[str]:
     """What was made of the words, from the JSON shape of an instruction, one part a condition, for people to read."""
-    parts = [*value["understood"], *([f"wish “{value['wish']}”"] if value["wish"] else [])]
+    # Reports of earlier runs do not hold it.
+    parts = [*value.get("understood", ()), *([f"wish “{value['wish']}”"] if value["wish"] else [])]
     return [*parts, *(f"not understood “{words}”" for words in value["not_understood"]), *value["notes"]]
 
 
