@@ -104,6 +104,11 @@ class Lexicon:
         """The roles of all phrases that some words begin with."""
         return {role for length in range(1, len(words) + 1) for role in self.strong.get(words[:length], ())}
 
+    def is_phrase(self, words: Phrase) -> bool:
+        """Whether some words, all of them together, are a way to ask."""
+        tables = (self.strong, self.weak, self.decades, self.parts, self.counts, self.vague, self.shares)
+        return any(words in table for table in (*tables, self.compare, self.compare_than))
+
     def negates(self, word: str) -> bool:
         """Whether a word alone says no."""
         return "negation" in self.strong.get((word,), ())

@@ -13,6 +13,7 @@ import numpy as np
 
 from instructrec.instructions.lexicon import lexicon
 from instructrec.instructions.render import ItemWords, Wording, attribute_phrase, wording, year_attribute
+from instructrec.instructions.tokens import keys
 from instructrec.tables import Catalog
 
 HELD_OUT_SHARE = 0.2
@@ -48,8 +49,7 @@ class Phrasing:
         self.counts = Counter(value for row in said for value in row)
         self.vocabulary = tuple(sorted(self.counts))
         self._attribute_words = {word for row in every.values for value in row for word in _WORD.findall(value)}
-        spoken = lexicon(language)
-        self._spoken_words = spoken.words if spoken else frozenset()
+        self._lexicon = lexicon(language)
         # Chinese has no spaces: a value may stand inside what was taken for a word.
         self._inside = tuple(word for word in self._attribute_words if "\u4e00" <= word[0] <= "\u9fff")
 
@@ -138,10 +138,10 @@ class Phrasing:
         return [tuple(word for word in row if spread[word] <= most) for row in rows]
 
     def _tells(self, word: str) -> bool:
-        """Whether a word tells what an item is about, rather than being a value or part of how people ask."""
+        """Whether a word tells what an item is about, rather than being a value or, alone, a way to ask."""
         return (
             word not in self._attribute_words
-            and word not in self._spoken_words
+            and not (self._lexicon and self._lexicon.is_phrase(keys(word)))
             and not any(value in word for value in self._inside)
         )
 
