@@ -45,6 +45,7 @@ class FrameReader(Onward):
             (("until", "before"), self._not_yet),
             (("before", "after", "before_range", "after_range", "compare"), self._moved),
             (("exact_after",), self._exact_than),
+            (("end_out",), self._without_end),
             (("before", "after", "since", "until", "compare"), self._neither),
             (("since_after", "until_after"), self._refused_with),
             (("rest",), self._remainder),

@@ -67,7 +67,7 @@ class AttributeFinder:
         before = self._previous[1]
         between, han = self.marks[before:start], self.lexicon.script == "han"
         if not 0 < before < start + han <= before + 4 + 2 * han or not all(
-            mark.plays("and", "or", "contrast", "negation", "sign", "negation_after") or (han and mark.plays("of_what"))
+            mark.plays("and", "or", "contrast", "negation", "sign", "negation_after", "of_what" if han else "moving")
             for mark in between
         ):
             return False

@@ -107,7 +107,9 @@ class RangeReader(AttributeFinder):
 
     def _shared(self, end: int) -> str | None:
         """The attribute that is named behind a second bound alone: "3 minimum and 4 maximum for the rating"."""
-        if end + 1 >= len(self.marks) or not self.marks[end].plays("and", "or"):
+        if end + 2 < len(self.marks) and self.marks[end].plays("sign") and self.marks[end + 1].plays("contrast"):
+            end += 1
+        if end + 1 >= len(self.marks) or not self.marks[end].plays("and", "or", "contrast"):
             return None
         value = self._value(end + 1, prefixes=False)
         bounds = self._plain(value) if value else self._prefixed(end + 1, self.marks[end + 1].roles)
