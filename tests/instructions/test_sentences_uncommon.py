@@ -151,6 +151,36 @@ SENTENCES = [
     ("rating from 3 up, that figure itself not counted", ["rating > 3"]),
     ("up to 1990, excluding that year", ["year <= 1989"]),
     ("no older than 1990, that year excluded", ["year >= 1991"]),
+    ("popularity below 0.5 and 4 is already too much rating, it has to be less", ["popularity < 0.5", "rating < 4"]),
+    ("from exactly 2000, don't go under 0.5 or over 1 on popularity", ["year 2000..2000", "popularity 0.5..1"]),
+    ("a comedy and I won't go above 4 on rating", ["genres: Comedy", "rating <= 4"]),
+    # sent away by a verb, or missed
+    ("horror can sod right off", ["not genres: Horror"]),
+    ("horror and war can just bugger off home", ["not genres: Horror | War"]),
+    ("I'd give horror a body swerve", ["not genres: Horror"]),
+    ("I'll give horror the swerve, comedy please", ["not genres: Horror", "genres: Comedy"]),
+    ("without a drama the evening is ruined", ["genres: Drama"]),
+    ("an evening without drama is a wasted evening", ["genres: Drama"]),
+    ("without comedy it's no fun", ["genres: Comedy"]),
+    ("without horror the evening is fine", ["not genres: Horror"]),
+    ("a comedy without horror, the evening is ruined otherwise", ["genres: Comedy", "not genres: Horror"]),
+    # what was before, and what is asked for
+    ("I only watched comedies before, now I want to try dramas", ["genres: Drama"]),
+    ("I've only ever seen comedies, now I'd like to try a drama", ["genres: Drama"]),
+    ("I used to watch only comedies, now I want dramas", ["genres: Drama"]),
+    ("I only watch comedies", ["genres: Comedy"]),
+    ("I was wondering if you had just dramas", ["genres: Drama"]),
+    ("I was wondering whether you have any comedies", ["genres: Comedy"]),
+    ("I was wondering if you had 20 of them", ["n = 20"]),
+    # alternatives, and conditions beside them
+    ("hey, got any of comedy and war", ["genres: Comedy | War"]),
+    ("one of these two: Comedy, Romance and in 1999", ["genres: Comedy | Romance", "year 1999..1999"]),
+    ("one of these: Comedy, Romance, Musical and no horror", ["genres: Comedy | Musical | Romance", "not genres: Horror"]),
+    ("horror, each one comedy or war or both", ["genres: Horror", "genres: Comedy | War"]),
+    ("a western, it has to be war or drama, both are fine", ["genres: Western", "genres: Drama | War"]),
+    ("nothing that's both a comedy and from the 90s", ["exactly 0: genres: Comedy & year 1990..1999"]),
+    ("no more of that please and I don't want anything from 2001 onwards", ["year <= 2000"]),
+    ("exclude everything I've already seen or tried and originating in the forties", ["new", "year 1940..1949"]),
 ]
 
 

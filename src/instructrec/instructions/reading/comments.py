@@ -54,6 +54,11 @@ class CommentFrames(Frames):
         self._fill([at])
         return attribute
 
+    def _named_beside(self, number: int, verdict: int) -> str | None:
+        """The number of the items that is named in the clause of a verdict, or right behind it: "1 is already too much rating"."""
+        before = takewhile(lambda at: not self.marks[at].plays("and", "contrast"), self._back(number))
+        return self._named_at([*before, *range(number, min(verdict + 2, len(self.marks)))])
+
     def _without_end(self, place: int) -> None:
         """A bound whose end is said not to count: "from 3 up in rating, that number itself not included"."""
         number = next((at for at in self._back(place, sentence=True) if self._is_number(at)), None)

@@ -158,7 +158,7 @@ class FrameReader(Onward):
             if listing and self.marks[at - 1].plays("value"):
                 comma = at
             elif not mark.plays("value", "article", "filler"):
-                comma = None if mark.plays("or", "and") else comma
+                comma = None if mark.plays("or", "and") and self._is_value_behind(at) else comma
                 break
         if comma is not None:
             self.marks[comma] = replace(self.marks[comma], roles=("or",))

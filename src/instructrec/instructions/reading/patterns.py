@@ -40,13 +40,14 @@ _SLOTS = {
     "{any}": r"(?:[^.!?; ]+ ){0,9}?",
     "{own}": r"(?<!be )(?<!be a )(?<!be an )",
     "{also}": r"(?=(?:i|we) (?:also|only|just|still) )",
+    "{unasked}": r"(?!(?:[^.!?; ]+ ){0,4}(?:if|whether) )",
     "{title}": "(?P<value>T )",
     "{word}": _WORD,
     "...": rf"(?:{_WORD}){{0,5}}?",
     "^": "",
     "$": r"(?=[,.!?:;)–—-] |$|and |but |so |though |because |if |please |then |now |for tonight |thanks |thank you |thx |cheers )",
 }
-_LOOKS = ("{so}", "{stays}", "{own}", "{sure}", "{free}", "{end}", "{me}", "{also}", "^", "$")
+_LOOKS = ("{so}", "{stays}", "{own}", "{sure}", "{free}", "{end}", "{me}", "{also}", "{unasked}", "^", "$")
 """Parts of patterns that only look at what stands around."""
 
 

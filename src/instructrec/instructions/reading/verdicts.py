@@ -52,8 +52,7 @@ class NumberFrames(CommentFrames):
         if counts:
             made = self._counted(at, meant)
         else:
-            own = (*takewhile(lambda index: not self.marks[index].plays("and", "contrast"), self._back(at)), *range(at, place))
-            attribute = self._named_at(own) or self._named_at(comment) or self._range_of(at, within)
+            attribute = self._named_beside(at, place) or self._named_at(comment) or self._range_of(at, within)
             made = self._ranged(at, meant, attribute) if attribute is not None else None
         if made is None:
             return
