@@ -142,8 +142,10 @@ class Backwards:
         read = self.state.reads[index]
         if read.joint != "comma" or not read.mark.plays("value"):
             return False
-        earlier = next((self.state.reads[at] for at in reversed(self.state.content[-LONGEST_LIST:]) if at < index), None)
-        if earlier is not None and earlier.mark.plays("range", "title", "amount"):
+        before = next((at for at in reversed(self.state.content[-LONGEST_LIST:]) if at < index), index)
+        earlier = self.state.reads[before] if before < index else None
+        asked = any(mark.plays("firm") for mark in self.marks[before + 1 : index])  # "喜剧是硬性条件，恐怖都别出现"
+        if earlier is not None and (asked or earlier.mark.plays("range", "title", "amount")):
             return False
         listed = listed and earlier is not None and not earlier.article
         bare = earlier is not None and self._opens_clause(earlier.mark) and not self._is_led_in(index)

@@ -37,6 +37,8 @@ class AttributeFinder:
         if self.attribute is not None:
             self._used.add(self._named_at)
             return self.attribute, end
+        if self._is_of_years(start, end):
+            return self.vocabulary.year, end
         if (
             end < len(self.marks)
             and self.marks[end].attribute in self.vocabulary.catalog.quantities
@@ -63,6 +65,12 @@ class AttributeFinder:
         name = self.marks[place].attribute
         named = self.marks[place].roles == ("attribute",) and name in self.vocabulary.catalog.quantities
         return (name, place + 1) if named and name is not None else None
+
+    def _is_of_years(self, start: int, end: int) -> bool:
+        """Whether a Chinese number says itself that it is a year, whatever is named behind: "90年代的口碑不错的"."""
+        if self.lexicon.script != "han" or not any(mark.plays("year", "decade") for mark in self.marks[start:end]):
+            return False
+        return any(token.key == "年" for token in self.tokens[self.marks[start].first : self.marks[end - 1].last])
 
     def _is_on(self, mark: Mark) -> bool:
         """Whether a mark may say what a number before it is of: "don't go above 4 on rating"."""

@@ -251,12 +251,14 @@ class RangeReader(AttributeFinder):
         return self._plain(value) if leads else None
 
     def _way_to_named(self, roles: Sequence[str]) -> str | None:
-        """Which bound a verb sets of a number that was named: "评分得有4", "评分到4就行", "评分没有4的不要"."""
+        """Which bound a verb sets of a number that was named: "评分得有4", "评分到4就行", "评分只到4的不要", "评分没有4的不要"."""
         if "reaches" in roles or "passes" in roles:
             return "after" if "passes" in roles else "since"
         if self.lexicon.script != "han":
             return None
-        return "since" if "to" in roles else "before" if "lacks" in roles else None
+        if "to" in roles:
+            return "until" if "until" in roles else "since"
+        return "before" if "lacks" in roles else None
 
     def _says_again(self, way: str, end: int) -> bool:
         """Whether a Chinese bound is said once more behind its number: "控制在4以内"."""
