@@ -189,6 +189,24 @@ SENTENCES = [
     ("not yet part of my history", ["new"]),
     ("keep the ones I know", ["known"]),
     ("stick to the ones I know", ["known"]),
+    # the most and the fewest of a thing
+    ("the limit for comedies is three", ["at most 3: genres: Comedy"]),
+    ("my maximum for comedies is three", ["at most 3: genres: Comedy"]),
+    ("the most comedies I'll take is three", ["at most 3: genres: Comedy"]),
+    ("three comedies would be the most I'd take", ["at most 3: genres: Comedy"]),
+    ("three is the minimum for comedies", ["at least 3: genres: Comedy"]),
+    ("4 is my limit for rating", ["rating <= 4"]),
+    ("three is my limit", ["n = 3"]),
+    ("not as many as four comedies", ["at most 3: genres: Comedy"]),
+    ("the list shouldn't hold more than three comedies", ["at most 3: genres: Comedy"]),
+    # what a refusal does not reach
+    ("no horror and if I don't know it already, I don't want it", ["not genres: Horror", "known"]),
+    ("no horror, and if I've seen it, skip it", ["not genres: Horror", "new"]),
+    ("anything that isn't horror and neither of these two: Comedy, War", ["not genres: Comedy | Horror | War"]),
+    (
+        "comedy or war, I don't want drama, keep horror and crime off the list",
+        ["genres: Comedy | War", "not genres: Crime | Drama | Horror"],
+    ),
     # alternatives, and conditions beside them
     ("hey, got any of comedy and war", ["genres: Comedy | War"]),
     ("one of these two: Comedy, Romance and in 1999", ["genres: Comedy | Romance", "year 1999..1999"]),

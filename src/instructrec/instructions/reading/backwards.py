@@ -85,7 +85,8 @@ class Backwards:
         somebody begins to speak of himself ("three A, and I'm all B'd out"), or it is only preferred.
         """
         read = self.state.reads[index]
-        refused = read.mark.plays("title") and read.polarity == "exclude"
+        ahead = read.trigger is not None and read.trigger < index  # "A, I don't want B, keep C off the list"
+        refused = read.polarity == "exclude" and (read.mark.plays("title") or (ahead and read.mark.plays("value")))
         return refused or self._speaks_anew(index) or (read.soft and self._is_softened(index, place))
 
     def _speaks_anew(self, index: int) -> bool:

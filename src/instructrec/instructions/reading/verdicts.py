@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import takewhile
 
@@ -79,7 +80,13 @@ class NumberFrames(CommentFrames):
             return
         at = numbers[0]
         between = self.marks[min(at, place) + 1 : max(at, place)]
-        if not any(mark.plays("aged", "firm", "soft") for mark in between) or any(mark.plays("value") for mark in between):
+        judges = self.lexicon.can_be(self.tokens[self.marks[place].first].key, "aged")  # "is the limit for"
+        if not judges and not any(mark.plays("aged", "firm", "soft", "soft_after") for mark in between):
+            return
+        if not self.marks[at].plays("year") and self.marks[at].attribute is None and self._names(around) is None:
+            self._extreme_count(at, place, around)
+            return
+        if any(mark.plays("value") for mark in between):
             return
         around = [index for index in around if abs(index - at) <= 2 * NEAR]
         attribute = self._range_of(at, around)
@@ -88,6 +95,17 @@ class NumberFrames(CommentFrames):
         made = self._ranged(at, "since" if self.marks[place].plays("oldest") else "until", attribute)
         self._fill([place, *range(min(at, place) + 1, max(at, place))])
         self._merge(at, at, made)
+
+    def _extreme_count(self, at: int, place: int, around: Sequence[int]) -> None:
+        """How many of a thing are the most, or the fewest: "the limit for comedies is three", "three is my limit for them"."""
+        named = [index for index in around if self.marks[index].plays("value")]
+        said = self.marks[place].last - self.marks[place].first > 1 and self.marks[at].plays("count", "number", "one")
+        made = self._counted(at, "since" if self.marks[place].plays("oldest") else "until")
+        listed = bool(named) and named[-1] - named[0] == len(named) - 1 and (named[0] > at or named[-1] < at)
+        if said and listed and made is not None and self.marks[at].attribute is None:
+            self._fill([index for index in range(min(place, at, *named), max(place, at, *named)) if index not in (at, *named)])
+            self._fill([place])
+            self._merge(at, at, made)
 
     def _bounded_behind(self, place: int) -> None:
         """A bound at the end of a clause holds for its number, not only for one right before: "two of them comedies, no more"."""
@@ -281,6 +299,7 @@ class NumberFrames(CommentFrames):
             if mark.plays("negation", "negation_after"):
                 values += bool(before) and self.marks[before - 1].plays("value")
                 few = self.marks[place].plays("before") and not self.marks[place].plays("after")
+                few = few or any(self.marks[index].plays("unknown", "known") for index in range(before + 1, place))
                 values += not values and few and at + 1 < len(self.marks) and self.marks[at + 1].plays("value")
                 made = self._counted(at, "until" if self.marks[place].plays("after") else "since")
                 if values == 1 and made is not None:
