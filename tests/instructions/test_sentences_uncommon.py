@@ -208,6 +208,8 @@ SENTENCES = [
         ["genres: Comedy | War", "not genres: Crime | Drama | Horror"],
     ),
     # alternatives, and conditions beside them
+    ("my sister wants comedy or war, I don't mind which, no horror", ["genres: Comedy | War", "not genres: Horror"]),
+    ("my sister wants a comedy, I want a drama", ["genres: Drama"]),
     ("hey, got any of comedy and war", ["genres: Comedy | War"]),
     ("one of these two: Comedy, Romance and in 1999", ["genres: Comedy | Romance", "year 1999..1999"]),
     ("one of these: Comedy, Romance, Musical and no horror", ["genres: Comedy | Musical | Romance", "not genres: Horror"]),

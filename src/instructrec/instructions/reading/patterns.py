@@ -29,7 +29,8 @@ _SLOTS = {
     "{bare}": r"(?P<value>V )",
     "{kind}": rf"(?P<value>(?:{_LED}V )(?:(?:and|or|nor) {_LED}V )?\w+# )",
     "{attribute}": r"\w+# ",
-    "{me}": r"(?=(?:(?:but|and|while|whereas|though) )?(?:i|im|ill|id|we|me|mine) )(?!.*\b(?:both|together) )",
+    "{me}": r"(?=(?:(?:but|and|while|whereas|though) )?(?:i|im|ill|id|we|me|mine) )(?!.*\b(?:both|together) )"
+    r"(?!(?:i|we) (?:dont|do not) (?:mind|care) |(?:im|were) (?:easy|happy|fine) )",
     "{end}": r"(?!(?:, )?but (?:not|i|we|still|my|he|she|they|today|tonight|now) )",
     "{stays}": r"(?!(?:, )?but (?:not (?!V )|still |today |tonight |now |(?:i|we) (?:still|do|dont|did|like|love|enjoy|happen) ))",
     "{so}": rf"(?!(?:[^VT ]+ ){{0,4}}(?:{_NO}|N|than|most|least) )",
