@@ -85,6 +85,28 @@ SENTENCES = [
     ("跟《北海之龙》一类的12部，都得是喜剧", ["genres: 喜剧", "like: 北海之龙", "n = 12"]),
     ("《北海之龙》不好，不要类似的喜剧", ["not genres: 喜剧", "unlike: 北海之龙"]),
     ("推荐一些喜剧，若干动画", ["genres: 动画", "genres: 喜剧"]),
+    # what is refused on one side of a number, and what is asked for on the other
+    ("评分只到3的我瞧不上，要更高的", ["rating > 3"]),
+    ("热度最高0.3的不要，要更高的", ["popularity > 0.3"]),
+    ("评分到4就行", ["rating >= 4"]),
+    ("别废话，直接给我1960年开始的东西我都不要，要更早的", ["year <= 1959"]),
+    # a year stays one, whatever is named behind it
+    ("90年代的口碑不错的喜剧", ["genres: 喜剧", "year 1990..1999"]),
+    ("比1990年晚的口碑好的剧情", ["genres: 剧情", "year >= 1991"]),
+    ("不超过2002年的口碑好的动画", ["genres: 动画", "year <= 2002"]),
+    # nothing else
+    ("除了恐怖旁的甭给，评分4以上", ["genres: 恐怖", "rating >= 4"]),
+    ("评分4以上，另外除了恐怖旁的都别给", ["genres: 恐怖", "rating >= 4"]),
+    ("除恐怖以外旁的一概别给，1990年以后的", ["genres: 恐怖", "year >= 1990"]),
+    # what looking at a thing costs
+    ("恐怖看一眼折寿", ["not genres: 恐怖"]),
+    ("看恐怖会折寿", ["not genres: 恐怖"]),
+    ("恐怖看一眼少活十年", ["not genres: 恐怖"]),
+    ("喜剧要让人眼前一亮", ["genres: 喜剧"]),
+    # what must be there, behind what must not
+    ("不要恐怖，得沾上剧情或者喜剧", ["genres: 剧情 | 喜剧", "not genres: 恐怖"]),
+    ("绝对不要第二个《盐水》，得沾上剧情或者喜剧", ["genres: 剧情 | 喜剧", "unlike: 盐水"]),
+    ("动作是硬性条件，歌舞都别出现", ["genres: 动作", "not genres: 歌舞"]),
 ]
 
 

@@ -5,7 +5,8 @@
 - Numbers of money and time: English `sums`, `strays`, `spending`, `bare` (by the words beside them: `asides`); Chinese `numerals`,
   `unrelated`, `unnamed`, `budgets` with `around`.
 - Clauses that tell, permit, complain or compare rather than ask: English `tellings`, Chinese `sayings`, both by `patterns`.
-- What words far apart in a clause say together: `frames`, `framing`, `verdicts`, `edges`, `remainders`, `onward`.
+- What words far apart in a clause, or in the one behind, say together: `frames`, `framing`, `comments`, `verdicts`, `edges`,
+  `remainders`, `onward`.
 - Bounds, counts and lengths: `comparisons`, `inequalities`, `bounds`, `ranges` with `named`, `remarks`, `wholes`, `counts`,
   `lengths`, `groups`.
 - Words whose part depends on neighbours: `context`, `alternatives`, `likening`, `surroundings`.

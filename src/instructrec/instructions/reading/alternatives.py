@@ -57,6 +57,7 @@ class Alternatives(Likening):
         last: Mark | None = None
         joints: list[int] = []
         also = self.tokens[self.marks[place].first].key in "也亦"
+        chosen = False
         for at in range(place - 1, max(-1, place - LONGEST_LIST), -1):
             mark = self.marks[at]
             if mark.plays("value"):
@@ -66,13 +67,18 @@ class Alternatives(Likening):
                     self.marks[at + 1] = replace(last, roles=(*last.roles, "or_before"))  # "红色粉色都行"
                 for joint in joints:
                     self.marks[joint] = replace(self.marks[joint], roles=("or",))
+                chosen = chosen or (last is not None and any(near.plays("or") for near in self.marks[at + 1 : at + 3]))
                 last, joints = mark, []
-            elif self._parts_list(at, named=last is not None, also=also):
+            elif self._parts_list(at, named=last is not None, also=also) or (chosen and self._leads_anew(at)):
                 return
             elif mark.plays("and") or (mark.plays("sign") and self.tokens[mark.first].key == ","):
                 joints += [at] if last is not None else []
             elif not self._is_within_list(mark, near=last is None and place - at <= 2 * NEAR):
                 return
+
+    def _leads_anew(self, comma: int) -> bool:
+        """Whether words that demand, behind an English comma, begin the alternatives: "A, it has to be B or C, both are fine"."""
+        return not self._is_han and self._is_comma(comma) and any(mark.plays("firm") for mark in self.marks[comma + 1 : comma + 2])
 
     def _parts_list(self, at: int, *, named: bool, also: bool) -> bool:
         """Whether the list of alternatives behind `at` begins there; if it names something, it is a condition of its own."""

@@ -85,7 +85,8 @@ class Backwards:
         somebody begins to speak of himself ("three A, and I'm all B'd out"), or it is only preferred.
         """
         read = self.state.reads[index]
-        refused = read.mark.plays("title") and read.polarity == "exclude"
+        ahead = read.trigger is not None and read.trigger < index  # "A, I don't want B, keep C off the list"
+        refused = read.polarity == "exclude" and (read.mark.plays("title") or (ahead and read.mark.plays("value")))
         return refused or self._speaks_anew(index) or (read.soft and self._is_softened(index, place))
 
     def _speaks_anew(self, index: int) -> bool:
@@ -142,8 +143,10 @@ class Backwards:
         read = self.state.reads[index]
         if read.joint != "comma" or not read.mark.plays("value"):
             return False
-        earlier = next((self.state.reads[at] for at in reversed(self.state.content[-LONGEST_LIST:]) if at < index), None)
-        if earlier is not None and earlier.mark.plays("range", "title", "amount"):
+        before = next((at for at in reversed(self.state.content[-LONGEST_LIST:]) if at < index), index)
+        earlier = self.state.reads[before] if before < index else None
+        asked = any(mark.plays("firm") for mark in self.marks[before + 1 : index])  # "喜剧是硬性条件，恐怖都别出现"
+        if earlier is not None and (asked or earlier.mark.plays("range", "title", "amount")):
             return False
         listed = listed and earlier is not None and not earlier.article
         bare = earlier is not None and self._opens_clause(earlier.mark) and not self._is_led_in(index)

@@ -43,8 +43,10 @@ Quotas = list[tuple[Quota, tuple[int, int]]]
 
 def combined(reads: Sequence[Read], tokens: Sequence[Token], vocabulary: Vocabulary, lexicon: Lexicon) -> tuple[list[Read], Quotas]:
     """The reads, with such things used up, and the quotas that keep them out, each with its first and last read."""
+    at_once = _at_once(reads, tokens, lexicon)
+    reads = _with_ranges(reads, at_once)
     out, quotas = list(reads), Quotas()
-    things = [_described(reads, thing, lexicon) for thing in _things(reads, _at_once(reads, tokens, lexicon))]
+    things = [_described(reads, thing, lexicon) for thing in _things(reads, at_once)]
     for first, second in zip(things, things[1:], strict=False):
         _share(reads, first, second, vocabulary)
     things = _with_exceptions(out, things, lexicon)
@@ -76,6 +78,18 @@ def _at_once(reads: Sequence[Read], tokens: Sequence[Token], lexicon: Lexicon) -
             before = {tuple(token.key for token in tokens[max(0, first - length) : first]) for length in lengths}
             found |= {index} if before & lexicon.at_once else set()
     return found
+
+
+def _with_ranges(reads: Sequence[Read], at_once: Container[int]) -> list[Read]:
+    """The reads, with a range that is said of one item too as unwanted as what it is joined to: "both A and from the 90s"."""
+    out, last = list(reads), -1
+    for index, read in enumerate(reads):
+        if not read.mark.is_content:
+            continue
+        if last in at_once and read.mark.plays("range") and read.joint == "and" and read.sentence == reads[last].sentence:
+            out[index] = replace(read, polarity="exclude", trigger=reads[last].trigger, segment=reads[last].segment)
+        last = index
+    return out
 
 
 def _things(reads: Sequence[Read], at_once: Container[int]) -> list[_Thing]:

@@ -42,6 +42,7 @@ class ContextReader(Alternatives):
             ("either_then", self._either_then),
             ("unknown", self._quality),
             ("range", self._negated),
+            ("fresh", self._unmet),
             ("familiar", self._apart),
             ("familiar", self._told),
             ("further", self._further),
@@ -129,12 +130,22 @@ class ContextReader(Alternatives):
 
     def _negation_head(self, place: int) -> None:
         """A word that refuses only at the head of a clause, right before what it refuses: "cut the horror"."""
-        named = next((at for at in self.marks[place + 1 : place + 1 + NEAR] if not at.plays("article", "filler", "from")), None)
+        light = ("article", "filler", "from")
+        named = next((at for at in self.marks[place + 1 : place + 1 + NEAR] if not at.plays(*light)), None)
+        if named is not None and named.plays("noun"):
+            behind = (at for at in self.marks[place + 1 : place + 1 + NEAR] if not at.plays("noun", *light))
+            named = next((at for at in behind if at.plays("familiar")), named)  # "hide everything in my history"
         before = self.marks[place - 1] if place else None
         noun = before is not None and before.plays("article", "teller") and not before.plays("one")  # "the cut I have seen"
         seen = named is not None and named.plays("familiar") and before is not None and not noun
         if (self._is_head(place) or seen) and named is not None and named.plays("value", "title", "familiar"):
             self.marks[place] = replace(self.marks[place], roles=("negation",))
+
+    def _unmet(self, place: int) -> None:
+        """Words that regret the title behind them say without one that all should be new: "I should not have seen it before"."""
+        after = self.marks[place + 1 : place + 2]
+        if self.marks[place].plays("like") and not (after and after[0].plays("title")):
+            self.marks[place] = replace(self.marks[place], roles=("fresh",))
 
     def _negation_behind(self, place: int) -> None:
         """A negation that ends its clause acts on what stands before it, a Chinese one if it has several characters."""
@@ -196,13 +207,15 @@ class ContextReader(Alternatives):
         named = False
         for at in range(place - 1, max(-1, place - 3 * NEAR), -1):
             mark = self.marks[at]
+            if mark.plays("part_verb") and at == place - 1 and after is not None and after.plays("familiar", "fresh"):
+                self.marks[place] = replace(self.marks[place], roles=("negation",))  # "set aside what I've already seen"
             if mark.plays("sign", "contrast") or (mark.plays("part_verb") and not named):
                 return
             if mark.plays("part_verb"):
                 self.marks[place] = replace(self.marks[place], roles=("negation_after",))
                 self.marks[at] = replace(mark, roles=("contrast",))  # a clause begins with the verb
                 return
-            named = named or mark.plays(*NAMED)
+            named = named or mark.plays(*NAMED, "familiar", "fresh")
 
     def _only_this(self, place: int) -> None:
         """Nothing but what "except" names, where the sentence then refuses all else: "apart from A I watch nothing"."""

@@ -45,6 +45,7 @@ class FrameReader(Onward):
             (("until", "before"), self._not_yet),
             (("before", "after", "before_range", "after_range", "compare"), self._moved),
             (("exact_after",), self._exact_than),
+            (("end_out",), self._without_end),
             (("before", "after", "since", "until", "compare"), self._neither),
             (("since_after", "until_after"), self._refused_with),
             (("rest",), self._remainder),
@@ -157,7 +158,7 @@ class FrameReader(Onward):
             if listing and self.marks[at - 1].plays("value"):
                 comma = at
             elif not mark.plays("value", "article", "filler"):
-                comma = None if mark.plays("or", "and") else comma
+                comma = None if mark.plays("or", "and") and self._is_value_behind(at) else comma
                 break
         if comma is not None:
             self.marks[comma] = replace(self.marks[comma], roles=("or",))

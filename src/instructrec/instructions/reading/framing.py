@@ -133,6 +133,9 @@ class Frames(Surroundings):
         ahead = ahead[:joint]
         if any(self.marks[at].plays("value", "title", "range", "amount", "fresh", *NUMERIC) or self._is_known(at) for at in ahead):
             ahead = []
+        behind = self.marks[ahead[-1] + 1 : ahead[-1] + 2] if ahead else []
+        if any(self.tokens[mark.first].key == ":" for mark in behind):
+            ahead = []  # "anything that isn't A and neither of these: B, C" refuses B and C
         return ahead if first is not None and first <= NEAR else []
 
     def _is_known(self, place: int) -> bool:

@@ -37,6 +37,8 @@ class AttributeFinder:
         if self.attribute is not None:
             self._used.add(self._named_at)
             return self.attribute, end
+        if self._is_of_years(start, end):
+            return self.vocabulary.year, end
         if (
             end < len(self.marks)
             and self.marks[end].attribute in self.vocabulary.catalog.quantities
@@ -47,6 +49,7 @@ class AttributeFinder:
         if (behind := self._named_behind(end)) is not None:
             return behind
         dated = any(mark.plays("year", "decade", "count") for mark in self.marks[start:end])
+        dated = dated or self._previous[0] == self.vocabulary.year  # a number that was none is no year here
         if self._goes_on(start, end) and not dated and self._may_go_on(start, end):
             return self._previous[0], end
         numbers = [mark for mark in self.marks[start:end] if mark.plays("number", "count")]
@@ -55,19 +58,30 @@ class AttributeFinder:
 
     def _named_behind(self, end: int) -> tuple[str, int] | None:
         """The attribute that is named behind a number, and the mark behind it: "at least 3 in rating", "至少4的评分"."""
-        if end + 1 >= len(self.marks) or not self.marks[end].plays("from", "owner", "of_what"):
+        leads = end + 1 < len(self.marks) and (self.marks[end].plays("from", "owner", "of_what") or self._is_on(self.marks[end]))
+        if not leads:
             return None
         place = end + 1 + (self.marks[end + 1].plays("definite") and end + 2 < len(self.marks))
         name = self.marks[place].attribute
         named = self.marks[place].roles == ("attribute",) and name in self.vocabulary.catalog.quantities
         return (name, place + 1) if named and name is not None else None
 
+    def _is_of_years(self, start: int, end: int) -> bool:
+        """Whether a Chinese number says itself that it is a year, whatever is named behind: "90年代的口碑不错的"."""
+        if self.lexicon.script != "han" or not any(mark.plays("year", "decade") for mark in self.marks[start:end]):
+            return False
+        return any(token.key == "年" for token in self.tokens[self.marks[start].first : self.marks[end - 1].last])
+
+    def _is_on(self, mark: Mark) -> bool:
+        """Whether a mark may say what a number before it is of: "don't go above 4 on rating"."""
+        return mark.plays("since_after") and mark.plays("filler") and mark.last - mark.first == 1
+
     def _goes_on(self, start: int, end: int) -> bool:
         """Whether only "and" or "but" stands between the range before and this one: "over 3, but not over 4"."""
         before = self._previous[1]
         between, han = self.marks[before:start], self.lexicon.script == "han"
         if not 0 < before < start + han <= before + 4 + 2 * han or not all(
-            mark.plays("and", "or", "contrast", "negation", "sign", "negation_after") or (han and mark.plays("of_what"))
+            mark.plays("and", "or", "contrast", "negation", "sign", "negation_after", "of_what" if han else "moving")
             for mark in between
         ):
             return False

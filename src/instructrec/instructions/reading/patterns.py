@@ -29,7 +29,8 @@ _SLOTS = {
     "{bare}": r"(?P<value>V )",
     "{kind}": rf"(?P<value>(?:{_LED}V )(?:(?:and|or|nor) {_LED}V )?\w+# )",
     "{attribute}": r"\w+# ",
-    "{me}": r"(?=(?:(?:but|and|while|whereas|though) )?(?:i|im|ill|id|we|me|mine) )(?!.*\b(?:both|together) )",
+    "{me}": r"(?=(?:(?:but|and|while|whereas|though) )?(?:i|im|ill|id|we|me|mine) )(?!.*\b(?:both|together) )"
+    r"(?!(?:i|we) (?:dont|do not) (?:mind|care) |(?:im|were) (?:easy|happy|fine) )",
     "{end}": r"(?!(?:, )?but (?:not|i|we|still|my|he|she|they|today|tonight|now) )",
     "{stays}": r"(?!(?:, )?but (?:not (?!V )|still |today |tonight |now |(?:i|we) (?:still|do|dont|did|like|love|enjoy|happen) ))",
     "{so}": rf"(?!(?:[^VT ]+ ){{0,4}}(?:{_NO}|N|than|most|least) )",
@@ -40,13 +41,14 @@ _SLOTS = {
     "{any}": r"(?:[^.!?; ]+ ){0,9}?",
     "{own}": r"(?<!be )(?<!be a )(?<!be an )",
     "{also}": r"(?=(?:i|we) (?:also|only|just|still) )",
+    "{unasked}": r"(?!(?:[^.!?; ]+ ){0,4}(?:if|whether) )",
     "{title}": "(?P<value>T )",
     "{word}": _WORD,
     "...": rf"(?:{_WORD}){{0,5}}?",
     "^": "",
     "$": r"(?=[,.!?:;)–—-] |$|and |but |so |though |because |if |please |then |now |for tonight |thanks |thank you |thx |cheers )",
 }
-_LOOKS = ("{so}", "{stays}", "{own}", "{sure}", "{free}", "{end}", "{me}", "{also}", "^", "$")
+_LOOKS = ("{so}", "{stays}", "{own}", "{sure}", "{free}", "{end}", "{me}", "{also}", "{unasked}", "^", "$")
 """Parts of patterns that only look at what stands around."""
 
 

@@ -107,7 +107,9 @@ class RangeReader(AttributeFinder):
 
     def _shared(self, end: int) -> str | None:
         """The attribute that is named behind a second bound alone: "3 minimum and 4 maximum for the rating"."""
-        if end + 1 >= len(self.marks) or not self.marks[end].plays("and", "or"):
+        if end + 2 < len(self.marks) and self.marks[end].plays("sign") and self.marks[end + 1].plays("contrast"):
+            end += 1
+        if end + 1 >= len(self.marks) or not self.marks[end].plays("and", "or", "contrast"):
             return None
         value = self._value(end + 1, prefixes=False)
         bounds = self._plain(value) if value else self._prefixed(end + 1, self.marks[end + 1].roles)
@@ -249,12 +251,14 @@ class RangeReader(AttributeFinder):
         return self._plain(value) if leads else None
 
     def _way_to_named(self, roles: Sequence[str]) -> str | None:
-        """Which bound a verb sets of a number that was named: "评分得有4", "评分到4就行", "评分没有4的不要"."""
+        """Which bound a verb sets of a number that was named: "评分得有4", "评分到4就行", "评分只到4的不要", "评分没有4的不要"."""
         if "reaches" in roles or "passes" in roles:
             return "after" if "passes" in roles else "since"
         if self.lexicon.script != "han":
             return None
-        return "since" if "to" in roles else "before" if "lacks" in roles else None
+        if "to" in roles:
+            return "until" if "until" in roles else "since"
+        return "before" if "lacks" in roles else None
 
     def _says_again(self, way: str, end: int) -> bool:
         """Whether a Chinese bound is said once more behind its number: "控制在4以内"."""

@@ -271,6 +271,9 @@ class Remainders(EdgeFrames):
             return
         self._void([*range(opens, place), *range(place + 1, end), *refused])
         self.marks[place] = replace(mark, roles=("familiar",) if mark.plays("fresh") else ("fresh",))
+        starts = opens if opens < place else place - 1
+        if starts >= 0 and (opens < place or self.marks[starts].plays("and")):
+            self.marks[starts] = self.marks[starts].without_meaning("contrast")  # "no horror, and if I know it, skip it"
 
     def _also_seen(self, place: int) -> None:
         """A second way of knowing what is known adds nothing: "everything I've already rated or tried"."""

@@ -246,7 +246,8 @@ class _Remark:
         if mark.low is None or mark.low != mark.high:
             # What is bounded already is only confirmed.
             agrees = mark.high is None and self.kind in _DOWN or mark.low is None and self.kind in _UP
-            if refusals and agrees and self.kind.startswith("must"):
+            beyond_it = mark.high is None and self.kind == "must_down" or mark.low is None and self.kind == "must_up"
+            if refusals and beyond_it:
                 return True  # "2001年开始的都不要，要更早的"
             return bool(not refusals and (agrees or (self.kind == "outside" or None not in (mark.low, mark.high))))
         if self.kind in ("exact", "outside"):

@@ -206,7 +206,7 @@ class ScopeReader(Reach):
         last = self.tokens[self.marks[place].last - 1].key
         led = self.marks[place].last - self.marks[place].first > 1 and last in ("the", "a", "an")  # "spare me the A and the B"
         state.trigger, state.fresh, state.soft, state.article = place, True, False, led
-        state.once = self._is_prefix(place)
+        state.once, state.spent = self._is_prefix(place), False
 
     def _refuses_all(self, place: int) -> bool:
         """Whether a negation is in force and nothing was named since: "I won't touch anything ..."."""

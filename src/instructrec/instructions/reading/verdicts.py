@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import takewhile
 
 from instructrec.instructions.reading.bounds import WAYS
-from instructrec.instructions.reading.framing import Frames
+from instructrec.instructions.reading.comments import CommentFrames
 from instructrec.instructions.reading.marks import NUMERIC, Mark
 from instructrec.instructions.reading.surroundings import NEAR
 
@@ -22,7 +23,7 @@ _MOST_LED_IN = 20
 """A greater number behind an unknown word rather belongs to it."""
 
 
-class NumberFrames(Frames):
+class NumberFrames(CommentFrames):
     """Finds the bound that belongs to a number, and makes a range or an amount of both."""
 
     def _judged(self, place: int) -> None:
@@ -48,11 +49,11 @@ class NumberFrames(Frames):
             judged = "high" if way in ("after", "since") else "low"
         if way not in _JUDGED[judged] or (way is None and verdict.plays("too_any")):
             return
-        meant = _JUDGED[judged][way]
+        meant, comment = _JUDGED[judged][way], self._comment(place)
         if counts:
             made = self._counted(at, meant)
         else:
-            attribute = self._range_of(at, within)
+            attribute = self._named_beside(at, place) or self._named_at(comment) or self._range_of(at, within)
             made = self._ranged(at, meant, attribute) if attribute is not None else None
         if made is None:
             return
@@ -61,25 +62,12 @@ class NumberFrames(Frames):
         self._fill([index for index in range(last + 1, place) if not self.marks[index].plays(*kept)])
         opens = next((index for index in range(first - 1, max(-1, first - 4), -1) if self.marks[index].plays("sign", "and")), 0)
         self._fill([i for i in range(max(opens, first - 3), first) if self.marks[i].plays("conditional", "soft")])
-        self._fill([place])
-        self._fill_comment(place)
+        self._fill([place, *comment])
 
     def _joins(self, first: int, last: int) -> bool:
         """Whether no other condition begins between two numbers of one: "three from before 1990"."""
         between = self.marks[first + 1 : last]
         return last - first <= NEAR and not any(mark.plays("sign", "and", "further", "contrast", "title") for mark in between)
-
-    def _fill_comment(self, place: int) -> None:
-        """A clause behind that only says it again names nothing: "..., it must be higher"."""
-        start = place + 1
-        if start < len(self.marks) and self.marks[start].plays("sign") and not self.tokens[self.marks[start].first].ends_sentence:
-            start += 1
-        ahead = list(self._ahead(start - 1))
-        said = [at for at in ahead if self.marks[at].plays("value", "title", "range", "familiar", "fresh", *NUMERIC, "and")]
-        ends = said[0] if said else (ahead[-1] + 1 if ahead else start)
-        comparing = any(self.marks[at].plays("more_of") for at in range(start, ends))
-        if comparing and not said and not any(self.marks[at].plays("attribute", "unknown") for at in ahead):
-            self._fill(range(start, ends))
 
     def _extreme(self, place: int) -> None:
         """An end of what is allowed, said before or behind it: "1990 is the oldest year I'd take"."""
@@ -92,7 +80,13 @@ class NumberFrames(Frames):
             return
         at = numbers[0]
         between = self.marks[min(at, place) + 1 : max(at, place)]
-        if not any(mark.plays("aged", "firm", "soft") for mark in between) or any(mark.plays("value") for mark in between):
+        judges = self.lexicon.can_be(self.tokens[self.marks[place].first].key, "aged")  # "is the limit for"
+        if not judges and not any(mark.plays("aged", "firm", "soft", "soft_after") for mark in between):
+            return
+        if not self.marks[at].plays("year") and self.marks[at].attribute is None and self._names(around) is None:
+            self._extreme_count(at, place, around)
+            return
+        if any(mark.plays("value") for mark in between):
             return
         around = [index for index in around if abs(index - at) <= 2 * NEAR]
         attribute = self._range_of(at, around)
@@ -101,6 +95,17 @@ class NumberFrames(Frames):
         made = self._ranged(at, "since" if self.marks[place].plays("oldest") else "until", attribute)
         self._fill([place, *range(min(at, place) + 1, max(at, place))])
         self._merge(at, at, made)
+
+    def _extreme_count(self, at: int, place: int, around: Sequence[int]) -> None:
+        """How many of a thing are the most, or the fewest: "the limit for comedies is three", "three is my limit for them"."""
+        named = [index for index in around if self.marks[index].plays("value")]
+        said = self.marks[place].last - self.marks[place].first > 1 and self.marks[at].plays("count", "number", "one")
+        made = self._counted(at, "since" if self.marks[place].plays("oldest") else "until")
+        listed = bool(named) and named[-1] - named[0] == len(named) - 1 and (named[0] > at or named[-1] < at)
+        if said and listed and made is not None and self.marks[at].attribute is None:
+            self._fill([index for index in range(min(place, at, *named), max(place, at, *named)) if index not in (at, *named)])
+            self._fill([place])
+            self._merge(at, at, made)
 
     def _bounded_behind(self, place: int) -> None:
         """A bound at the end of a clause holds for its number, not only for one right before: "two of them comedies, no more"."""
@@ -144,6 +149,11 @@ class NumberFrames(Frames):
                 dated = True
                 continue
             if self._is_number(at):
+                made = self._ended_at(at, _WAY_BEHIND[mark.plays("since_after"), mark.plays("exact_after")]) if parted else None
+                if made is not None:
+                    self._merge(at, at, made)
+                    self._fill([place])
+                    return
                 named = named or self.marks[at - 1].plays("value", *WAYS)
                 self._bounded_count(at, place, named=named)
                 return
@@ -289,6 +299,7 @@ class NumberFrames(Frames):
             if mark.plays("negation", "negation_after"):
                 values += bool(before) and self.marks[before - 1].plays("value")
                 few = self.marks[place].plays("before") and not self.marks[place].plays("after")
+                few = few or any(self.marks[index].plays("unknown", "known") for index in range(before + 1, place))
                 values += not values and few and at + 1 < len(self.marks) and self.marks[at + 1].plays("value")
                 made = self._counted(at, "until" if self.marks[place].plays("after") else "since")
                 if values == 1 and made is not None:
