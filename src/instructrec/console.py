@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Values = Mapping[str, Any]
 WIDTH = 132
 """Columns of output that goes to no terminal."""
+SHOWN = 8
+"""Effects of one kind that are shown of an item, at most: the strongest."""
 SECONDS_BETWEEN_LINES = 5.0
 """A log that is no terminal gets a line of progress this often at most."""
 
@@ -143,8 +145,22 @@ def show_answer(out: Console, answer: Values) -> None:
         out.print(f"  Understood: {'; '.join(_short(part.rstrip('.')) for part in parts)}", markup=False, style="dim")
     for entry in answer["items"]:
         out.print(f"  {entry['rank']:>2}. {entry['title']}  ({entry['source']})", markup=False)
-        if entry["explanation"]:
-            out.print(f"      {entry['explanation']}", markup=False, style="dim")
+        for said in ("explanation", "caveat", "counterfactual_text"):
+            # Reports of earlier runs hold only the first.
+            if entry.get(said):
+                out.print(f"      {entry[said]}", markup=False, style="dim")
+
+
+def show_attribution(out: Console, found: Values) -> None:
+    """What each part of the history, of the request and of the model does to the score of one item, the strongest first."""
+    table = _table("", "taken away", "the score falls by")
+    names = {"history": "title", "values": "value", "words": "word", "sources": "source"}
+    for part, name in names.items():
+        rows = sorted(found[part], key=lambda row: -abs(row["effect"]))[:SHOWN]
+        for row in rows:
+            table.add_row(part, _plain(row[name] or row.get("item_id", "")), f"{row['effect']:+.4f}")
+    if table.row_count:
+        out.print(table)
 
 
 def show_checks(out: Console, checks: Sequence[Values]) -> None:

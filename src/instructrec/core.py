@@ -114,7 +114,7 @@ class Evidence:
     history: `item` is the history item. attribute: `attribute` and `value` of the shown item.
     instruction: `attribute`/`value` is the limit met, or `value` a word of the wish. source: `value` names the model.
     popularity: `value` is the number of people. `weight`: change of the score (in the model's own units) without this fact;
-    for facts without a measured effect it is 0.
+    for facts without a measured effect it is 0, and for a value that the user rated lower than the rest it is how much lower.
     """
 
     kind: EvidenceKind
@@ -126,12 +126,21 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Why one item was recommended. `status` is verified when every claim of the text follows from the evidence."""
+    """Why one item was recommended. `status` is verified when every claim of the text follows from the evidence.
+
+    `caveat` is a sentence on what speaks against the item, and `against` the fact behind it (weight below 0); empty where nothing
+    does. `counterfactual`: history items without all of which the item would not be in the list, and `counterfactual_text` the
+    sentence that says so; empty where that was not looked for, or where no few items decide.
+    """
 
     item: ItemId
     text: str
     status: ExplanationStatus
     evidence: tuple[Evidence, ...] = ()
+    caveat: str = ""
+    against: tuple[Evidence, ...] = ()
+    counterfactual: tuple[ItemId, ...] = ()
+    counterfactual_text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

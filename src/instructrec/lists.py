@@ -22,6 +22,9 @@ class Group:
 def top_n(scores: FloatArray, mask: BoolArray, n: int) -> list[int]:
     """Codes of the n best allowed items, best first; ties by catalog order, so that equal input gives equal lists."""
     codes = np.flatnonzero(mask)
+    if 0 < n < len(codes):
+        # Sorting what can be in the list is enough: the n-th best, what is above it, and what is equal to it.
+        codes = codes[scores[codes] >= np.partition(scores[codes], len(codes) - n)[len(codes) - n]]
     order = np.lexsort((codes, -scores[codes]))[:n]
     return [int(code) for code in codes[order]]
 

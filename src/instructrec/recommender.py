@@ -78,10 +78,8 @@ class Recommender(ABC):
         ]
 
     def _answer(self, query: Query, asked: Query, scores: FloatArray, strongest: Sequence[str]) -> Recommendation:
-        # Quotas of none are part of what is allowed.
-        quotas = [quota for quota in query.instruction.quotas if quota.at_most != 0] if query.instruction else []
-        groups = [Group(self.catalog.matching(quota.limits), quota.at_least, quota.at_most) for quota in quotas]
-        order = best_list(scores, allowed(asked, self.catalog), asked.n, groups)
+        quotas, groups = counted(query, self.catalog)
+        order = listed(asked, scores, self.catalog)
         items = tuple(ScoredItem(self.catalog.item_ids[code], float(scores[code]), strongest[code]) for code in order)
         notes, degraded = self._notes(asked, len(items))
         short = [
@@ -170,6 +168,17 @@ def allowed(query: Query, catalog: Catalog) -> BoolArray:
     if query.hide_seen:
         mask[catalog.codes(query.history)] = False
     return mask
+
+
+def counted(query: Query, catalog: Catalog) -> tuple[list[Quota], list[Group]]:
+    """The quotas of a query that count items of the list, and what each counts; quotas of none are part of what is allowed."""
+    quotas = [quota for quota in query.instruction.quotas if quota.at_most != 0] if query.instruction else []
+    return quotas, [Group(catalog.matching(quota.limits), quota.at_least, quota.at_most) for quota in quotas]
+
+
+def listed(query: Query, scores: FloatArray, catalog: Catalog) -> list[int]:
+    """The list for a query that is resolved, from the scores of all items: item codes, best first."""
+    return best_list(scores, allowed(query, catalog), query.n, counted(query, catalog)[1])
 
 
 def recommendation_id(model: str, query: Query, items: Sequence[ScoredItem]) -> str:

@@ -99,9 +99,13 @@ def wording(language: str) -> Mapping[str, Any]:
 
 def _reason(explanation: Explanation | None) -> dict[str, Any]:
     if explanation is None:
-        return {"explanation": "", "explanation_status": "none", "evidence": []}
+        explanation = Explanation(item="", text="", status="none")
     return {
         "explanation": explanation.text,
         "explanation_status": explanation.status,
         "evidence": [evidence(fact) for fact in explanation.evidence],
+        "caveat": explanation.caveat,
+        "against": [evidence(fact) for fact in explanation.against],
+        "counterfactual": list(explanation.counterfactual),
+        "counterfactual_text": explanation.counterfactual_text,
     }

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.explain.worlds import WEIGHTS, Doubled, Linear, film_world, shown, without_titles
+from tests.explain.worlds import WEIGHTS, Doubled, Linear, film_world, rated_world, shown, without_titles
 
 from instructrec.core import Query
 from instructrec.data.synthetic import genres
@@ -34,10 +34,10 @@ def test_the_strongest_history_items_are_named_and_what_is_shared_with_them():
     [found] = explain(model(), shown(Query(history=HISTORY), "i4"), WORLD)
     assert found.item == "i4" and found.status == "verified"
     assert "“Toy Story”" in found.text and "“Aladdin”" in found.text
-    assert kinds(found) == ["history", "history", "attribute"]
-    assert [entry.item for entry in found.evidence[:2]] == ["i0", "i1"]
+    assert kinds(found) == ["history", "history", "history", "attribute"]
+    assert [entry.item for entry in found.evidence[:3]] == ["i0", "i1", "i2"]
     assert found.evidence[0].weight == pytest.approx(9 - 15 / 8)
-    assert found.evidence[2].value in ("Animation", "Comedy") and found.evidence[2].value in found.text
+    assert found.evidence[3].value in ("Animation", "Comedy") and found.evidence[3].value in found.text
 
 
 def test_a_history_item_that_lowers_the_score_is_never_a_reason():
@@ -48,7 +48,7 @@ def test_a_history_item_that_lowers_the_score_is_never_a_reason():
 
 def test_limits_that_are_met_come_first():
     [found] = explain(model(), asked("a comedy from the 1990s, no romance", "i4"), WORLD)
-    assert kinds(found) == ["instruction", "history", "attribute"]
+    assert kinds(found) == ["instruction", "history", "history", "history", "attribute"]
     assert (found.evidence[0].attribute, found.evidence[0].value) == ("genres", "Comedy")
     assert "you asked" in found.text.lower() and found.status == "verified"
 
@@ -94,7 +94,7 @@ def test_an_item_of_which_nothing_is_known_gets_a_fallback_without_claims():
 def test_catalogs_without_attributes_and_without_titles(language):
     bare = film_world(attributes=False)
     [found] = explain(Linear().fit(bare), shown(Query(history=HISTORY), "i4"), bare, language=language)
-    assert found.status == "verified" and kinds(found) == ["history", "history"]
+    assert found.status == "verified" and kinds(found) == ["history", "history", "history"]
     unnamed = without_titles(WORLD)
     [found] = explain(Linear().fit(unnamed), shown(Query(history=HISTORY), "i4"), unnamed, language=language)
     assert found.status == "verified" and "i0" in found.text
@@ -180,6 +180,32 @@ def test_in_a_whole_world_nearly_everything_is_verified_and_linked(language):
     counts = Counter(entry.status for entry in found)
     assert counts["verified"] >= 0.95 * len(found) and counts["none"] == 0
     assert np.mean([bool({"history", "instruction"} & set(kinds(entry))) for entry in found]) >= 0.95
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_history_item_that_lowers_the_score_is_what_speaks_against_it(language):
+    [found, other] = explain(model(), shown(Query(history=HISTORY), "i4", "i5"), WORLD, language=language)
+    assert [(entry.kind, entry.item) for entry in found.against] == [("history", "i3")] and found.against[0].weight < 0
+    assert "Romance" in found.caveat and "Romance" not in found.text
+    assert other.against[0].item == "i1" and "Aladdin" in other.caveat
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_value_that_is_rated_lower_than_the_rest_speaks_against_an_item_and_is_no_reason(language):
+    world = rated_world()
+    rated = Linear().fit(world)
+    [found] = explain(rated, shown(Query(user="u0", history=("i0", "i3")), "i5"), world, language=language)
+    [entry] = found.against
+    # Horror: 1, 2, 1 and 2 against 5, 4, 5: 1.5 against 4.67, drawn towards it by three ratings.
+    assert (entry.attribute, entry.value) == ("genres", "Horror") and entry.weight == pytest.approx((1.5 - 14 / 3) * 4 / 7)
+    assert "Horror" in found.caveat and "Horror" not in found.text
+    [unrated] = explain(rated, shown(Query(history=("i0", "i3")), "i5"), world, language=language)
+    assert all(entry.kind == "history" for entry in unrated.against)
+
+
+def test_what_nothing_speaks_against_has_no_caveat():
+    [found] = explain(model(), shown(Query(history=("i0",)), "i4"), WORLD)
+    assert (found.caveat, found.against) == ("", ())
 
 
 def test_weights_used_here_have_a_lowering_item():

@@ -47,13 +47,16 @@ class Linear(Recommender):
 
     def fit(self, dataset: Dataset, context: FitContext = FitContext()) -> Self:
         self.catalog = dataset.catalog
+        more = len(self.catalog) - len(self.weights)
+        self.weights = np.pad(self.weights, ((0, max(0, more)), (0, max(0, more))))
         self.popularity = np.bincount(dataset.interactions.items, minlength=len(dataset.catalog)).astype(np.float32)
         return self
 
     def score(self, queries: list[Query]) -> np.ndarray:
         self.calls.append(len(queries))
         rows = [self.catalog.codes(query.history) for query in queries]
-        return np.stack([self.weights[codes].sum(axis=0) if len(codes) else self.popularity for codes in rows]).astype(np.float32)
+        scores = [self.weights[codes].sum(axis=0) if len(codes) else self.popularity for codes in rows]
+        return np.stack(scores).astype(np.float32)
 
     def save(self, folder: Path) -> None:
         (folder / "linear.txt").write_text("linear", encoding="utf-8")
@@ -93,6 +96,27 @@ def film_world(*, attributes: bool = True) -> Dataset:
         ratings=np.full(len(pairs), np.nan, dtype=np.float32),
     )
     return Dataset(name="films", interactions=interactions, catalog=catalog)
+
+
+def rated_world() -> Dataset:
+    """The films, to which four horrors are added that the only user rated low; the others got four and five."""
+    world = film_world()
+    genres = [values for _, _, values in ROWS] + [["Horror"]] * 3
+    catalog = Catalog(
+        item_ids=tuple(f"i{place}" for place in range(len(genres))),
+        titles=tuple(title for title, _, _ in ROWS) + ("Fright", "Scream", "Shudder"),
+        labels={"genres": Labels.build(genres)},
+        numbers={},
+    )
+    rated = {0: 5, 1: 4, 2: 5, 3: 1, 8: 2, 9: 1, 10: 2}
+    interactions = Interactions(
+        user_ids=("u0",),
+        users=np.zeros(len(rated), dtype=np.int64),
+        items=np.array(list(rated), dtype=np.int64),
+        timestamps=np.arange(len(rated), dtype=np.int64),
+        ratings=np.array(list(rated.values()), dtype=np.float32),
+    )
+    return replace(world, catalog=catalog, interactions=interactions)
 
 
 def shown(query: Query, *items: str, source: str = "linear", served_by: str = "linear") -> Recommendation:

@@ -83,21 +83,32 @@ def explain(
     user: options.User = None,
     history: options.History = None,
     instruction: options.Words = "",
+    number: options.Number = 10,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Draw what was measured as a page, written there.", show_default=False),
+    ] = None,
     model: options.Model = None,
     reader: options.Reader = None,
     language: options.Language = None,
     json: options.Json = None,
 ) -> None:
-    """Say why one item suits a user, wherever it stands in the list: which history, which attributes, which words."""
-    from instructrec.console import show_answer
-    from instructrec.pipeline import Request, explain_item
+    """Say why one item suits a user, wherever it stands: which history, which attributes, which words; and what it depends on."""
+    from instructrec.console import show_answer, show_attribution
+    from instructrec.files import write_atomic
+    from instructrec.pipeline import Request, explain_item, reasons_page
     from instructrec.runs import Run
 
     output = Output(json)
     past = None if history is None else _ids(history)
-    request = Request(user=user, history=past, instruction=instruction, model=model, language=language, reader=reader)
-    report = explain_item(Run.load(run), request, item)
+    request = Request(user=user, history=past, instruction=instruction, n=number, model=model, language=language, reader=reader)
+    opened = Run.load(run)
+    report = explain_item(opened, request, item)
     show_answer(output.words, report)
+    show_attribution(output.words, report["attribution"])
+    if html is not None:
+        write_atomic(html, reasons_page(report, language=language or opened.config.language))
+        output.words.print(f"Drawn in {html}", markup=False)
     output.finish(report)
 
 

@@ -71,14 +71,15 @@ class Frame:
 
 
 def bars(rows: Sequence[Bar], *, title: str, form: Format, width: float = WIDTH) -> str:
-    """Horizontal bars from 0, one a row, with intervals as whiskers; an empty string without any finite value."""
+    """Horizontal bars from 0 to either side, one a row, with intervals as whiskers; an empty string without any finite value."""
     rows = [row for row in rows if math.isfinite(row.interval.value)]
     if not rows:
         return ""
-    ticks = nice_ticks(0.0, max(max(row.interval.value, row.interval.high) for row in rows))
+    lowest = min(0.0, min(min(row.interval.value, row.interval.low) for row in rows))
+    ticks = nice_ticks(lowest, max(0.0, max(max(row.interval.value, row.interval.high) for row in rows)))
     left = 24 + 7.6 * max(len(shorten(row.label)) for row in rows)
     bottom = 12 + 34.0 * len(rows)
-    frame = Frame((0.0, ticks[-1]), (0.0, 1.0), left, width - 70, 12, bottom)
+    frame = Frame((ticks[0], ticks[-1]), (0.0, 1.0), left, width - 70, 12, bottom)
     body = [_vertical_grid(frame, ticks, form)]
     body += [_bar(row, frame, 12 + 34.0 * place + 17, form) for place, row in enumerate(rows)]
     said = "; ".join(f"{row.label} {_said(row.interval, form)}" for row in rows)
@@ -139,11 +140,11 @@ def _frame(points: Sequence[Point], width: float, num_places: int) -> tuple[Fram
 
 def _bar(row: Bar, frame: Frame, y: float, form: Format) -> str:
     value, low, high = row.interval.value, row.interval.low, row.interval.high
-    end = frame.at_x(max(value, 0.0))
+    start, end = sorted((frame.at_x(0.0), frame.at_x(value)))
     whisker = ""
     edge = end
     if high > low:
-        first, last = frame.at_x(max(low, 0.0)), frame.at_x(high)
+        first, last = frame.at_x(low), frame.at_x(high)
         edge = max(end, last)
         whisker = (
             f'<path class="whisker" d="M{first:.1f} {y:.1f}H{last:.1f}M{first:.1f} {y - 5:.1f}v10M{last:.1f} {y - 5:.1f}v10"/>'
@@ -152,8 +153,8 @@ def _bar(row: Bar, frame: Frame, y: float, form: Format) -> str:
     return (
         f"<g><title>{name}: {escape(_said(row.interval, form))}</title>"
         f'<text class="name" x="{frame.left - 12:.1f}" y="{y + 4.5:.1f}" text-anchor="end">{escape(shorten(row.label))}</text>'
-        f'<rect class="c{row.colour % NUM_COLOURS} bar" x="{frame.left:.1f}" y="{y - 10:.1f}" '
-        f'width="{max(1.5, end - frame.left):.1f}" height="20" rx="3"/>{whisker}'
+        f'<rect class="c{row.colour % NUM_COLOURS} bar" x="{start:.1f}" y="{y - 10:.1f}" '
+        f'width="{max(1.5, end - start):.1f}" height="20" rx="3"/>{whisker}'
         f'<text class="value" x="{edge + 9:.1f}" y="{y + 4.5:.1f}">{escape(form(value))}</text></g>'
     )
 

@@ -100,12 +100,17 @@ def render(data: ReportData) -> str:
     return template.render(
         d=data,
         t=text,
-        style=Markup(_read("templates/report.css")),
+        style=Markup(style()),
         views=[view(comparison, text) for comparison in data.comparisons],
         curves=curves(data.curve, text),
         metric_definitions=_definitions(data, text),
         sure=SURE,
     )
+
+
+def style() -> str:
+    """The style sheet of every page of the product."""
+    return _read("templates/report.css")
 
 
 def wording(language: str) -> Mapping[str, Any]:

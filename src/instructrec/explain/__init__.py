@@ -1,7 +1,9 @@
 """Why an item was recommended: attribute, select, verbalise, verify. No text is shown before each of its claims was checked."""
 
+from instructrec.explain.attribution import Attribution, attribute
+from instructrec.explain.counterfactual import counterfactuals
 from instructrec.explain.explaining import explain, explain_batch
 from instructrec.explain.influence import Influence, leave_one_out
 from instructrec.explain.writing import Writer
 
-__all__ = ["Influence", "Writer", "explain", "explain_batch", "leave_one_out"]
+__all__ = ["Attribution", "Influence", "Writer", "attribute", "counterfactuals", "explain", "explain_batch", "leave_one_out"]

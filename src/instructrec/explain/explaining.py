@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from instructrec.core import Evidence, Explanation, Recommendation
+from instructrec.explain.counterfactual import counterfactuals
 from instructrec.explain.facts import Facts, Lore, collect
-from instructrec.explain.influence import MAX_HISTORY, leave_one_out
+from instructrec.explain.influence import leave_one_out
 from instructrec.explain.phrases import phrases
-from instructrec.explain.selection import select
+from instructrec.explain.selection import against, select
 from instructrec.explain.verification import problems
-from instructrec.explain.writing import Writer, first_variant, write
+from instructrec.explain.writing import Writer, first_variant, write, write_caveat, write_counterfactual
 from instructrec.recommender import Recommender
 from instructrec.tables import Dataset
 
@@ -24,14 +26,17 @@ def explain(
     *,
     language: str = "en",
     max_evidence: int = 3,
+    counterfactual: bool = False,
 ) -> list[Explanation]:
-    """Why each item of one list is there, in the order of the list.
+    """Why each item of one list is there, in the order of the list; with `counterfactual` also what it depends on.
 
     `dataset` gives the catalog and the counts of people. A text is "verified" when every claim was read back out of it and
     found true; otherwise a minimal true sentence is shown and the status is "fallback".
     Raises QueryError for a language without wording or a list of another catalog.
     """
-    return explain_batch(model, [recommendation], dataset, language=language, max_evidence=max_evidence)[0]
+    return explain_batch(
+        model, [recommendation], dataset, language=language, max_evidence=max_evidence, counterfactual=counterfactual
+    )[0]
 
 
 def explain_batch(
@@ -41,16 +46,38 @@ def explain_batch(
     *,
     language: str = "en",
     max_evidence: int = 3,
-    max_history: int = MAX_HISTORY,
     writer: Writer = write,
+    counterfactual: bool = False,
 ) -> list[list[Explanation]]:
     """Explanations of many lists; the queries of all of them are scored together. `writer` puts evidence into words."""
-    lore = Lore(dataset, phrases(language))
-    influences = leave_one_out(model, recommendations, max_history=max_history)
+    lore = Lore.of(dataset, phrases(language))
+    influences = leave_one_out(model, recommendations)
+    decisive: list[list[tuple[int, ...]]] = [[()] * len(influence.shown) for influence in influences]
+    if counterfactual:
+        decisive = counterfactuals(model, recommendations, influences)
     return [
-        [_explained(facts, recommendation.id, max_evidence, writer) for facts in collect(lore, recommendation, influence)]
-        for recommendation, influence in zip(recommendations, influences, strict=True)
+        [
+            _with_further(_explained(facts, recommendation.id, max_evidence, writer), facts, recommendation.id, gone)
+            for facts, gone in zip(collect(lore, recommendation, influence), missing, strict=True)
+        ]
+        for recommendation, influence, missing in zip(recommendations, influences, decisive, strict=True)
     ]
+
+
+def _with_further(found: Explanation, facts: Facts, request: str, gone: Sequence[int]) -> Explanation:
+    """The explanation with what speaks against the item, and with what it depends on."""
+    start = first_variant(request, found.item)
+    opposing = against(facts)
+    caveats = [write_caveat(entry, facts, variant=start) for entry in opposing]
+    sound = all(not problems(caveat, facts) for caveat in caveats)
+    items = tuple(facts.lore.catalog.item_ids[code] for code in gone)
+    return replace(
+        found,
+        caveat=facts.lore.phrases.between.join(caveats) if sound else "",
+        against=opposing if sound else (),
+        counterfactual=items,
+        counterfactual_text=write_counterfactual(items, facts, variant=start) if items else "",
+    )
 
 
 def _explained(facts: Facts, request: str, max_evidence: int, writer: Writer) -> Explanation:

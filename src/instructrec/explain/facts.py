@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -15,8 +15,14 @@ from instructrec.instructions.lexicon import lexicon
 from instructrec.instructions.parse import Reading, read
 from instructrec.instructions.tokens import keys
 from instructrec.instructions.vocabulary import Ref, Vocabulary
-from instructrec.tables import Catalog, Dataset, IntArray, Limit
+from instructrec.tables import Catalog, Dataset, IntArray, Limit, UserId
 
+MOST_READINGS = 20_000
+"""Sentences whose reading is remembered."""
+RATED = 3
+"""Ratings that say what somebody thinks of a value, at least."""
+LOWER = 0.1
+"""Part of the span of ratings by which a value must be rated lower than the rest to speak against an item."""
 _QUOTES = str.maketrans({"“": "'", "”": "'", "《": "<", "》": ">", "\n": " ", "\r": " "})
 
 
@@ -32,10 +38,26 @@ class Lore:
         self.phrases = phrases
         self.lexicon = words
         self.vocabulary = Vocabulary.of(dataset.catalog, words)
+        self._values: dict[int, tuple[Ref, ...]] = {}
+        self._readings: dict[str, Reading] = {}
+
+    @staticmethod
+    def of(dataset: Dataset, phrases: Phrases) -> Lore:
+        """What is known of a dataset in one language, put together once and kept with its catalog."""
+        kept: dict[str, Lore] = vars(dataset.catalog).setdefault("_lore", {})
+        found = kept.get(phrases.language)
+        if found is None or found.dataset is not dataset:
+            found = kept[phrases.language] = Lore(dataset, phrases)
+        return found
 
     def read(self, text: str) -> Reading:
-        """Read a text by the rules that read instructions."""
-        return read(text, self.vocabulary, self.lexicon, asks=False)
+        """Read a text by the rules that read instructions; what was read lately is remembered, for sentences come again."""
+        found = self._readings.get(text)
+        if found is None:
+            if len(self._readings) >= MOST_READINGS:
+                self._readings.clear()
+            found = self._readings[text] = read(text, self.vocabulary, self.lexicon, asks=False)
+        return found
 
     @cached_property
     def named(self) -> Mapping[str, tuple[int, ...]]:
@@ -52,9 +74,45 @@ class Lore:
         pairs = np.unique(rows.users.astype(np.int64) * len(self.catalog) + rows.items)
         return np.bincount(pairs % len(self.catalog), minlength=len(self.catalog)).astype(np.int64)
 
+    def rated_low(self, user: UserId | None) -> Mapping[Ref, float]:
+        """Values that a user rated lower than the rest, and how much lower (below 0); nothing for who never rated.
+
+        Means of at least RATED ratings on either side count, drawn towards each other by as many.
+        """
+        rows = self.dataset.interactions
+        code = None if user is None else rows.user_index.get(user)
+        if code is None or not self.rating_span:
+            return {}
+        own = slice(*np.searchsorted(rows.users, [code, code + 1]).tolist())
+        given = np.isfinite(rows.ratings[own])
+        items, ratings = rows.items[own][given], rows.ratings[own][given].astype(np.float64)
+        found: dict[Ref, float] = {}
+        by_value: dict[Ref, list[float]] = {}
+        for item, rating in zip(items.tolist(), ratings.tolist(), strict=True):
+            for ref in self.values(item):
+                by_value.setdefault(ref, []).append(rating)
+        for ref, some in by_value.items():
+            rest = len(ratings) - len(some)
+            if len(some) >= RATED and rest >= RATED:
+                gap = sum(some) / len(some) - (float(ratings.sum()) - sum(some)) / rest
+                gap *= len(some) / (len(some) + RATED)
+                if gap < -LOWER * self.rating_span:
+                    found[ref] = gap
+        return found
+
+    @cached_property
+    def rating_span(self) -> float:
+        """From the lowest to the highest rating of the dataset; 0 where there are none."""
+        ratings = self.dataset.interactions.ratings
+        return float(np.nanmax(ratings) - np.nanmin(ratings)) if np.isfinite(ratings).any() else 0.0
+
     def values(self, item: int) -> tuple[Ref, ...]:
         """All label values of an item."""
-        return tuple(Ref(name, value) for name, labels in self.catalog.labels.items() for value in labels.of(item))
+        found = self._values.get(item)
+        if found is None:
+            found = tuple(Ref(name, value) for name, labels in self.catalog.labels.items() for value in labels.of(item))
+            self._values[item] = found
+        return found
 
     def words(self, item: int) -> frozenset[str]:
         """Stemmed words of an item's title and text."""
@@ -67,7 +125,8 @@ class Facts:
     """One shown item in the light of one request.
 
     `weights`: effect of every measured history item on this item's score; `limits` and `wish`: of the instruction;
-    `source`: the part of a fusion that contributed most, None where there is only one.
+    `source`: the part of a fusion that contributed most, None where there is only one; `low`: values that the user rates lower
+    than the rest.
     """
 
     lore: Lore
@@ -76,6 +135,7 @@ class Facts:
     limits: tuple[Limit, ...]
     wish: str
     source: str | None
+    low: Mapping[Ref, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -90,6 +150,15 @@ class Facts:
     def reasons(self) -> list[tuple[int, float]]:
         """History items that raise the score, strongest first; ties by item code."""
         return sorted(((code, weight) for code, weight in self.weights.items() if weight > 0), key=lambda pair: (-pair[1], pair[0]))
+
+    def opposed(self) -> list[tuple[int, float]]:
+        """History items that lower the score, those that lower it most first; ties by item code."""
+        return sorted(((code, weight) for code, weight in self.weights.items() if weight < 0), key=lambda pair: (pair[1], pair[0]))
+
+    def rated_low(self) -> dict[Ref, float]:
+        """Values of the item that the user rates lower than the rest, the lowest first, and how much lower."""
+        found = {ref: self.low[ref] for ref in self.lore.values(self.item) if ref in self.low}
+        return dict(sorted(found.items(), key=lambda pair: (pair[1], pair[0])))
 
     def number(self, attribute: str) -> float | None:
         """A number of the item, None where unknown."""
@@ -106,6 +175,7 @@ def display_name(catalog: Catalog, code: int) -> str:
 def collect(lore: Lore, recommendation: Recommendation, influence: Influence) -> list[Facts]:
     """The facts of every item of a list."""
     instruction = recommendation.query.instruction
+    low = lore.rated_low(recommendation.query.user)
     columns: Sequence[Sequence[float]] = influence.effects.T.tolist() if influence.effects.size else [[]] * len(influence.shown)
     return [
         Facts(
@@ -115,6 +185,7 @@ def collect(lore: Lore, recommendation: Recommendation, influence: Influence) ->
             limits=instruction.limits if instruction else (),
             wish=instruction.wish if instruction else "",
             source=scored.source if scored.source not in (recommendation.served_by, recommendation.model) else None,
+            low=low,
         )
         for code, column, scored in zip(influence.shown, columns, recommendation.items, strict=True)
     ]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from instructrec.core import Query, Recommendation
 from instructrec.errors import QueryError
-from instructrec.recommender import Recommender
-from instructrec.tables import Catalog, FloatArray, IntArray
+from instructrec.recommender import Recommender, listed, resolved, steered
+from instructrec.tables import BoolArray, Catalog, FloatArray, IntArray
 
 MAX_HISTORY = 50
 """Most recent history items whose influence is measured."""
@@ -24,12 +24,24 @@ class Influence:
     """Effects of the history on one list.
 
     `history`: distinct item codes, oldest first [num_history]; `shown`: item codes of the list [num_shown];
-    `effects`: float32 [num_history, num_shown], how much lower the shown item would score without the history item.
+    `effects`: float32 [num_history, num_shown], how much lower the shown item would score without the history item;
+    `decisive`: bool [num_history, num_shown], whether the shown item would not be in the list without it;
+    `listed`: bool [num_shown], whether the item is in the list at all (False where there is no history to measure).
     """
 
     history: IntArray
     shown: IntArray
     effects: FloatArray
+    decisive: BoolArray
+    listed: BoolArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a query leads to for some items: `scores` above the mean of the row, float32, and whether each is `listed`, bool."""
+
+    scores: FloatArray
+    listed: BoolArray
 
 
 def leave_one_out(
@@ -37,35 +49,60 @@ def leave_one_out(
 ) -> list[Influence]:
     """Score every query without each of its last `max_history` distinct items, and compare.
 
-    Scores of two queries are not comparable as they are, so each is taken above the mean of its row: the effect of h on i is
-    (s(q, i) - mean s(q, .)) - (s(q without h, i) - mean s(q without h, .)). Without any history left a model knows nothing, so the
-    second term is then 0. Raises QueryError for an item that the catalog of the model does not have.
+    What is taken out of a history stays hidden, as it was. Scores of two queries are not comparable as they are, so each is taken
+    above the mean of its row: the effect of h on i is
+    (s(q, i) - mean s(q, .)) - (s(q without h, i) - mean s(q without h, .)). With nothing personal left a model knows nothing, so
+    the second term is then 0. Raises QueryError for an item that the catalog of the model does not have.
     """
     catalog = model.catalog
-    histories = [_distinct(recommendation.query, catalog, max_history) for recommendation in recommendations]
+    histories = [distinct(recommendation.query, catalog, max_history) for recommendation in recommendations]
     shown = [_shown(recommendation, catalog) for recommendation in recommendations]
-    rows: list[Query] = []
-    wanted: list[int] = []
-    for place, (recommendation, history) in enumerate(zip(recommendations, histories, strict=True)):
-        variants = [recommendation.query, *(_without(recommendation.query, catalog.item_ids[code]) for code in history)]
-        if len(history) and len(shown[place]):
-            rows.extend(variants)
-            wanted.extend([place] * len(variants))
-    centred = _centred(model, rows, [shown[place] for place in wanted])
-    return [
-        Influence(
-            history=history, shown=items, effects=_effects([centred[row] for row in _rows(wanted, place)], len(history), len(items))
-        )
-        for place, (history, items) in enumerate(zip(histories, shown, strict=True))
-    ]
+    asked: list[tuple[Query, IntArray]] = []
+    for recommendation, history, items in zip(recommendations, histories, shown, strict=True):
+        if len(history) and len(items):
+            variants = [recommendation.query, *(without(recommendation.query, [code], catalog) for code in history)]
+            asked += [(query, items) for query in variants]
+    found = outcomes(model, asked)
+    return [_influence(found, history, items) for history, items in zip(histories, shown, strict=True)]
 
 
-def _rows(wanted: Sequence[int], place: int) -> range:
-    start = int(np.searchsorted(wanted, place, side="left"))
-    return range(start, int(np.searchsorted(wanted, place, side="right")))
+def outcomes(model: Recommender, asked: Iterable[tuple[Query, IntArray]]) -> Iterator[Outcome]:
+    """What each query leads to for the items beside it, as `model.recommend` makes lists; in the order in which they come."""
+    rows = list(asked)
+    for start in range(0, len(rows), MAX_ROWS):
+        queries = [resolved(query) for query, _ in rows[start : start + MAX_ROWS]]
+        scores = np.sum(list(steered(model, queries).values()), axis=0)
+        means = scores.mean(axis=1, dtype=np.float64)
+        for row, query in enumerate(queries):
+            items = rows[start + row][1]
+            knows = model.is_personal(query)
+            above = (scores[row, items] - means[row]).astype(np.float32) if knows else np.zeros(len(items), dtype=np.float32)
+            yield Outcome(scores=above, listed=np.isin(items, listed(query, scores[row], model.catalog)))
 
 
-def _distinct(query: Query, catalog: Catalog, max_history: int) -> IntArray:
+def without(query: Query, codes: Iterable[int], catalog: Catalog) -> Query:
+    """A query as if some items had never been met; they stay hidden from the list."""
+    gone = {catalog.item_ids[code] for code in codes}
+    return replace(query, history=tuple(item for item in query.history if item not in gone), exclude=query.exclude | gone)
+
+
+def _influence(found: Iterator[Outcome], history: IntArray, items: IntArray) -> Influence:
+    """The influence on one list; takes the outcomes of its variants from those found."""
+    effects = np.zeros((len(history), len(items)), dtype=np.float32)
+    decisive = np.zeros((len(history), len(items)), dtype=np.bool_)
+    in_list = np.zeros(len(items), dtype=np.bool_)
+    if effects.size:
+        whole = next(found)
+        in_list = whole.listed
+        for place in range(len(history)):
+            variant = next(found)
+            effects[place] = whole.scores - variant.scores
+            decisive[place] = whole.listed & ~variant.listed
+    return Influence(history=history, shown=items, effects=effects, decisive=decisive, listed=in_list)
+
+
+def distinct(query: Query, catalog: Catalog, max_history: int) -> IntArray:
+    """The last so many different items of a history that the catalog knows, oldest first: item codes int64."""
     newest_first = dict.fromkeys(int(code) for code in reversed(catalog.codes(query.history)))
     return np.array(list(newest_first)[:max_history][::-1], dtype=np.int64)
 
@@ -78,27 +115,3 @@ def _shown(recommendation: Recommendation, catalog: Catalog) -> IntArray:
             f"Item '{unknown[0]}' of the list is not in the model's catalog. Explain a list with the model that made it."
         )
     return catalog.codes(items)
-
-
-def _without(query: Query, item: str) -> Query:
-    return replace(query, history=tuple(other for other in query.history if other != item))
-
-
-def _centred(model: Recommender, rows: Sequence[Query], columns: Sequence[IntArray]) -> list[FloatArray]:
-    """Scores of the shown items above the mean of their row; zeros for rows without a known history."""
-    out: list[FloatArray] = []
-    for start in range(0, len(rows), MAX_ROWS):
-        batch = rows[start : start + MAX_ROWS]
-        scores = model.score(batch)
-        means = scores.mean(axis=1, dtype=np.float64)
-        for row, query in enumerate(batch):
-            items = columns[start + row]
-            empty = not len(model.catalog.codes(query.history))
-            out.append(np.zeros(len(items), dtype=np.float32) if empty else (scores[row, items] - means[row]).astype(np.float32))
-    return out
-
-
-def _effects(rows: Sequence[FloatArray], num_history: int, num_shown: int) -> FloatArray:
-    if not rows:
-        return np.zeros((num_history, num_shown), dtype=np.float32)
-    return np.asarray(rows[0][None] - np.stack(rows[1:]), dtype=np.float32)

@@ -23,7 +23,10 @@ class Phrases:
     word_marks: tuple[str, str]
     asked: tuple[str, ...]
     strongest: tuple[str, ...]
+    against: tuple[str, ...]
     between: str
+    comma: str
+    last_comma: str
     sources: Mapping[str, str]
 
 
@@ -43,6 +46,9 @@ def phrases(language: str) -> Phrases:
         word_marks=(marks["word"][0], marks["word"][1]),
         asked=tuple(marks["asked"]),
         strongest=tuple(marks["strongest"]),
+        against=tuple(marks["against"]),
         between=marks["between"],
+        comma=marks["comma"],
+        last_comma=marks["last_comma"],
         sources=sources,
     )

@@ -12,24 +12,40 @@ from instructrec.instructions.reading.marks import Mark
 from instructrec.instructions.vocabulary import Ref
 from instructrec.tables import Limit
 
+NAMED = 3
+"""History items that are named, at most."""
 _WORTH_NAMING = 0.2
-"""A second history item is named when it carries at least this part of the strongest one's effect."""
+"""A further history item is named when it has at least this part of the strongest one's effect, or takes as much."""
 
 
 def select(facts: Facts, max_evidence: int = 3) -> tuple[Evidence, ...]:
-    """The evidence to speak of, in the order in which it is said. Only facts with a positive or no effect are chosen."""
-    asked = list(_limits(facts)) + list(_wishes(facts))
-    past = list(_history(facts))
-    said = {(entry.attribute, entry.value) for entry in asked[:1]}
-    own = [entry for entry in _attributes(facts) if (entry.attribute, entry.value) not in said]
-    crowd = [] if past else list(_popularity(facts))
-    ranked: list[Evidence] = []
-    for entries in zip_longest(asked[:3], past[:2], own[:1], crowd):
+    """The pieces of evidence to speak of, in the order in which they are said; history items together are one piece.
+
+    Only facts with a positive or no effect are chosen.
+    """
+    asked = [[entry] for entry in (*_limits(facts), *_wishes(facts))]
+    past = list(_history(facts))[:NAMED]
+    said = {(entry.attribute, entry.value) for entries in asked[:1] for entry in entries}
+    own = [[entry] for entry in _attributes(facts) if (entry.attribute, entry.value) not in said]
+    crowd = [] if past else [[entry] for entry in _popularity(facts)]
+    ranked: list[list[Evidence]] = []
+    for entries in zip_longest(asked[:3], [past] if past else [], own[:1], crowd):
         ranked.extend(entry for entry in entries if entry is not None)
-    ranked.extend(_source(facts))
-    kept = ranked[: max(1, max_evidence)]
+    ranked.extend([entry] for entry in _source(facts))
+    kept = [entry for piece in ranked[: max(1, max_evidence)] for entry in piece]
     order = ("instruction", "history", "attribute", "source", "popularity")
     return tuple(sorted(kept, key=lambda entry: order.index(entry.kind)))
+
+
+def against(facts: Facts) -> tuple[Evidence, ...]:
+    """What speaks against the item most: a value that the user rates low, or a history item that takes from its score."""
+    for ref, gap in facts.rated_low().items():
+        return (Evidence(kind="attribute", weight=gap, attribute=ref.attribute, value=ref.value),)
+    strongest = next((weight for _, weight in facts.reasons()), 0.0)
+    for code, weight in facts.opposed():
+        if weight <= -_WORTH_NAMING * strongest:
+            return (Evidence(kind="history", weight=weight, item=facts.lore.catalog.item_ids[code]),)
+    return ()
 
 
 def _limits(facts: Facts) -> Iterator[Evidence]:
@@ -88,11 +104,15 @@ def _history(facts: Facts) -> Iterator[Evidence]:
 
 
 def _attributes(facts: Facts) -> Iterator[Evidence]:
-    """Values shared with the strongest reason, by carried history effect times specificity; then other values; then a number."""
+    """Values shared with the strongest reason, by carried history effect times specificity; then other values; then a number.
+
+    What the user rates low comes last of all values.
+    """
     reasons = facts.reasons()
     top = reasons[0][0] if reasons else None
     shared = facts.lore.values(top) if top is not None else ()
-    ranked = sorted(facts.lore.values(facts.item), key=lambda ref: (ref not in shared, -_carried(facts, ref), ref))
+    low = facts.rated_low()
+    ranked = sorted(facts.lore.values(facts.item), key=lambda ref: (ref in low, ref not in shared, -_carried(facts, ref), ref))
     for ref in ranked:
         partner = facts.lore.catalog.item_ids[top] if top is not None and ref in shared else None
         yield Evidence(kind="attribute", weight=0.0, item=partner, attribute=ref.attribute, value=ref.value)

@@ -59,6 +59,7 @@ class _Sentence:
         self.facts = facts
         self.reading: Reading = facts.lore.read(text)
         self.asked = any(phrase in text.lower() for phrase in facts.lore.phrases.asked)
+        self.against = any(phrase in text.lower() for phrase in facts.lore.phrases.against)
         self.partners: list[int] = []
 
     def problems(self) -> list[str]:
@@ -68,17 +69,18 @@ class _Sentence:
         return found + self._strongest() + self._source()
 
     def _titles(self) -> list[str]:
-        """Each title is the item itself or a history item that raises its score."""
+        """Each title is the item itself or a history item that raises its score, or lowers it where that is what is said."""
         out: list[str] = []
-        weights = dict(self.facts.reasons())
+        weights = dict(self.facts.opposed() if self.against else self.facts.reasons())
         for title in self.titles:
             codes = set(self.facts.lore.named.get(title, ()))
             if not codes:
                 out.append(f"There is no item called '{title}'.")
             elif codes & set(weights):
-                self.partners.append(max(codes & set(weights), key=lambda code: weights[code]))
-            elif self.facts.item not in codes:
-                out.append(f"'{title}' is no reason: it is not in the history, or does not raise the score.")
+                self.partners.append(max(codes & set(weights), key=lambda code: abs(weights[code])))
+            elif self.facts.item not in codes or self.against:
+                does = "lower" if self.against else "raise"
+                out.append(f"'{title}' is no reason: it is not in the history, or does not {does} the score.")
         return out
 
     def _claim(self, part: Read, index: int) -> list[str]:
@@ -115,6 +117,8 @@ class _Sentence:
         ]
         if self.asked and not self._was_asked(refs, wanted):
             out.append(f"'{words}' was not asked for in this way.")
+        if self.against and not (wanted and set(refs) & set(self.facts.rated_low())):
+            out.append(f"'{words}' is not rated lower than the rest.")
         return out
 
     def _was_asked(self, refs: tuple[Ref, ...], wanted: bool) -> bool:

@@ -9,6 +9,9 @@ from typing import Protocol
 from instructrec.core import Evidence
 from instructrec.explain.facts import Facts, display_name
 
+FORMS = ("one", "two", "three")
+"""Names of the sentences about so many history items."""
+
 
 class Writer(Protocol):
     """Anything that puts evidence into words. What it writes is checked before it is shown."""
@@ -50,8 +53,23 @@ def _pick(facts: Facts, kind: str, form: str, variant: int) -> str:
 
 def _history(past: Sequence[Evidence], facts: Facts, variant: int) -> str:
     names = [title_of(entry.item, facts) for entry in past if entry.item is not None]
-    form = "two" if len(names) > 1 else "one"
-    return _pick(facts, "history", form, variant).format(a=names[0], b=names[-1])
+    return _pick(facts, "history", FORMS[len(names) - 1], variant).format(*names)
+
+
+def write_caveat(entry: Evidence, facts: Facts, *, variant: int) -> str:
+    """The sentence on what speaks against the item."""
+    if entry.item is not None:
+        return _pick(facts, "against", "history", variant).format(title_of(entry.item, facts))
+    attribute = (entry.attribute or "").replace("_", " ")
+    return _pick(facts, "against", "value", variant).format(value=entry.value, attribute=attribute)
+
+
+def write_counterfactual(items: Sequence[str], facts: Facts, *, variant: int) -> str:
+    """The sentence on the history items without which the item would not be in the list."""
+    names = [title_of(item, facts) for item in items]
+    phrases = facts.lore.phrases
+    every = phrases.last_comma.join(part for part in (phrases.comma.join(names[:-1]), names[-1]) if part)
+    return _pick(facts, "counterfactual", "one" if len(names) == 1 else "many", variant).format(every)
 
 
 def _sentence(entry: Evidence, facts: Facts, variant: int) -> str:

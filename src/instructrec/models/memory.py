@@ -111,7 +111,9 @@ class LinearMemory(Recommender):
 
     def _take(self, known: IntArray, counts: IntArray, weights: Weights) -> None:
         """Adopt weights over the item codes `known` (sorted), each met `counts` times."""
-        self._known, self._counts, self._weights = known, counts, weights
+        # A product with a sparse matrix copies weights that lie by columns, as solvers leave them, every time.
+        by_rows = np.ascontiguousarray(weights) if isinstance(weights, np.ndarray) else weights
+        self._known, self._counts, self._weights = known, counts, by_rows
         self._popularity = np.log1p(counts).astype(np.float32)
         self._informs = np.asarray(abs(weights).sum(axis=1)).ravel() > 0
         self._position = np.full(len(self.catalog), -1, dtype=np.int64)

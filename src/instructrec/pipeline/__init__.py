@@ -5,12 +5,13 @@ load -> clean -> split -> fit -> evaluate -> report -> save, then recommend and 
 
 from __future__ import annotations
 
-from instructrec.pipeline.answering import Request, answer, explain_item, profile, write_all
+from instructrec.pipeline.answering import Request, answer, profile, write_all
 from instructrec.pipeline.conversing import converse
 from instructrec.pipeline.exporting import export
 from instructrec.pipeline.instructing import ExportOptions, Written, teacher_endpoint, write_instructions
 from instructrec.pipeline.measuring import compare, evaluate
 from instructrec.pipeline.naming import Named, write_names
+from instructrec.pipeline.reasons import explain_item, reasons_page
 from instructrec.pipeline.reporting import data_facts
 from instructrec.pipeline.training import Prepared, finished_run, first_place, fit, prepare, train, validate_data
 
@@ -32,6 +33,7 @@ __all__ = [
     "fit",
     "prepare",
     "profile",
+    "reasons_page",
     "teacher_endpoint",
     "train",
     "validate_data",

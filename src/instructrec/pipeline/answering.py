@@ -63,18 +63,6 @@ def answer_query(
     return wire.answer(found, catalog=dataset.catalog, model_version=version, explanations=reasons, language=language)
 
 
-def explain_item(run: Run, request: Request, item: str) -> dict[str, Any]:
-    """Why one item suits a user: an answer that holds only that item. Raises QueryError for an item that is not there."""
-    catalog = run.catalog
-    if item not in catalog.index:
-        raise QueryError(
-            f"There is no item '{item}' in the catalog.{nearest(item, catalog.item_ids)} Item ids come from the items table."
-        )
-    model, language = run.model(request.model), request.language or run.config.language
-    query = query_of(run.dataset, replace(request, n=1, hide_seen=False), language=language, lm=reader_of(run, request))
-    return answer_query(model, replace(query, candidates=(item,)), run.dataset, version=run.version, language=language)
-
-
 def write_all(run: Run, request: Request, out: Path, *, users: Sequence[str] | None = None, progress: Progress = Silent()) -> int:
     """Lists for `users` (none: everybody) as Parquet; returns how many. Raises QueryError for users that are not known."""
     known = run.dataset.interactions.user_index
