@@ -31,6 +31,7 @@ from instructrec.recommender import Recommender, allowed
 from instructrec.tables import Catalog, Dataset, FloatArray, IntArray
 from instructrec.tuning.loop import TuningLoop, losses
 from instructrec.tuning.packing import Encoded, Encoder, PackedBatch, fill_rows, pack
+from instructrec.tuning.sharing import Shared, blocks, share
 from instructrec.tuning.single import encoder_for
 
 __all__ = ["LanguageModelRecommender", "LmConfig"]
@@ -225,33 +226,31 @@ class LanguageModelRecommender(Recommender):
         self._ready()
         encoded = self.encoded(queries)
         out = np.empty((len(queries), len(self.catalog)), dtype=np.float32)
-        order = sorted(range(len(encoded)), key=lambda k: len(encoded[k].tokens))
-        start = 0
-        while start < len(order):
-            size = max(1, SERVING_TOKENS // len(encoded[order[start]].tokens))
-            while size > 1 and size * len(encoded[order[min(start + size, len(order)) - 1]].tokens) > SERVING_TOKENS:
-                size -= 1
-            block = order[start : start + size]
-            part = [encoded[k] for k in block]
-            asked = [queries[k] for k in block]
-            out[block] = self._forward(part) if self._generator is None else self._search(self._generator, part, asked)
-            start += size
+        if self._generator is None:
+            rows = share(encoded, apart=self.tuned[0].decoder.both_ways)
+            for block in blocks([len(row.example.tokens) for row in rows], SERVING_TOKENS):
+                some = [rows[k] for k in block]
+                out[[k for row in some for k in row.members]] = self._forward(some, encoded)
+        else:
+            for block in blocks([len(example.tokens) for example in encoded], SERVING_TOKENS):
+                out[block] = self._search(self._generator, [encoded[k] for k in block], [queries[k] for k in block])
         return out
 
-    def _forward(self, encoded: list[Encoded]) -> FloatArray:
-        model = self._ready()
-        items = self._items
-        if items is None:
-            raise ModelError("Model 'lm' is being tuned; scores are read after fit has returned.")
-        packed = pack(encoded, [[k] for k in range(len(encoded))], padding=self._encoder.codes.answer)
+    def _forward(self, rows: Sequence[Shared], encoded: Sequence[Encoded]) -> FloatArray:
+        """Scores of the requests of some rows, in the order of their members."""
+        model, items, _ = self.tuned
+        packed = pack([row.example for row in rows], [[k] for k in range(len(rows))], padding=self._encoder.codes.answer)
+        length = packed.batch.tokens.shape[1]
+        places = [line * length + place for line, row in enumerate(rows) for place in row.answers]
+        requests = [encoded[k] for row in rows for k in row.members]
         with torch.inference_mode():
-            hidden = model.hidden(packed.batch, items).flatten(0, 1)[packed.answers]
-            scores = torch.empty(len(encoded), len(self.catalog))
+            hidden = model.hidden(packed.batch, items).flatten(0, 1)[places]
+            scores = torch.empty(len(requests), len(self.catalog))
             for asked in (False, True):
-                rows = [k for k, example in enumerate(encoded) if bool(example.questions) == asked]
-                if rows:
-                    words = model.pool_lists([encoded[k].questions[0].words for k in rows]) if asked else None
-                    scores[rows] = model.logits(hidden[rows], items, words)
+                chosen = [k for k, example in enumerate(requests) if bool(example.questions) == asked]
+                if chosen:
+                    words = model.pool_lists([requests[k].questions[0].words for k in chosen]) if asked else None
+                    scores[chosen] = model.logits(hidden[chosen], items, words)
         return scores.numpy()
 
     def _search(self, generator: ItemGenerator, encoded: Sequence[Encoded], queries: Sequence[Query]) -> FloatArray:
