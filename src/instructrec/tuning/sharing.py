@@ -13,8 +13,8 @@ import numpy as np
 from instructrec.tables import IntArray
 from instructrec.tuning.packing import Encoded
 
-LONGEST_ROW = 512
-"""Tokens of a row that requests share, at most: every token is compared with every other of its row."""
+LONGEST_ROW = 256
+"""Tokens of a row that requests share, at most: every token is compared with every other of its row, so longer rows cost more."""
 LEAST_SHARED = 1 / 3
 """A request joins another if at least this part of its tokens is the same from the start; below it would gain little."""
 
