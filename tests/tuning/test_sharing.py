@@ -34,12 +34,12 @@ def test_requests_of_different_people_the_same_ones_and_those_of_models_that_loo
 
 
 def test_a_row_never_grows_beyond_its_bound():
-    whole = list(range(300))
-    requests = [request(*whole)] + [request(*whole[:place], *whole[place + 1 :]) for place in range(150, 300)]
+    whole = list(range(120))
+    requests = [request(*whole)] + [request(*whole[:place], *whole[place + 1 :]) for place in range(60, 120)]
     rows = share(requests)
     assert [number for row in rows for number in row.members] == list(range(len(requests)))
     assert all(len(row.example.tokens) <= LONGEST_ROW for row in rows)
-    assert sum(len(row.example.tokens) for row in rows) < 0.6 * sum(len(one.tokens) for one in requests)
+    assert sum(len(row.example.tokens) for row in rows) < 0.7 * sum(len(one.tokens) for one in requests)
 
 
 def test_blocks_hold_every_row_once_and_stay_below_their_bound():
