@@ -255,6 +255,7 @@ def options() -> argparse.Namespace:
     )
     parser.add_argument("--models", help="compare these models and variants (see benchmarks/generative.py) instead")
     parser.add_argument("--negatives", action="store_true", help="with --models: also the target among nine others")
+    parser.add_argument("--test-users", type=int, default=0, help="with --models: test on so many users drawn at random; 0 for all")
     parser.add_argument(
         "--set",
         action="append",
@@ -273,7 +274,13 @@ def main() -> None:
     given = options()
     if given.models:
         numbers = generative.table(
-            given.data, given.models.split(","), given.set, seeds=given.seeds, work=given.work, negatives=given.negatives
+            given.data,
+            given.models.split(","),
+            given.set,
+            seeds=given.seeds,
+            work=given.work,
+            negatives=given.negatives,
+            users=given.test_users,
         )
         finish(numbers, given.json)
         return

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -128,19 +128,32 @@ def code_facts(model: Recommender, catalog: Catalog) -> Cells:
     return {"collisions": np.array(len(codes) - len(set(codes))), "new_code_ms": np.array(np.median(times))}
 
 
+def some_tested(parts: Split, users: int) -> Split:
+    """The split with so many test queries at most, drawn at random (always the same ones)."""
+    if not users or len(parts.test.queries) <= users:
+        return parts
+    rows = np.sort(np.random.default_rng(0).permutation(len(parts.test.queries))[:users])
+    test = Holdout(
+        queries=tuple(parts.test.queries[row] for row in rows),
+        targets=tuple(parts.test.targets[row] for row in rows),
+        user_codes=parts.test.user_codes[rows],
+    )
+    return replace(parts, test=test)
+
+
 def table(
-    data: str, names: Sequence[str], more: Sequence[str], *, seeds: int, work: Path, negatives: bool = False
+    data: str, names: Sequence[str], more: Sequence[str], *, seeds: int, work: Path, negatives: bool = False, users: int = 0
 ) -> dict[str, Any]:
-    """Every model on one data set; finished cells are read from `work`."""
-    parts = parts_of(data)
+    """Every model on one data set, tested on `users` test queries (0: all); finished cells are read from `work`."""
+    parts = some_tested(parts_of(data), users)
     print(f"{data}: {parts.protocol}; {len(parts.train.catalog):,} items, {len(parts.test.queries):,} test queries")
-    numbers: dict[str, Any] = {"data": data, "seeds": seeds}
+    numbers: dict[str, Any] = {"data": data, "seeds": seeds, "test_queries": len(parts.test.queries)}
     per_user: dict[str, Any] = {}
     for name in names:
         cells = []
         for seed in range(seeds):
             sets = sets_of(name, more)
-            key = {"split": data, "model": name, "seed": seed, "sets": " ".join(sets), "negatives": negatives}
+            key = {"split": data, "model": name, "seed": seed, "sets": " ".join(sets), "negatives": negatives, "users": users}
             folder = work / f"fit-{data}-{name}-{seed}"
             task = Task(data=data, parts=parts, sets=sets, seed=seed, folder=folder, negatives=negatives)
             cells.append(cell(work, key, partial(measured, task)))
