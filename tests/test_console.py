@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import sys
 
 import pytest
 
 from instructrec import console, wire
-from instructrec.console import LiveProgress, duration
+from instructrec.console import LiveProgress, Logged, duration
 from instructrec.core import Instruction
+from instructrec.errors import ConfigError
 
 
 class Terminal(io.StringIO):
@@ -88,3 +90,28 @@ def test_titles_are_not_read_as_markup(capsys):
     console.show_answer(console.printer(), answer)
     out = capsys.readouterr().out
     assert "[bold]Odd[/bold]" in out and "[red]because[/red]" in out
+
+
+def test_losses_go_to_tensorboard_too_by_stage(tmp_path):
+    pytest.importorskip("tensorboard", reason="the package tensorboard is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    stream = io.StringIO()
+    with Logged(LiveProgress(stream), tmp_path / "logs") as progress:
+        progress.stage("tune", total=2)
+        progress.step(1, loss=2.5)
+        progress.step(2, loss=1.25)
+        progress.stage("measure", total=1)
+        progress.step(1)
+    found = EventAccumulator(str(tmp_path / "logs"), size_guidance={"tensors": 0})
+    found.Reload()
+    assert found.Tags()["tensors"] == ["tune/loss"]
+    assert [(event.step, float(event.tensor_proto.float_val[0])) for event in found.Tensors("tune/loss")] == [(1, 2.5), (2, 1.25)]
+    assert "tune" in stream.getvalue() and "measure" in stream.getvalue()
+
+
+def test_without_tensorboard_it_is_said_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard.summary", None)
+    with pytest.raises(ConfigError, match="pip install tensorboard"):
+        Logged(LiveProgress(io.StringIO()), tmp_path / "logs")
+    assert not (tmp_path / "logs").exists()

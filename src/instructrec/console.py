@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
+from instructrec.core import Progress
+from instructrec.errors import ConfigError
 from instructrec.wire import understood
 
 if TYPE_CHECKING:
@@ -98,6 +101,43 @@ class LiveProgress:
     def _line(self, text: str) -> None:
         self._stream.write(f"  {text}\n")
         self._stream.flush()
+
+
+class Logged:
+    """Another Progress, whose losses also go to a folder that TensorBoard reads: one curve a stage.
+
+    Raises ConfigError where the package `tensorboard` is not installed.
+    """
+
+    def __init__(self, progress: Progress, folder: Path) -> None:
+        try:
+            from tensorboard.summary import Writer
+        except ImportError:
+            raise ConfigError(
+                "The package 'tensorboard' is not installed. Install it (pip install tensorboard), or leave out --tensorboard."
+            ) from None
+        folder.mkdir(parents=True, exist_ok=True)
+        self._progress, self._stage = progress, ""
+        self._writer: Any = Writer(str(folder))
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Write what is not written yet."""
+        self._writer.close()
+
+    def stage(self, name: str, *, total: int) -> None:
+        """Begin a stage of `total` steps."""
+        self._stage = name
+        self._progress.stage(name, total=total)
+
+    def step(self, done: int, *, loss: float | None = None) -> None:
+        """`done` steps of the current stage are finished."""
+        self._progress.step(done, loss=loss)
+        if loss is not None:
+            self._writer.add_scalar(f"{self._stage}/loss", loss, done)
 
 
 def duration(seconds: float) -> str:

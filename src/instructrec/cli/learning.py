@@ -64,10 +64,14 @@ def train(
     config: options.ConfigFile = None,
     sets: options.Sets = None,
     seed: options.Seed = None,
+    tensorboard: options.TensorBoard = None,
     json: options.Json = None,
 ) -> None:
     """Fit a model, measure it on held-out interactions and save the run folder; after Ctrl-C the same command continues."""
-    from instructrec.console import LiveProgress, show_data, show_leaderboard
+    from contextlib import ExitStack
+
+    from instructrec.console import LiveProgress, Logged, show_data, show_leaderboard
+    from instructrec.core import Progress
     from instructrec.pipeline import data_facts, prepare
     from instructrec.pipeline import train as train_run
 
@@ -76,7 +80,10 @@ def train(
     name = model if model == "tiger" else "lm"
     flags = {"data.source": data, "model": model, f"{name}.base": base, f"{name}.codes": codes, "reader": reader, "seed": seed}
     chosen = configured(config, sets, flags=flags)
-    with LiveProgress() as progress:
+    with ExitStack() as open_:
+        progress: Progress = open_.enter_context(LiveProgress())
+        if tensorboard is not None:
+            progress = open_.enter_context(Logged(progress, tensorboard))
         prepared = prepare(chosen, progress=progress)
         show_data(output.words, data_facts(prepared.loaded.dataset), prepared.loaded.report.lines())
         run = train_run(prepared, out, progress=progress)

@@ -52,6 +52,15 @@ Sets = Annotated[
 ]
 Out = Annotated[Path, typer.Option("--out", metavar="RUN", help="The run folder to make.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]
+TensorBoard = Annotated[
+    Path | None,
+    typer.Option(
+        "--tensorboard",
+        metavar="DIR",
+        help="Also write losses there while training, for `tensorboard --logdir DIR` (pip install tensorboard).",
+        show_default=False,
+    ),
+]
 Seed = Annotated[
     int | None, typer.Option("--seed", help="Where all randomness comes from.", show_default="that of the configuration")
 ]
