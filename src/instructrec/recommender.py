@@ -55,6 +55,10 @@ class Recommender(ABC):
         """What each source adds to the score: name -> float32 [num_queries, num_items]. One source unless it is a fusion."""
         return {self.name: self.score(queries)}
 
+    def item_vectors(self) -> FloatArray | None:
+        """Vectors float32 [num_items, width] that lie near each other where items are alike to this model; None without any."""
+        return None
+
     def is_personal(self, query: Query) -> bool:
         """Whether the scores depend on this query beyond popularity."""
         return len(self.catalog.codes(query.history)) > 0

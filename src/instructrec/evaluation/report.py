@@ -11,6 +11,7 @@ from typing import Any, Final
 from instructrec.errors import ConfigError, nearest
 from instructrec.evaluation.beyond import BEYOND
 from instructrec.evaluation.comparison import Comparison, definitions
+from instructrec.evaluation.maps import ItemMap
 from instructrec.evaluation.notation import FILTERS, metric_title
 from instructrec.evaluation.views import SURE, curves, view
 
@@ -84,6 +85,7 @@ class ReportData:
     comparisons: tuple[Comparison, ...] = ()
     curve: Sequence[Mapping[str, float | None]] = ()
     users: tuple[SampleUser, ...] = ()
+    map: ItemMap | None = None
     next_steps: tuple[str, ...] = ()
     language: str = "en"
 
@@ -103,6 +105,8 @@ def render(data: ReportData) -> str:
         style=Markup(style()),
         views=[view(comparison, text) for comparison in data.comparisons],
         curves=curves(data.curve, text),
+        map_picture=Markup(data.map.picture) if data.map else "",
+        map_legend=[(Markup(mark), value) for mark, value in data.map.legend] if data.map else [],
         metric_definitions=_definitions(data, text),
         sure=SURE,
     )

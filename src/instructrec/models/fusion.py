@@ -144,6 +144,11 @@ class Fusion(Recommender):
         """Sum of the weighted parts, float32 [num_queries, num_items]."""
         return np.asarray(np.sum(list(self.sources(queries).values()), axis=0), dtype=np.float32)
 
+    def item_vectors(self) -> FloatArray | None:
+        """Those of the language model, or else of the first part that has some."""
+        parts = sorted(self.parts.values(), key=lambda part: not part.follows_words)
+        return next((vectors for part in parts if (vectors := part.item_vectors()) is not None), None)
+
     def is_personal(self, query: Query) -> bool:
         """One personal part is enough."""
         return any(part.is_personal(query) for part in self.parts.values())

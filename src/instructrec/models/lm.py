@@ -214,6 +214,10 @@ class LanguageModelRecommender(Recommender):
             precision = None if self.config.precision == "own" else self.config.precision
             self._generator = ItemGenerator(model, self._items, self._encoder.codes, self._encoder.trie, precision=precision)
 
+    def item_vectors(self) -> FloatArray | None:
+        """The vectors with which items are read."""
+        return np.asarray(self.tuned[1].inputs[: len(self.catalog)].float().numpy())
+
     def is_personal(self, query: Query) -> bool:
         """A history or words are enough."""
         return super().is_personal(query) or bool(query_words(query))

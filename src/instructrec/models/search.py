@@ -167,6 +167,10 @@ class Sentences(TextSearch):
         model.adopt(catalog, arrays["items"], num_items)
         return model
 
+    def item_vectors(self) -> FloatArray | None:
+        """The vectors of what is written about the items."""
+        return self.vectors
+
     @property
     def vectors(self) -> FloatArray:
         """Unit vectors of the items, float32 [num_items, width]."""

@@ -9,7 +9,8 @@ from typing import Any
 from instructrec.config import RunConfig
 from instructrec.data import Loaded
 from instructrec.evaluation.comparison import Comparison, ModelTest
-from instructrec.evaluation.report import CleaningStep, Fact, ReportData, SampleItem, SampleList, SampleUser, render
+from instructrec.evaluation.maps import ItemMap, item_map
+from instructrec.evaluation.report import CleaningStep, Fact, ReportData, SampleItem, SampleList, SampleUser, render, wording
 from instructrec.recommender import Recommender
 from instructrec.tables import Dataset
 
@@ -65,6 +66,7 @@ def page(measured: Measured) -> str:
             ),
             comparisons=(measured.comparison,),
             curve=curve(measured.models),
+            map=_map(measured),
             users=tuple(_user(sample) for sample in measured.samples),
             next_steps=(
                 'instructrec recommend RUN --user USER --instruction "..."',
@@ -114,6 +116,15 @@ def card(measured: Measured) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _map(measured: Measured) -> ItemMap | None:
+    """The items as the served model sees them."""
+    vectors = measured.models[measured.config.model].item_vectors()
+    if vectors is None:
+        return None
+    words = wording(measured.config.language)["map"]
+    return item_map(vectors, measured.loaded.dataset.catalog, title=words["title"], others=words["others"])
 
 
 def curve(models: Mapping[str, Recommender]) -> list[Mapping[str, float | None]]:
