@@ -82,7 +82,7 @@ def keys(text: str) -> tuple[str, ...]:
 
 def _trails(tokens: Sequence[Token], place: int) -> bool:
     """Whether a tilde only ends what is said ("谢谢～"), for nothing follows that it could lead to."""
-    return tokens[place].text == "~" and not any(token.is_word for token in tokens[place + 1 : place + 2])
+    return place > 0 and tokens[place].text == "~" and not any(token.is_word for token in tokens[place + 1 : place + 2])
 
 
 def _joins_words(tokens: Sequence[Token], place: int) -> bool:

@@ -55,7 +55,7 @@ class AttributeFinder:
 
     def _named_behind(self, end: int) -> tuple[str, int] | None:
         """The attribute that is named behind a number, and the mark behind it: "at least 3 in rating", "至少4的评分"."""
-        if end + 1 >= len(self.marks) or not self.marks[end].plays("from", "owner", "of_what"):
+        if end + 1 >= len(self.marks) or not self.marks[end].plays("from", "owner", "of_what", "between_after"):
             return None
         place = end + 1 + (self.marks[end + 1].plays("definite") and end + 2 < len(self.marks))
         name = self.marks[place].attribute
