@@ -66,6 +66,7 @@ def fold(word: str) -> str:
 def tokenize(text: str) -> list[Token]:
     """Split cleaned text into tokens; hyphens inside words disappear, so that "sci-fi" and "sci fi" are the same words."""
     found = [Token(m.group(), _SAME.get(m.group(), fold(m.group())), m.start(), m.end()) for m in _TOKEN.finditer(text)]
+    found = [replace(token, key="!") if _trails(found, place) else token for place, token in enumerate(found)]
     joints = [token.text in _HYPHENS and _joins_words(found, place) for place, token in enumerate(found)]
     return [
         replace(token, hyphenated=True) if place and joints[place - 1] else token
@@ -77,6 +78,11 @@ def tokenize(text: str) -> list[Token]:
 def keys(text: str) -> tuple[str, ...]:
     """The compared form of every token of a text."""
     return tuple(token.key for token in tokenize(clean(text)))
+
+
+def _trails(tokens: Sequence[Token], place: int) -> bool:
+    """Whether a tilde only ends what is said ("谢谢～"), for nothing follows that it could lead to."""
+    return place > 0 and tokens[place].text == "~" and not any(token.is_word for token in tokens[place + 1 : place + 2])
 
 
 def _joins_words(tokens: Sequence[Token], place: int) -> bool:

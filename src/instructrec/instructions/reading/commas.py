@@ -23,7 +23,7 @@ class CommaReader:
         """
         if not unwanted and not soft:
             return True
-        if self._between_qualities(comma):
+        if self._between_qualities(comma, unwanted=unwanted):
             return True
         if not unwanted and before is not None and before.plays("title") and self._leads_elsewhere(comma):
             return False  # "like X, a comedy or a drama"
@@ -51,15 +51,17 @@ class CommaReader:
                 return False
         return False
 
-    def _between_qualities(self, comma: int) -> bool:
+    def _between_qualities(self, comma: int, *, unwanted: bool) -> bool:
         """Whether the comma only separates adjectives: "a funny, light comedy"."""
         if not 0 < comma < len(self.marks) - 1:
             return False
         listed = comma + 2 < len(self.marks) and self.marks[comma + 1].plays("unknown")
         if listed and self.marks[comma + 2].plays("value") and self.marks[comma - 1].plays("unknown"):
             return True  # "no stupid, boring comedies"
+        before, sign = (self.tokens[self.marks[comma].first + at] for at in (-1, 0))
+        parts = before.is_han and sign.text != "、" and not unwanted  # "最近有点无聊，喜剧来三个"
         described = self.marks[comma - 1].plays("quality", "known")
-        return described and self.marks[comma + 1].plays("quality", "known", "unknown", "value")
+        return described and self.marks[comma + 1].plays("quality", "known", "unknown", *(() if parts else ("value",)))
 
     def _leads_elsewhere(self, comma: int) -> bool:
         """Whether no further title follows."""

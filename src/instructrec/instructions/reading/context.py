@@ -303,7 +303,9 @@ class ContextReader(Alternatives):
     def _further(self, place: int) -> None:
         """An "and" that begins a clause begins a further condition, unless it goes on counting; `bare`: with a name alone."""
         mark, after = self.marks[place], self.marks[place + 1 : place + 1 + NEAR]
-        if not place or not self._is_comma(place - 1) or not after:
+        if self._is_han and place and self.tokens[self.marks[place - 1].first].ends_sentence:
+            self.marks[place] = replace(mark, roles=("further",))  # "要剧情片。其次，喜剧和动画都不看"
+        elif not place or not self._is_comma(place - 1) or not after:
             self.marks[place] = replace(mark, roles=tuple(role for role in mark.roles if role != "further") or ("and",))
         elif after[0].plays("value", "title") and not (self._is_han and any(one.plays("amount", "tally") for one in after)):
             self.marks[place] = replace(mark, roles=(*mark.roles, "bare"))

@@ -58,7 +58,8 @@ class AttributeFinder:
 
     def _named_behind(self, end: int) -> tuple[str, int] | None:
         """The attribute that is named behind a number, and the mark behind it: "at least 3 in rating", "至少4的评分"."""
-        leads = end + 1 < len(self.marks) and (self.marks[end].plays("from", "owner", "of_what") or self._is_on(self.marks[end]))
+        leading = ("from", "owner", "of_what", "between_after")
+        leads = end + 1 < len(self.marks) and (self.marks[end].plays(*leading) or self._is_on(self.marks[end]))
         if not leads:
             return None
         place = end + 1 + (self.marks[end + 1].plays("definite") and end + 2 < len(self.marks))

@@ -6,6 +6,7 @@ is read only where the clause before it has a range or a number of things, and w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -27,6 +28,7 @@ _LEADING = ("end_in", "end_out", "middle", "must_up", "must_down")
 """Kinds behind which a noun may follow at once."""
 _DONE = "行算外"
 """Last characters of refusals that take nothing behind them."""
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _MOST_CLAUSES = 3
 """Clauses back to which a remark may reach."""
 
@@ -222,23 +224,28 @@ class _Remark:
         if not ranges:
             return counts and Whole(self.marks, self.tokens, start, end).allow_equal()
         spans = before[-2:] if "两" in self.words else before[-1:]
+        named = {float(one) for one in _NUMBER.findall(self.words)}
+        if named and not any(named & self._said(place) for first, last in spans for place in range(first, last)):
+            return False
         for first, last in spans:
             refused = bool(self._refusals(first, last))
             for place in range(first, last):
                 mark = self.marks[place]
                 if not mark.plays("range"):
                     continue
-                said = {number(token.key) for token in self.tokens[mark.first : mark.last]} - {None}
-                ends = [
-                    one
-                    for one in said
-                    if one is not None and any(e is not None and abs(e - one) <= 1 for e in (mark.low, mark.high))
-                ]
+                said = self._said(place) & named if named else self._said(place)
+                ends = [one for one in said if any(e is not None and abs(e - one) <= 1 for e in (mark.low, mark.high))]
                 whole = self.vocabulary.is_integral(mark.attribute or "")
                 for one in ends:
                     ended = ending_at(self.marks[place], one, counts=counts != refused, whole=whole)
                     self.marks[place] = replace(ended, roles=("range",))
         return True
+
+    def _said(self, place: int) -> set[float]:
+        """The numbers that are written in a mark."""
+        mark = self.marks[place]
+        found = (number(token.key) for token in self.tokens[mark.first : mark.last])
+        return {one for one in found if one is not None}
 
     def _bounds(self, place: int, start: int, end: int) -> bool:
         mark = self.marks[place]

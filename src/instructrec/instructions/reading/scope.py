@@ -120,10 +120,18 @@ class ScopeReader(Reach):
             self._end_scope(role, mark)
         elif role == "further":
             self._further(mark)
+        elif role == "and" and self._opens_han(mark):
+            return  # "要喜剧。再说一句，动画不要": nothing before a full stop is joined
         elif role in ("or", "and"):
             state.joint = "or" if role == "or" else "and" if state.joint != "or" else "or"
         elif role == "article":
             state.article = True
+
+    def _opens_han(self, mark: Mark) -> bool:
+        """Whether a Chinese sentence begins, and nothing has been named in it."""
+        state = self.state
+        named = bool(state.content) and state.reads[state.content[-1]].sentence == state.sentence
+        return not named and state.sentence > 0 and self.tokens[mark.first].is_han
 
     def _begin(self, place: int) -> None:
         """What begins with a word, whatever it does then."""

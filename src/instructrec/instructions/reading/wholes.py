@@ -87,7 +87,8 @@ def _pass_remarks(marks: list[Mark], tokens: Sequence[Token], vocabulary: Vocabu
                 marks[at] = replace(marks[at], roles=("filler",), low=None, high=None)
             if marks[bound].plays("range"):
                 whole = vocabulary.is_integral(marks[bound].attribute or "")
-                marks[bound] = ending_at(marks[bound], number, counts="negation" not in mark.roles, whole=whole)
+                counts = not mark.plays("negation", "except")
+                marks[bound] = ending_at(marks[bound], number, counts=counts, whole=whole)
 
 
 def _ends_remark(marks: Sequence[Mark], at: int) -> bool:
@@ -122,12 +123,12 @@ def without_remarks(marks: Sequence[Mark], tokens: Sequence[Token], lexicon: Lex
     out: list[Mark] = []
     place = 0
     while place < len(marks):
-        said = _is_empty_remark(marks[place : place + 3])
+        said, last = _remark(marks, place)
         if said is None:
             out.append(marks[place])
             place += 1
             continue
-        place += 2 + (tokens[marks[place + 2].first].key == ")")
+        place = last + (tokens[marks[last].first].key == ")")
         after = marks[place] if place < len(marks) else None
         at = next((at for at in (len(out) - 1, len(out) - 2, len(out) - 3) if at >= 0 and out[at].plays(*_SIDES)), None)
         if after is not None and after.plays(*_SIDES):
@@ -151,11 +152,16 @@ def _sided(mark: Mark, counts: bool) -> Mark:
     return replace(mark, roles=(_SIDES[role][not counts],))
 
 
-def _is_empty_remark(marks: Sequence[Mark]) -> bool | None:
-    """Whether the end of a bound counts, if brackets say only that: "1990年（含）"."""
-    if len(marks) != 3 or not marks[1].plays("counted_in") or not marks[0].plays("sign") or not marks[2].plays("sign"):
-        return None
-    return "negation" not in marks[1].roles
+def _remark(marks: Sequence[Mark], place: int) -> tuple[bool | None, int]:
+    """Whether the end of a bound counts, if brackets say only that, and where they end: "1990年（含）", "1990年（含1990年）"."""
+    if not marks[place].plays("sign") or place + 2 >= len(marks) or not marks[place + 1].plays("counted_in"):
+        return None, place
+    last = next((at for at in range(place + 2, min(place + 5, len(marks))) if marks[at].plays("sign")), place)
+    inner = [mark for mark in marks[place + 2 : last] if not mark.plays("year_suffix")]
+    before = [mark.low for mark in marks[max(0, place - 2) : place] if mark.low is not None]
+    if last == place or [mark.low for mark in inner] not in ([], before[-1:]):
+        return None, place
+    return not marks[place + 1].plays("negation", "except"), last
 
 
 class Whole:
