@@ -15,15 +15,12 @@ LANGUAGES = ("en", "zh")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phrases:
-    """Sentences by (kind, form); quotation marks of titles and of wished words; words that announce a claim."""
+    """Sentences by (kind, form); quotation marks of titles and of wished words; signs between."""
 
     language: str
     sentences: Mapping[tuple[str, str], tuple[str, ...]]
     title_marks: tuple[str, str]
     word_marks: tuple[str, str]
-    asked: tuple[str, ...]
-    strongest: tuple[str, ...]
-    against: tuple[str, ...]
     between: str
     comma: str
     last_comma: str
@@ -44,9 +41,6 @@ def phrases(language: str) -> Phrases:
         sentences={(kind, form): tuple(lines) for kind, forms in table.items() for form, lines in forms.items()},
         title_marks=(marks["title"][0], marks["title"][1]),
         word_marks=(marks["word"][0], marks["word"][1]),
-        asked=tuple(marks["asked"]),
-        strongest=tuple(marks["strongest"]),
-        against=tuple(marks["against"]),
         between=marks["between"],
         comma=marks["comma"],
         last_comma=marks["last_comma"],

@@ -1,0 +1,67 @@
+"""The words of a language that say how titles, values and numbers of a text are meant, read from their data file."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cues:
+    """Patterns over the lower-case text of a sentence; wording/claims.*.toml says what each of them means."""
+
+    asked: re.Pattern[str]
+    unasked: re.Pattern[str]
+    lowers: re.Pattern[str]
+    drawbacks: re.Pattern[str]
+    raises: re.Pattern[str]
+    strongest: re.Pattern[str]
+    not_strongest: re.Pattern[str]
+    sequence: re.Pattern[str]
+    lesser: re.Pattern[str]
+    shared: re.Pattern[str]
+    shared_far: re.Pattern[str]
+    comparing: re.Pattern[str]
+    relative: re.Pattern[str]
+    copula: re.Pattern[str]
+    this: re.Pattern[str]
+    rated_low: re.Pattern[str]
+    by_people: re.Pattern[str]
+    things: re.Pattern[str]
+    joints: re.Pattern[str]
+    subjects: re.Pattern[str]
+    ands: re.Pattern[str]
+    sources: Mapping[str, str]
+
+    def is_strongest(self, text: str) -> list[int]:
+        """Where a text says that something counts most."""
+        other = [found.span() for found in self.not_strongest.finditer(text)]
+        places = [found.start() for found in self.strongest.finditer(text)]
+        return [place for place in places if not any(first <= place < last for first, last in other)]
+
+
+@cache
+def cues(language: str) -> Cues:
+    """The cues of a language that has phrases."""
+    path = resources.files("instructrec.explain") / "wording" / f"claims.{language}.toml"
+    table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    sources = table.pop("sources", {})
+    spaced = bool(table.pop("spaced", True))
+    return Cues(sources=sources, **{name: _pattern(phrases, spaced=spaced) for name, phrases in table.items()})
+
+
+def _pattern(phrases: Iterable[str], *, spaced: bool) -> re.Pattern[str]:
+    """A pattern for any of the phrases, the longest first; "*" is the rest of a word, ".." some words in between."""
+    forms = [_form(phrase, spaced=spaced) for phrase in sorted(phrases, key=len, reverse=True)]
+    either = "|".join(forms) or "(?!)"
+    return re.compile(rf"(?<!\w)(?:{either})(?!\w)" if spaced else f"(?:{either})")
+
+
+def _form(phrase: str, *, spaced: bool) -> str:
+    form = re.escape(phrase).replace(r"\*", r"\w*")
+    return form.replace(r"\ \.\.\ ", r" (?:[^,;:]{0,40}? )?") if spaced else form.replace(r"\.\.", r"[^，；：、]{0,16}?")

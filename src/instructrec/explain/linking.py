@@ -1,0 +1,165 @@
+"""What belongs to what in a text: of whom a value is said, what was asked for, what is rated low, what is announced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from instructrec.explain.clauses import Part, Said, Title
+from instructrec.explain.cues import Cues
+
+
+def link(sentences: Sequence[Sequence[Part]], item: str, cues: Cues) -> None:
+    """Settle for every value and number of a text of whom it is said, and whether it is said to be asked for or rated low."""
+    before: list[str] = []
+    for parts in sentences:
+        _share(parts, before, item, cues)
+        for part in parts:
+            for found in cues.asked.finditer(part.text):
+                _ask(parts, part, part.start + found.start(), part.start + found.end(), cues)
+        for part in parts:
+            for found in cues.rated_low.finditer(part.text):
+                for said in _governed(parts, part, part.start + found.start(), part.start + found.end(), numbers=False):
+                    said.low = True
+        _announced(parts, cues)
+        before = _names((title for part in parts for title in part.titles), item) or before
+
+
+def _names(titles: Iterable[Title], item: str) -> list[str]:
+    return [title.name for title in titles if title.name != item]
+
+
+# Of whom a value is said
+
+
+def _share(parts: Sequence[Part], before: list[str], item: str, cues: Cues) -> None:
+    for number, part in enumerate(parts):
+        names = _names(part.titles, item)
+        if names and part.values:
+            for said in part.values:
+                _beside(said, part, parts[number + 1 : number + 2], item, cues)
+        elif names:
+            _lend(parts, number, names, cues)
+        elif part.values:
+            _borrow(parts, number, before, item, cues)
+
+
+def _beside(said: Said, part: Part, later: Sequence[Part], item: str, cues: Cues) -> None:
+    """A value in one part with titles: said of them and of the item, if it is not "this comedy" or "“Title” is a comedy"."""
+    if _is_this(said, part, cues):
+        return
+    said.about += _names(part.titles, item)
+    subject = next((title for title in part.titles if title.place < said.place and _is_said_of(title, said, part, cues)), None)
+    if subject is not None and not any(cues.shared.search(each.text) for each in (part, *later)):
+        said.of_item = False
+        said.about = [subject.name]
+
+
+def _is_this(said: Said, part: Part, cues: Cues) -> bool:
+    """Whether the words right before a value, other values apart, are "this" or "these"."""
+    start = said.place
+    for other in reversed(part.values):
+        if other.place < start and not part.text[other.end - part.start : start - part.start].strip(" -"):
+            start = other.place
+    return any(not part.until(start)[found.end() :].strip() for found in cues.this.finditer(part.until(start)))
+
+
+def _is_said_of(title: Title, said: Said, part: Part, cues: Cues) -> bool:
+    between = part.text[title.place + 1 - part.start : said.place - part.start]
+    found = cues.copula.match(between.lstrip())
+    return found is not None and len(between.split()) <= 3
+
+
+def _lend(parts: Sequence[Part], number: int, names: list[str], cues: Cues) -> None:
+    """Titles without values beside them: what they are compared with, or whose director or brand is named next to them."""
+    part = parts[number]
+    earlier = parts[number - 1] if number else None
+    later = parts[number + 1] if number + 1 < len(parts) else None
+    text = part.text.lstrip()
+    if cues.comparing.match(text) or cues.relative.match(text):
+        if earlier is not None and earlier.values and not earlier.titles:
+            earlier.values[-1].about += names
+        elif later is not None and cues.comparing.match(text) and not later.titles:
+            for said in later.values:
+                said.about += names
+        return
+    for near in (earlier, later):
+        if near is None or near.titles or (near is later and cues.ands.match(later.text.lstrip())):
+            continue
+        if _is_bare(near):
+            near.values[-1].about += names
+        else:
+            for said in near.values:
+                said.about += [name for name in names if any(ref.attribute in part.attributes for ref in said.refs)]
+
+
+def _is_bare(part: Part) -> bool:
+    """Whether a part is nothing but a value between commas."""
+    if not part.values:
+        return False
+    rest = part.text
+    for said in part.values:
+        rest = rest.replace(said.words.lower(), "", 1)
+    return sum(map(str.isalnum, rest)) <= 3
+
+
+def _borrow(parts: Sequence[Part], number: int, before: list[str], item: str, cues: Cues) -> None:
+    """Values without titles beside them, said of titles before or behind by "both", "another" or "like this one"."""
+    part = parts[number]
+    earlier = [_names(each.titles, item) for each in reversed(parts[:number]) if each.titles]
+    later = [_names(each.titles, item) for each in parts[number + 1 :] if each.titles]
+    near = bool(parts[number - 1].titles) if number else False
+    far = cues.shared_far.search(part.text)
+    if not (far or (near and cues.shared.search(part.text))):
+        return
+    names = earlier[0] if earlier else before or (later[0] if later else [])
+    if far and number and not near and earlier and not earlier[0]:
+        return
+    for said in part.values:
+        if not _is_this(said, part, cues):
+            said.about += names
+
+
+# What was asked for, and what is rated low
+
+
+def _governed(parts: Sequence[Part], part: Part, first: int, last: int, *, numbers: bool = True) -> list[Said]:
+    """What a cue at [first, last) is said of: what follows it in its part, else what stands before it, else the parts around."""
+    own = _said(part, numbers=numbers)
+    behind = [said for said in own if said.place >= last]
+    if behind or own:
+        return behind or own
+    number = list(parts).index(part)
+    for near in reversed(parts[:number]):
+        if _said(near, numbers=numbers):
+            return _said(near, numbers=numbers)
+    for near in parts[number + 1 :]:
+        if _said(near, numbers=numbers):
+            return _said(near, numbers=numbers)
+    return []
+
+
+def _said(part: Part, *, numbers: bool) -> list[Said]:
+    return [*part.values, *(part.numbers if numbers else ())]
+
+
+def _ask(parts: Sequence[Part], part: Part, first: int, last: int, cues: Cues) -> None:
+    governed = _governed(parts, part, first, last)
+    refused = cues.unasked.search(part.text) is not None
+    for said in governed:
+        if _is_this(said, part, cues) and said in part.values and said.place >= last:
+            continue
+        said.asked = True
+        said.behind = said.place < first or said not in _said(part, numbers=True)
+        if refused and said.polarity == "include" and said in part.values:
+            said.polarity = "exclude"
+
+
+def _announced(parts: Sequence[Part], cues: Cues) -> None:
+    """A value that is announced as speaking against, as in "One drawback: it is a comedy", is rated low."""
+    if any(part.titles for part in parts) or any(cues.rated_low.search(part.text) for part in parts):
+        return
+    for number, part in enumerate(parts):
+        if cues.drawbacks.search(part.text):
+            near = [each for each in parts[number : number + 2] if each.values] or [each for each in parts[:number] if each.values]
+            for said in near[0].values if near else ():
+                said.low = True

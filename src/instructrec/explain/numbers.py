@@ -1,0 +1,101 @@
+"""Whether a number of a text is one of the facts: how many people, a number of the item, a limit of the request."""
+
+from __future__ import annotations
+
+from math import isclose
+
+from instructrec.explain.clauses import Part, Said
+from instructrec.explain.cues import Cues
+from instructrec.explain.facts import Facts
+from instructrec.tables import Limit
+
+MOST_NAMED = 4
+"""So many things a text may count of those it names."""
+
+
+def number_holds(said: Said, part: Part, facts: Facts, cues: Cues, titles: int) -> bool:
+    """Whether a number has a source; `titles`: how many titles are named around it."""
+    if said.polarity == "exclude":
+        return False
+    if _counts_people(said, part, cues):
+        return _inside(float(facts.people), said)
+    attribute = _attribute(said, part, facts)
+    names = [attribute] if attribute else [name for name in facts.lore.catalog.numbers if _can_be(said, name, facts)]
+    return any(_holds(said, part, name, facts, cues) for name in names) or _counts_named(said, part, cues, titles)
+
+
+def _counts_people(said: Said, part: Part, cues: Cues) -> bool:
+    behind = part.reading.reads[said.index + 1 : said.index + 2]
+    before = part.until(said.place)
+    return any(read.mark.plays("people") for read in behind) or any(
+        not before[found.end() :].strip() for found in cues.by_people.finditer(before)
+    )
+
+
+def _attribute(said: Said, part: Part, facts: Facts) -> str | None:
+    """The attribute that is named beside a number, or that the form of the number tells."""
+    reads, known = part.reading.reads, facts.lore.vocabulary.attributes
+    reading = part.reading
+    for place in (said.index + 1, said.index - 1):
+        if 0 <= place < len(reads):
+            mark = reads[place].mark
+            words = tuple(facts.lore.lexicon.stem(token.key) for token in reading.tokens[mark.first : mark.last])
+            name = mark.attribute if mark.plays("attribute") else known.get(words)
+            if name in facts.lore.catalog.numbers:
+                return name
+    return said.read.mark.attribute
+
+
+def _can_be(said: Said, attribute: str, facts: Facts) -> bool:
+    """A number without a name can be any but a year, where it is no year itself."""
+    return attribute != facts.lore.vocabulary.year or said.read.mark.plays("year", "decade")
+
+
+def _inside(number: float, said: Said) -> bool:
+    low, high = _ends(said)
+    return (low is None or low <= number) and (high is None or number <= high)
+
+
+def _ends(said: Said) -> tuple[float | None, float | None]:
+    mark = said.read.mark
+    return (None if mark.low == 0 and mark.high else mark.low), mark.high
+
+
+def _holds(said: Said, part: Part, attribute: str, facts: Facts, cues: Cues) -> bool:
+    """A single number is the item's own or a bound of a limit; an interval holds the item's number, and is a limit where it was
+    asked for.
+    """
+    own = facts.number(attribute)
+    if own is None:
+        return False
+    limits = [limit for limit in facts.limits if limit.operator == "range" and limit.attribute == attribute]
+    low, high = _ends(said)
+    if low is not None and low == high:
+        if said.asked:
+            bound = any(_near(low, end) for limit in limits for end in (limit.low, limit.high) if end is not None)
+            return bound or (low == own and said.behind and bool(limits))
+        return low == own
+    if said.asked:
+        return _inside(own, said) and any(_is_limit(low, high, limit) for limit in limits)
+    return _inside(own, said)
+
+
+def _is_limit(low: float | None, high: float | None, limit: Limit) -> bool:
+    return all(
+        (mine is None) is (other is None) and (mine is None or other is None or _near(mine, other))
+        for mine, other in ((low, limit.low), (high, limit.high))
+    )
+
+
+def _near(one: float, other: float) -> bool:
+    """Equal, or one apart: "under 60" is a limit of 59 where all numbers are whole."""
+    return isclose(one, other) or abs(one - other) == 1
+
+
+def _counts_named(said: Said, part: Part, cues: Cues, titles: int) -> bool:
+    """A small number in words, of what the text itself names: "all three", "two things speak for it"."""
+    mark = said.read.mark
+    if mark.low is None or mark.low != mark.high or mark.low > MOST_NAMED or any(map(str.isdigit, said.words)):
+        return False
+    behind = part.after(said.end).strip()
+    return mark.low in (titles, titles + 1) if titles else cues.things.match(behind) is not None
