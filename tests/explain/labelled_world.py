@@ -37,6 +37,7 @@ def labelled_world() -> Dataset:
         texts=tuple(row[4] for row in rows),
         labels={name: Labels.build([row[2].get(name, []) for row in rows]) for name in LABELS},
         numbers={name: np.array([row[2].get(name, np.nan) for row in rows], dtype=np.float64) for name in NUMBERS},
+        also_called=table["also_called"],
     )
     ratings = table["ratings"]
     given = [(user, catalog.index[item], float(rating)) for user, own in ratings.items() for item, rating in own.items()]

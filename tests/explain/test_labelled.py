@@ -7,7 +7,7 @@ from tests.explain.labelled_world import labelled_cases, labelled_world
 
 from instructrec.explain.verification import problems
 
-ENGLISH = labelled_cases("en")
+ENGLISH, CHINESE = labelled_cases("en"), labelled_cases("zh")
 LEAST = 0.97
 
 
@@ -50,3 +50,9 @@ def test_the_same_of_texts_that_were_never_used_to_mend_the_checker():
 def test_every_kind_of_error_is_found(error):
     found = [bool(problems(case.text, case.facts)) for case in ENGLISH if case.error == error]
     assert sum(found) >= len(found) - 1
+
+
+def test_chinese_texts_are_told_apart_as_well():
+    assert len(CHINESE) == 60 and sum(bool(case.error) for case in CHINESE) == 30
+    precision, recall = precision_and_recall(CHINESE)
+    assert precision >= LEAST and recall >= LEAST

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from instructrec.explain.cues import Cues
 from instructrec.explain.facts import Lore
 from instructrec.instructions.parse import Reading
+from instructrec.instructions.reading.marks import Mark
 from instructrec.instructions.reading.reads import Polarity, Read
 from instructrec.instructions.vocabulary import Ref
 
-TITLE, WORD = "\ue000", "\ue001"
-"""What stands in a text for a title and for a word of the wish."""
+TITLE, WORD, VALUE = "\ue000", "\ue001", "\ue002"
+"""What stands in a text for a title, for a word of the wish, and for each letter of a value."""
 _SENTENCE = re.compile(r"(?<=[.!?。！？])(?:\s+|$)|(?<=[。！？])")
 _MAJOR = re.compile(r"[;；—–]|\s-\s|(?<!\d)[:：]|[:：](?!\d)")
 _COMMA = re.compile(r"(?<!\d)[,，]|[,，](?!\d)")
@@ -54,8 +55,10 @@ class Said:
 
 @dataclass(slots=True)
 class Part:
-    """A part of a sentence between commas, colons and joints. `text`: in lower case, titles masked; `lead`: number of the stretch
-    between colons and semicolons; `attributes`: attributes that are named.
+    """A part of a sentence between commas, colons and joints.
+
+    `text`: in lower case, titles and values masked; `lead`: number of the stretch between colons and semicolons; `attributes`:
+    attributes that are named.
     """
 
     text: str
@@ -102,7 +105,29 @@ def _sentence(text: str, names: Iterator[str], number: int, lore: Lore, cues: Cu
         _at(parts, found.start()).titles.append(Title(next(names), found.start()))
     for index, read in enumerate(reading.reads):
         _place(read, index, reading, parts, lore)
+    for index, mark in _overlooked(parts, reading, lore):
+        _place(Read(mark, "include", False, "new", False, 0, 0, None), index, reading, parts, lore)
+    for part in parts:
+        part.text = _without_values(part)
     return parts
+
+
+def _without_values(part: Part) -> str:
+    """The text of a part with a sign for every letter of a value: no name is taken for a word of the language."""
+    text = part.text
+    for said in part.values:
+        first, last = said.place - part.start, said.end - part.start
+        text = text[:first] + VALUE * (last - first) + text[last:]
+    return text
+
+
+def _overlooked(parts: Sequence[Part], reading: Reading, lore: Lore) -> Iterator[tuple[int, Mark]]:
+    """Values and numbers that the reading makes nothing of, and the places of the reads they belong to: none may hide."""
+    said = [each.read.mark for part in parts for each in (*part.values, *part.numbers)]
+    known = {token for mark in said for token in range(mark.first, mark.last)}
+    for mark in lore.marks(reading):
+        if mark.plays("value", *_NUMERIC) and known.isdisjoint(range(mark.first, mark.last)):
+            yield next(at for at, read in enumerate(reading.reads) if read.mark.last > mark.first), mark
 
 
 def _pieces(text: str, cues: Cues) -> list[tuple[int, int, bool]]:
@@ -159,7 +184,11 @@ def _meant(reading: Reading, index: int, refs: tuple[Ref, ...]) -> tuple[Ref, ..
 def _polarity(read: Read, place: int, part: Part, reading: Reading, lore: Lore, parts: Sequence[Part]) -> Polarity:
     """Whether a value is affirmed or denied; a "no" does not reach beyond a colon."""
     start = next(each.start for each in parts if each.lead == part.lead)
-    if read.polarity == "include" or not start:
+    if read.polarity in ("include", "open"):
+        return "include"  # "not only a comedy"
+    if read.polarity == "unclear" and read.trigger is None and not any(each.mark.plays("negation") for each in reading.reads):
+        return "include"
+    if not start:
         return read.polarity
     alone = lore.read(reading.text[start:])
     for other in alone.reads:

@@ -34,7 +34,7 @@ def _own_direction(part: Part, title: Title, cues: Cues) -> bool | None:
     """What the nearest cue of a title's own part says; None where there is none."""
     down = [found.span() for pattern in (cues.lowers, cues.drawbacks) for found in pattern.finditer(part.text)]
     up = [found.span() for found in cues.raises.finditer(part.text)]
-    up = [(first, last) for first, last in up if not any(low <= first < high or low < last <= high for low, high in down)]
+    up, down = _without_parts(up, down), _without_parts(down, up)
     if not down or not up:
         return bool(down) if down or up else None
     place = title.place - part.start
@@ -43,6 +43,15 @@ def _own_direction(part: Part, title: Title, cues: Cues) -> bool | None:
         return min(first - place if first > place else place - last + 1 for first, last in spans)
 
     return near(down) <= near(up)
+
+
+def _without_parts(spans: list[tuple[int, int]], longer: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans that are no part of a longer one of the other direction: "doesn't help" is no "help"."""
+    return [
+        (first, last)
+        for first, last in spans
+        if not any(low <= first and last <= high and high - low > last - first for low, high in longer)
+    ]
 
 
 def _behind(flat: Sequence[Part], at: int, cues: Cues) -> bool | None:

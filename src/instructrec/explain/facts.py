@@ -13,6 +13,7 @@ from instructrec.explain.influence import Influence
 from instructrec.explain.phrases import Phrases
 from instructrec.instructions.lexicon import lexicon
 from instructrec.instructions.parse import Reading, read
+from instructrec.instructions.reading.marks import Mark, Scanner
 from instructrec.instructions.tokens import keys
 from instructrec.instructions.vocabulary import Ref, Vocabulary
 from instructrec.tables import Catalog, Dataset, IntArray, Limit, UserId
@@ -40,6 +41,7 @@ class Lore:
         self.vocabulary = Vocabulary.of(dataset.catalog, words)
         self._values: dict[int, tuple[Ref, ...]] = {}
         self._readings: dict[str, Reading] = {}
+        self._marks: dict[str, list[Mark]] = {}
 
     @staticmethod
     def of(dataset: Dataset, phrases: Phrases) -> Lore:
@@ -57,6 +59,15 @@ class Lore:
             if len(self._readings) >= MOST_READINGS:
                 self._readings.clear()
             found = self._readings[text] = read(text, self.vocabulary, self.lexicon, asks=False)
+        return found
+
+    def marks(self, reading: Reading) -> list[Mark]:
+        """What every word of a text can be, whatever the rules that read instructions make of it; remembered like readings."""
+        found = self._marks.get(reading.text)
+        if found is None:
+            if len(self._marks) >= MOST_READINGS:
+                self._marks.clear()
+            found = self._marks[reading.text] = Scanner(reading.tokens, self.vocabulary, self.lexicon).scan()
         return found
 
     @cached_property

@@ -12,13 +12,15 @@ def link(sentences: Sequence[Sequence[Part]], item: str, cues: Cues) -> None:
     """Settle for every value and number of a text of whom it is said, and whether it is said to be asked for or rated low."""
     before: list[str] = []
     for parts in sentences:
+        for part in parts:
+            _assert_this(part, cues)
         _share(parts, before, item, cues)
         for part in parts:
             for found in cues.asked.finditer(part.text):
                 _ask(parts, part, part.start + found.start(), part.start + found.end(), cues)
         for part in parts:
             for found in cues.rated_low.finditer(part.text):
-                for said in _governed(parts, part, part.start + found.start(), part.start + found.end(), numbers=False):
+                for said in _governed(parts, part, part.start + found.end(), cues, numbers=False):
                     said.low = True
         _announced(parts, cues)
         before = _names((title for part in parts for title in part.titles), item) or before
@@ -45,16 +47,29 @@ def _share(parts: Sequence[Part], before: list[str], item: str, cues: Cues) -> N
 
 def _beside(said: Said, part: Part, later: Sequence[Part], item: str, cues: Cues) -> None:
     """A value in one part with titles: said of them and of the item, if it is not "this comedy" or "“Title” is a comedy"."""
-    if _is_this(said, part, cues):
+    if is_this(said, part, cues):
         return
-    said.about += _names(part.titles, item)
+    said.about += _names((title for title in part.titles if not contrasted(title, part, cues)), item)
     subject = next((title for title in part.titles if title.place < said.place and _is_said_of(title, said, part, cues)), None)
     if subject is not None and not any(cues.shared.search(each.text) for each in (part, *later)):
         said.of_item = False
         said.about = [subject.name]
 
 
-def _is_this(said: Said, part: Part, cues: Cues) -> bool:
+def _assert_this(part: Part, cues: Cues) -> None:
+    """What "this comedy" is called, it is, whatever is denied beside it: "no war in this comedy"."""
+    for said in part.values:
+        if said.polarity == "exclude" and is_this(said, part, cues):
+            said.polarity = "include"
+
+
+def contrasted(title: Title, part: Part, cues: Cues) -> bool:
+    """Whether "unlike" stands right before a title."""
+    before = part.until(title.place)
+    return any(not before[found.end() :].strip() for found in cues.contrast.finditer(before))
+
+
+def is_this(said: Said, part: Part, cues: Cues) -> bool:
     """Whether the words right before a value, other values apart, are "this" or "these"."""
     start = said.place
     for other in reversed(part.values):
@@ -88,18 +103,14 @@ def _lend(parts: Sequence[Part], number: int, names: list[str], cues: Cues) -> N
         if _is_bare(near):
             near.values[-1].about += names
         else:
+            common = near is earlier and cues.shared_far.search(near.text) is not None
             for said in near.values:
-                said.about += [name for name in names if any(ref.attribute in part.attributes for ref in said.refs)]
+                said.about += names if common or any(ref.attribute in part.attributes for ref in said.refs) else []
 
 
 def _is_bare(part: Part) -> bool:
     """Whether a part is nothing but a value between commas."""
-    if not part.values:
-        return False
-    rest = part.text
-    for said in part.values:
-        rest = rest.replace(said.words.lower(), "", 1)
-    return sum(map(str.isalnum, rest)) <= 3
+    return bool(part.values) and sum(map(str.isalnum, part.text)) <= 3
 
 
 def _borrow(parts: Sequence[Part], number: int, before: list[str], item: str, cues: Cues) -> None:
@@ -115,27 +126,35 @@ def _borrow(parts: Sequence[Part], number: int, before: list[str], item: str, cu
     if far and number and not near and earlier and not earlier[0]:
         return
     for said in part.values:
-        if not _is_this(said, part, cues):
+        if not is_this(said, part, cues):
             said.about += names
 
 
 # What was asked for, and what is rated low
 
 
-def _governed(parts: Sequence[Part], part: Part, first: int, last: int, *, numbers: bool = True) -> list[Said]:
-    """What a cue at [first, last) is said of: what follows it in its part, else what stands before it, else the parts around."""
+def _governed(parts: Sequence[Part], part: Part, last: int, cues: Cues, *, numbers: bool = True) -> list[Said]:
+    """What a cue that ends at `last` is said of: what follows it in its part, else what stands before it, else the parts around."""
     own = _said(part, numbers=numbers)
     behind = [said for said in own if said.place >= last]
     if behind or own:
         return behind or own
     number = list(parts).index(part)
-    for near in reversed(parts[:number]):
-        if _said(near, numbers=numbers):
-            return _said(near, numbers=numbers)
-    for near in parts[number + 1 :]:
-        if _said(near, numbers=numbers):
-            return _said(near, numbers=numbers)
-    return []
+    for at in range(number - 1, -1, -1):
+        if _said(parts[at], numbers=numbers):
+            return [said for each in _with_dependent(parts, at, cues) for said in _said(each, numbers=numbers)]
+    return next((_said(near, numbers=numbers) for near in parts[number + 1 :] if _said(near, numbers=numbers)), [])
+
+
+def _with_dependent(parts: Sequence[Part], at: int, cues: Cues) -> list[Part]:
+    """A part, and those before it on which it depends: "A comedy, without war"."""
+    found = [parts[at]]
+    while (
+        at and parts[at - 1].lead == parts[at].lead and not parts[at - 1].titles and cues.dependent.match(parts[at].text.lstrip())
+    ):
+        at -= 1
+        found.append(parts[at])
+    return found
 
 
 def _said(part: Part, *, numbers: bool) -> list[Said]:
@@ -143,11 +162,11 @@ def _said(part: Part, *, numbers: bool) -> list[Said]:
 
 
 def _ask(parts: Sequence[Part], part: Part, first: int, last: int, cues: Cues) -> None:
-    governed = _governed(parts, part, first, last)
+    governed = _governed(parts, part, last, cues)
     refused = cues.unasked.search(part.text) is not None
     for said in governed:
-        if _is_this(said, part, cues) and said in part.values and said.place >= last:
-            continue
+        if said.polarity == "include" and any(said in each.values and is_this(said, each, cues) for each in parts):
+            continue  # "You asked for a drama, and this comedy ..."
         said.asked = True
         said.behind = said.place < first or said not in _said(part, numbers=True)
         if refused and said.polarity == "include" and said in part.values:

@@ -21,7 +21,7 @@ def number_holds(said: Said, part: Part, facts: Facts, cues: Cues, titles: int) 
         return _inside(float(facts.people), said)
     attribute = _attribute(said, part, facts)
     names = [attribute] if attribute else [name for name in facts.lore.catalog.numbers if _can_be(said, name, facts)]
-    return any(_holds(said, part, name, facts, cues) for name in names) or _counts_named(said, part, cues, titles)
+    return any(_holds(said, part, name, facts, cues) for name in names) or _counts_named(said, part, facts, cues, titles)
 
 
 def _counts_people(said: Said, part: Part, cues: Cues) -> bool:
@@ -92,10 +92,16 @@ def _near(one: float, other: float) -> bool:
     return isclose(one, other) or abs(one - other) == 1
 
 
-def _counts_named(said: Said, part: Part, cues: Cues, titles: int) -> bool:
-    """A small number in words, of what the text itself names: "all three", "two things speak for it"."""
+def _counts_named(said: Said, part: Part, facts: Facts, cues: Cues, titles: int) -> bool:
+    """A small number in words, of what the text itself names ("all three", "two things"), or of values ("two genres")."""
     mark = said.read.mark
     if mark.low is None or mark.low != mark.high or mark.low > MOST_NAMED or any(map(str.isdigit, said.words)):
         return False
+    values = {read.mark.attribute for read in part.reading.reads[said.index + 1 : said.index + 2]}
+    counted = [labels for name, labels in facts.lore.catalog.labels.items() if name in values]
+    if counted:
+        return mark.low == len(counted[0].of(facts.item))
     behind = part.after(said.end).strip()
+    if behind and f"{said.words} {behind.split()[0].strip('.,;:')}".lower() in facts.lore.catalog.texts[facts.item].lower():
+        return True
     return mark.low in (titles, titles + 1) if titles else cues.things.match(behind) is not None

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from instructrec.explain.clauses import TITLE, WORD, Part, Said, parts_of
+from instructrec.explain.clauses import TITLE, VALUE, WORD, Part, Said, parts_of
 from instructrec.explain.cues import Cues, cues
 from instructrec.explain.directions import groups, lowering
 from instructrec.explain.facts import Facts, display_name
-from instructrec.explain.linking import link
+from instructrec.explain.linking import contrasted, link
 from instructrec.explain.numbers import number_holds
 from instructrec.instructions.vocabulary import Ref
 
@@ -25,7 +25,7 @@ _INSIDE = ",.;:!?，。；：！？"
 
 def problems(text: str, facts: Facts) -> list[str]:
     """What in a text does not follow from the facts; empty for a text that may be shown."""
-    if len(text) > _LONGEST_TEXT or any(mask in text for mask in (TITLE, WORD)):
+    if len(text) > _LONGEST_TEXT or any(mask in text for mask in (TITLE, WORD, VALUE)):
         return ["The text is too long or holds signs that are kept for checking."]
     phrases = facts.lore.phrases
     masked, titles = _mask_titles(text, facts)
@@ -78,7 +78,10 @@ class _Text:
         self.sentences = parts_of(masked, titles, facts.lore, self.cues)
         link(self.sentences, facts.name, self.cues)
         self.against = lowering(self.sentences, self.cues)
+        flat = [(title, part) for parts in self.sentences for part in parts for title in part.titles]
+        self.mentioned = {number for number, (title, part) in enumerate(flat) if contrasted(title, part, self.cues)}
         self.effects = {number: self._effect(name, number in self.against) for number, name in enumerate(titles)}
+        self.effects |= {number: self.effects[number] or self._effect(titles[number], True) for number in self.mentioned}
 
     def _effect(self, name: str, against: bool) -> float:
         """The effect of a title on the score, of those of that name the strongest that is meant; 0 where none is."""
@@ -122,7 +125,7 @@ class _Text:
         return out + [
             f"Nothing is known of '{reading.words(read)}'."
             for read in reading.reads
-            if read.mark.plays("unknown") and read.mark.first and reading.words(read)[:1].isupper()
+            if read.mark.plays("unknown") and read.mark.first not in {0} | named and reading.words(read)[:1].isupper()
         ]
 
     def _value(self, said: Said) -> list[str]:
@@ -170,8 +173,10 @@ class _Text:
         """What is said to count most does, and what is named first where titles are named in order."""
         said = [part for part in parts if self.cues.is_strongest(part.text) and not self._said_sources(part.text)]
         found = [problem for part in said for problem in self._is_first(parts, part)]
-        if any(self.cues.sequence.search(part.text) for part in parts):
+        if any(cue.search(part.text) for part in parts for cue in (self.cues.sequence, self.cues.in_order)):
             ordered = [group for part in parts for group in self._groups(part)]
+            if any(self.cues.in_order.search(part.text) for part in parts):
+                ordered = [[name] for group in ordered for name in group]
             weights = [[abs(self._effect(name, False)) for name in group] for group in ordered]
             if any(min(higher) < max(lower) for higher, lower in zip(weights, weights[1:], strict=False)):
                 found.append("The titles are not named in the order of what they count.")
@@ -183,8 +188,10 @@ class _Text:
         if not part.titles and any(self._said_sources(each.text) for each in parts[max(0, number - 1) : number + 2]):
             return []
         if not near:
-            earlier = [each for other in self.sentences[: parts[0].sentence] for each in other if each.titles]
-            near = earlier[-1:]
+            here = parts[0].sentence
+            earlier = [each for other in self.sentences[:here] for each in other if each.titles]
+            later = [each for other in self.sentences[here + 1 :] for each in other if each.titles]
+            near = (later if parts[-1].text.rstrip().endswith(("?", "？")) else earlier[::-1])[:1]
         if not near:
             return ["It is not clear what counts most."]
         against = all(place in self.against for place in self._places(near[0]))
