@@ -88,8 +88,19 @@ class Part:
 def parts_of(masked: str, titles: Sequence[str], lore: Lore, cues: Cues) -> list[list[Part]]:
     """The parts of each sentence of a masked text."""
     names = iter(titles)
-    sentences = [sentence for sentence in _SENTENCE.split(masked) if sentence]
+    sentences = [sentence for sentence in _sentences(masked, lore) if sentence]
     return [_sentence(sentence, names, number, lore, cues) for number, sentence in enumerate(sentences)]
+
+
+def _sentences(text: str, lore: Lore) -> Iterator[str]:
+    """Sentences; a full stop inside a value ("Dr. Brandt") ends none."""
+    names = [found.span() for found in lore.dotted.finditer(text)] if lore.dotted else []
+    start = 0
+    for found in _SENTENCE.finditer(text):
+        if not any(first < found.start() < last for first, last in names):
+            yield text[start : found.start()]
+            start = found.end()
+    yield text[start:]
 
 
 def _sentence(text: str, names: Iterator[str], number: int, lore: Lore, cues: Cues) -> list[Part]:
@@ -98,7 +109,7 @@ def _sentence(text: str, names: Iterator[str], number: int, lore: Lore, cues: Cu
     low = text.lower() if len(text.lower()) == len(text) else text
     parts: list[Part] = []
     lead = 0
-    for start, end, major in _pieces(low, cues):
+    for start, end, major in _pieces(low, cues, _spans(reading, lore)):
         lead += major
         parts.append(Part(text=low[start:end], start=start, lead=lead, sentence=number, reading=reading))
     for found in re.finditer(TITLE, low):
@@ -130,8 +141,14 @@ def _overlooked(parts: Sequence[Part], reading: Reading, lore: Lore) -> Iterator
             yield next(at for at, read in enumerate(reading.reads) if read.mark.last > mark.first), mark
 
 
-def _pieces(text: str, cues: Cues) -> list[tuple[int, int, bool]]:
-    """Where parts begin and end, and whether a colon or the like stands before them."""
+def _spans(reading: Reading, lore: Lore) -> list[tuple[int, int]]:
+    """Where values begin and end: nothing is cut inside them."""
+    marks = (mark for mark in lore.marks(reading) if mark.plays("value") and mark.last - mark.first > 1)
+    return [(reading.tokens[mark.first].start, reading.tokens[mark.last - 1].end) for mark in marks]
+
+
+def _pieces(text: str, cues: Cues, whole: Sequence[tuple[int, int]]) -> list[tuple[int, int, bool]]:
+    """Where parts begin and end, and whether a colon or the like stands before them; `whole`: stretches that are not cut."""
     cuts = {found.end(): True for found in _MAJOR.finditer(text)}
     lists = {found.start() + 1 for found in re.finditer(rf"(?=({_LIST.pattern}))", text)}
     for found in _COMMA.finditer(text):
@@ -139,7 +156,8 @@ def _pieces(text: str, cues: Cues) -> list[tuple[int, int, bool]]:
             cuts.setdefault(found.end(), False)
     for place in _joints(text, cues):
         cuts.setdefault(place, False)
-    edges = [0, *sorted(place for place in cuts if 0 < place < len(text)), len(text)]
+    inner = {place for place in cuts if not any(first < place < last for first, last in whole)}
+    edges = [0, *sorted(place for place in inner if 0 < place < len(text)), len(text)]
     return [(first, last, cuts.get(first, False)) for first, last in zip(edges, edges[1:], strict=False)]
 
 

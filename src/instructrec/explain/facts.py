@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -77,6 +78,19 @@ class Lore:
         for code in range(len(self.catalog)):
             found.setdefault(display_name(self.catalog, code), []).append(code)
         return {name: tuple(codes) for name, codes in found.items()}
+
+    @cached_property
+    def dotted(self) -> re.Pattern[str] | None:
+        """Values with a full stop or the like in the middle, as they are written; None where there are none."""
+        names = {
+            value
+            for labels in self.catalog.labels.values()
+            for value in labels.names
+            if re.search(r"[.!?。！？]\s|[。！？].", value)
+        }
+        return (
+            re.compile("|".join(re.escape(name) for name in sorted(names, key=len, reverse=True)), re.IGNORECASE) if names else None
+        )
 
     @cached_property
     def people(self) -> IntArray:
