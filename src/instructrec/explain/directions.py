@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from instructrec.explain.clauses import TITLE, Part, Title
 from instructrec.explain.cues import Cues
 
+_NEAR = 8
+"""Letters between "not" and what it denies, at most: "not a reason", but no longer "not the only reason"."""
+
 
 def lowering(sentences: Sequence[Sequence[Part]], cues: Cues) -> set[int]:
     """Numbers of the titles, as they come in the text, that are said to lower the score."""
@@ -32,9 +35,7 @@ def _lowers(flat: Sequence[Part], at: int, title: Title, cues: Cues) -> bool:
 
 def _own_direction(part: Part, title: Title, cues: Cues) -> bool | None:
     """What the nearest cue of a title's own part says; None where there is none."""
-    down = [found.span() for pattern in (cues.lowers, cues.drawbacks) for found in pattern.finditer(part.text)]
-    up = [found.span() for found in cues.raises.finditer(part.text)]
-    up, down = _without_parts(up, down), _without_parts(down, up)
+    up, down = _cues(part.text, cues)
     if not down or not up:
         return bool(down) if down or up else None
     place = title.place - part.start
@@ -43,6 +44,16 @@ def _own_direction(part: Part, title: Title, cues: Cues) -> bool | None:
         return min(first - place if first > place else place - last + 1 for first, last in spans)
 
     return near(down) <= near(up)
+
+
+def _cues(text: str, cues: Cues) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Where a text says that something raises the score, and where that it lowers it: "doesn't speak for it" does."""
+    up = [found.span() for found in cues.raises.finditer(text)]
+    denied = [found.end() for found in cues.negating.finditer(text)]
+    down = [(first, last) for first, last in up if any(0 <= first - end <= _NEAR for end in denied)]
+    up = [span for span in up if span not in down]
+    down += [found.span() for pattern in (cues.lowers, cues.drawbacks) for found in pattern.finditer(text)]
+    return _without_parts(up, down), _without_parts(down, up)
 
 
 def _without_parts(spans: list[tuple[int, int]], longer: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -61,9 +72,10 @@ def _behind(flat: Sequence[Part], at: int, cues: Cues) -> bool | None:
         opens = part.sentence == flat[at].sentence + 1 and part.start == 0 and cues.subjects.match(part.text)
         if part.titles or not (part_of_sentence or opens):
             return None
-        if cues.raises.search(part.text) and not cues.lowers.search(part.text):
+        up, down = _cues(part.text, cues)
+        if up and not down:
             return False if part_of_sentence else None
-        if cues.lowers.search(part.text):
+        if cues.lowers.search(part.text) or (down and not cues.drawbacks.search(part.text)):
             return True
     return None
 

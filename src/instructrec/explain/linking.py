@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from instructrec.explain.clauses import Part, Said, Title
@@ -22,6 +23,8 @@ def link(sentences: Sequence[Sequence[Part]], item: str, cues: Cues) -> None:
             for found in cues.rated_low.finditer(part.text):
                 for said in _governed(parts, part, part.start + found.end(), cues, numbers=False):
                     said.low = True
+                    if cues.not_high.search(found[0]):
+                        said.polarity = "include"  # "you don't rate lamps highly"
         _announced(parts, cues)
         before = _names((title for part in parts for title in part.titles), item) or before
 
@@ -49,7 +52,8 @@ def _beside(said: Said, part: Part, later: Sequence[Part], item: str, cues: Cues
     """A value in one part with titles: said of them and of the item, if it is not "this comedy" or "“Title” is a comedy"."""
     if is_this(said, part, cues):
         return
-    said.about += _names((title for title in part.titles if not contrasted(title, part, cues)), item)
+    apart = [title for title in part.titles if contrasted(title, part, cues) or _right_before(cues.lesser, part, title.place)]
+    said.about += _names((title for title in part.titles if title not in apart), item)
     subject = next((title for title in part.titles if title.place < said.place and _is_said_of(title, said, part, cues)), None)
     if subject is not None and not any(cues.shared.search(each.text) for each in (part, *later)):
         said.of_item = False
@@ -65,8 +69,12 @@ def _assert_this(part: Part, cues: Cues) -> None:
 
 def contrasted(title: Title, part: Part, cues: Cues) -> bool:
     """Whether "unlike" stands right before a title."""
-    before = part.until(title.place)
-    return any(not before[found.end() :].strip() for found in cues.contrast.finditer(before))
+    return _right_before(cues.contrast, part, title.place)
+
+
+def _right_before(cue: re.Pattern[str], part: Part, place: int) -> bool:
+    before = part.until(place)
+    return any(not before[found.end() :].strip() for found in cue.finditer(before))
 
 
 def is_this(said: Said, part: Part, cues: Cues) -> bool:
@@ -75,7 +83,7 @@ def is_this(said: Said, part: Part, cues: Cues) -> bool:
     for other in reversed(part.values):
         if other.place < start and not part.text[other.end - part.start : start - part.start].strip(" -"):
             start = other.place
-    return any(not part.until(start)[found.end() :].strip() for found in cues.this.finditer(part.until(start)))
+    return _right_before(cues.this, part, start)
 
 
 def _is_said_of(title: Title, said: Said, part: Part, cues: Cues) -> bool:
@@ -118,9 +126,12 @@ def _borrow(parts: Sequence[Part], number: int, before: list[str], item: str, cu
     part = parts[number]
     earlier = [_names(each.titles, item) for each in reversed(parts[:number]) if each.titles]
     later = [_names(each.titles, item) for each in parts[number + 1 :] if each.titles]
-    near = bool(parts[number - 1].titles) if number else False
-    far = cues.shared_far.search(part.text)
-    if not (far or (near and cues.shared.search(part.text))):
+    text, at = part.text, number - 1
+    while at >= 0 and not parts[at].titles and not parts[at].values:
+        text, at = f"{parts[at].text} {text}", at - 1
+    near = at >= 0 and bool(parts[at].titles)
+    far = cues.shared_far.search(text)
+    if not (far or (near and cues.shared.search(text))):
         return
     names = earlier[0] if earlier else before or (later[0] if later else [])
     if far and number and not near and earlier and not earlier[0]:
@@ -143,7 +154,17 @@ def _governed(parts: Sequence[Part], part: Part, last: int, cues: Cues, *, numbe
     for at in range(number - 1, -1, -1):
         if _said(parts[at], numbers=numbers):
             return [said for each in _with_dependent(parts, at, cues) for said in _said(each, numbers=numbers)]
-    return next((_said(near, numbers=numbers) for near in parts[number + 1 :] if _said(near, numbers=numbers)), [])
+    return _listed(parts[number + 1 :], numbers=numbers)
+
+
+def _listed(parts: Sequence[Part], *, numbers: bool) -> list[Said]:
+    """What the first part that says something says, and the parts behind it that are nothing but another value."""
+    found: list[Said] = []
+    for part in parts:
+        if found and not _is_bare(part):
+            break
+        found += _said(part, numbers=numbers)
+    return found
 
 
 def _with_dependent(parts: Sequence[Part], at: int, cues: Cues) -> list[Part]:
@@ -158,7 +179,9 @@ def _with_dependent(parts: Sequence[Part], at: int, cues: Cues) -> list[Part]:
 
 
 def _said(part: Part, *, numbers: bool) -> list[Said]:
-    return [*part.values, *(part.numbers if numbers else ())]
+    """Values and numbers of a part; "two things" is no number to ask for."""
+    own = [said for said in part.numbers if said.read.mark.plays("range", "decade") or any(map(str.isdigit, said.words))]
+    return [*part.values, *(own if numbers else ())]
 
 
 def _ask(parts: Sequence[Part], part: Part, first: int, last: int, cues: Cues) -> None:

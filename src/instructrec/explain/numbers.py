@@ -18,7 +18,7 @@ def number_holds(said: Said, part: Part, facts: Facts, cues: Cues, titles: int) 
     if said.polarity == "exclude":
         return False
     if _counts_people(said, part, cues):
-        return _inside(float(facts.people), said)
+        return _people_hold(said, part, facts.people, cues)
     attribute = _attribute(said, part, facts)
     names = [attribute] if attribute else [name for name in facts.lore.catalog.numbers if _can_be(said, name, facts)]
     return any(_holds(said, part, name, facts, cues) for name in names) or _counts_named(said, part, facts, cues, titles)
@@ -30,6 +30,18 @@ def _counts_people(said: Said, part: Part, cues: Cues) -> bool:
     return any(read.mark.plays("people") for read in behind) or any(
         not before[found.end() :].strip() for found in cues.by_people.finditer(before)
     )
+
+
+def _people_hold(said: Said, part: Part, people: int, cues: Cues) -> bool:
+    """Whether so many people it is, or more or fewer than the number where that is said."""
+    low, high = _ends(said)
+    if low is not None and low == high:
+        before = part.until(said.place).rstrip()
+        if any(found.end() == len(before) for found in cues.more.finditer(before)):
+            return people >= low
+        if any(found.end() == len(before) for found in cues.fewer.finditer(before)):
+            return people <= low
+    return _inside(float(people), said)
 
 
 def _attribute(said: Said, part: Part, facts: Facts) -> str | None:
@@ -104,4 +116,5 @@ def _counts_named(said: Said, part: Part, facts: Facts, cues: Cues, titles: int)
     behind = part.after(said.end).strip()
     if behind and f"{said.words} {behind.split()[0].strip('.,;:')}".lower() in facts.lore.catalog.texts[facts.item].lower():
         return True
-    return mark.low in (titles, titles + 1) if titles else cues.things.match(behind) is not None
+    free = any(cues.things.match(words) for words in (behind, *behind.split(" ", 1)[1:]))
+    return free or (bool(titles) and mark.low in (titles, titles + 1))
