@@ -23,7 +23,7 @@ def link(sentences: Sequence[Sequence[Part]], item: str, cues: Cues) -> None:
             for found in cues.rated_low.finditer(part.text):
                 for said in _governed(parts, part, part.start + found.end(), cues, numbers=False):
                     said.low = True
-                    if cues.not_high.search(found[0]):
+                    if said in part.values:
                         said.polarity = "include"  # "you don't rate lamps highly"
         _announced(parts, cues)
         before = _names((title for part in parts for title in part.titles), item) or before
@@ -52,7 +52,7 @@ def _beside(said: Said, part: Part, later: Sequence[Part], item: str, cues: Cues
     """A value in one part with titles: said of them and of the item, if it is not "this comedy" or "“Title” is a comedy"."""
     if is_this(said, part, cues):
         return
-    apart = [title for title in part.titles if contrasted(title, part, cues) or _right_before(cues.lesser, part, title.place)]
+    apart = [title for title in part.titles if contrasted(title, part, cues) or right_before(cues.lesser, part, title.place)]
     said.about += _names((title for title in part.titles if title not in apart), item)
     subject = next((title for title in part.titles if title.place < said.place and _is_said_of(title, said, part, cues)), None)
     if subject is not None and not any(cues.shared.search(each.text) for each in (part, *later)):
@@ -69,10 +69,11 @@ def _assert_this(part: Part, cues: Cues) -> None:
 
 def contrasted(title: Title, part: Part, cues: Cues) -> bool:
     """Whether "unlike" stands right before a title."""
-    return _right_before(cues.contrast, part, title.place)
+    return right_before(cues.contrast, part, title.place)
 
 
-def _right_before(cue: re.Pattern[str], part: Part, place: int) -> bool:
+def right_before(cue: re.Pattern[str], part: Part, place: int) -> bool:
+    """Whether a cue stands right before a place of a part."""
     before = part.until(place)
     return any(not before[found.end() :].strip() for found in cue.finditer(before))
 
@@ -83,7 +84,7 @@ def is_this(said: Said, part: Part, cues: Cues) -> bool:
     for other in reversed(part.values):
         if other.place < start and not part.text[other.end - part.start : start - part.start].strip(" -"):
             start = other.place
-    return _right_before(cues.this, part, start)
+    return right_before(cues.this, part, start)
 
 
 def _is_said_of(title: Title, said: Said, part: Part, cues: Cues) -> bool:
@@ -111,9 +112,14 @@ def _lend(parts: Sequence[Part], number: int, names: list[str], cues: Cues) -> N
         if _is_bare(near):
             near.values[-1].about += names
         else:
-            common = near is earlier and cues.shared_far.search(near.text) is not None
+            common = near is earlier and (cues.shared_far.search(near.text) is not None or _counts(near, len(names)))
             for said in near.values:
                 said.about += names if common or any(ref.attribute in part.attributes for ref in said.refs) else []
+
+
+def _counts(part: Part, titles: int) -> bool:
+    """Whether a part says how many titles follow: "two comedies"."""
+    return titles > 1 and any(said.read.mark.low == titles and said.words.isalpha() for said in part.numbers)
 
 
 def _is_bare(part: Part) -> bool:

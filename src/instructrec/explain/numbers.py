@@ -7,6 +7,7 @@ from math import isclose
 from instructrec.explain.clauses import Part, Said
 from instructrec.explain.cues import Cues
 from instructrec.explain.facts import Facts
+from instructrec.explain.linking import right_before
 from instructrec.tables import Limit
 
 MOST_NAMED = 4
@@ -15,8 +16,8 @@ MOST_NAMED = 4
 
 def number_holds(said: Said, part: Part, facts: Facts, cues: Cues, titles: int) -> bool:
     """Whether a number has a source; `titles`: how many titles are named around it."""
-    if said.polarity == "exclude":
-        return False
+    if said.polarity == "exclude" and not (said.asked and any(other.polarity == "exclude" for other in part.values)):
+        return False  # but "a drama, no horror from 2010 on"
     if _counts_people(said, part, cues):
         return _people_hold(said, part, facts.people, cues)
     attribute = _attribute(said, part, facts)
@@ -26,20 +27,16 @@ def number_holds(said: Said, part: Part, facts: Facts, cues: Cues, titles: int) 
 
 def _counts_people(said: Said, part: Part, cues: Cues) -> bool:
     behind = part.reading.reads[said.index + 1 : said.index + 2]
-    before = part.until(said.place)
-    return any(read.mark.plays("people") for read in behind) or any(
-        not before[found.end() :].strip() for found in cues.by_people.finditer(before)
-    )
+    return any(read.mark.plays("people") for read in behind) or right_before(cues.by_people, part, said.place)
 
 
 def _people_hold(said: Said, part: Part, people: int, cues: Cues) -> bool:
     """Whether so many people it is, or more or fewer than the number where that is said."""
     low, high = _ends(said)
     if low is not None and low == high:
-        before = part.until(said.place).rstrip()
-        if any(found.end() == len(before) for found in cues.more.finditer(before)):
+        if right_before(cues.more, part, said.place):
             return people >= low
-        if any(found.end() == len(before) for found in cues.fewer.finditer(before)):
+        if right_before(cues.fewer, part, said.place):
             return people <= low
     return _inside(float(people), said)
 
@@ -83,9 +80,9 @@ def _holds(said: Said, part: Part, attribute: str, facts: Facts, cues: Cues) -> 
     limits = [limit for limit in facts.limits if limit.operator == "range" and limit.attribute == attribute]
     low, high = _ends(said)
     if low is not None and low == high:
-        if said.asked:
+        if said.asked or right_before(cues.own, part, said.place):
             bound = any(_near(low, end) for limit in limits for end in (limit.low, limit.high) if end is not None)
-            return bound or (low == own and said.behind and bool(limits))
+            return bound or (low == own and (said.behind or not said.asked) and bool(limits))
         return low == own
     if said.asked:
         return _inside(own, said) and any(_is_limit(low, high, limit) for limit in limits)
@@ -116,5 +113,7 @@ def _counts_named(said: Said, part: Part, facts: Facts, cues: Cues, titles: int)
     behind = part.after(said.end).strip()
     if behind and f"{said.words} {behind.split()[0].strip('.,;:')}".lower() in facts.lore.catalog.texts[facts.item].lower():
         return True
+    if mark.low == 1:
+        return _attribute(said, part, facts) is None  # "one cookbook"
     free = any(cues.things.match(words) for words in (behind, *behind.split(" ", 1)[1:]))
     return free or (bool(titles) and mark.low in (titles, titles + 1))

@@ -139,7 +139,7 @@ class _Text:
         ]
         if said.asked and not self._was_asked(said.refs, wanted):
             out.append(f"'{said.words}' was not asked for in this way.")
-        if said.low and not (wanted and set(said.refs) & set(self.facts.rated_low())):
+        if said.low and not set(said.refs) & set(self.facts.rated_low() if wanted else self.facts.low):
             out.append(f"'{said.words}' is not rated lower than the rest.")
         return out
 
