@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from instructrec.explain.cues import Cues
 from instructrec.explain.facts import Lore
+from instructrec.instructions.lexicon import Comparison
 from instructrec.instructions.parse import Reading
 from instructrec.instructions.reading.marks import Mark
 from instructrec.instructions.reading.reads import Polarity, Read
@@ -35,7 +36,8 @@ class Said:
     """A value or number that a part of a sentence speaks of.
 
     `refs`: what it may mean; `about`: names of the titles of which it is said beside the item; `of_item`: whether it is said of
-    the item at all; `asked`: whether it is said to have been asked for; `low`: whether the user is said to rate it low;
+    the item at all; `asked`: whether it is said to have been asked for; `low`, `high`: whether the user is said
+    to rate it low, or high;
     `behind`: whether it is the number of the item that is said to be as asked.
     """
 
@@ -51,14 +53,15 @@ class Said:
     asked: bool = False
     behind: bool = False
     low: bool = False
+    high: bool = False
 
 
 @dataclass(slots=True)
 class Part:
     """A part of a sentence between commas, colons and joints.
 
-    `text`: in lower case, titles and values masked; `lead`: number of the stretch between colons and semicolons; `attributes`:
-    attributes that are named.
+    `text`: in lower case, titles and values masked; `lead`: number of the stretch between colons and semicolons; `named`:
+    attributes, and where they are named; `compared`: comparisons, and where they end.
     """
 
     text: str
@@ -69,7 +72,8 @@ class Part:
     titles: list[Title] = field(default_factory=list)
     values: list[Said] = field(default_factory=list)
     numbers: list[Said] = field(default_factory=list)
-    attributes: set[str] = field(default_factory=set)
+    named: list[tuple[int, str]] = field(default_factory=list)
+    compared: list[tuple[int, Comparison]] = field(default_factory=list)
 
     @property
     def end(self) -> int:
@@ -118,9 +122,22 @@ def _sentence(text: str, names: Iterator[str], number: int, lore: Lore, cues: Cu
         _place(read, index, reading, parts, lore)
     for index, mark in _overlooked(parts, reading, lore):
         _place(Read(mark, "include", False, "new", False, 0, 0, None), index, reading, parts, lore)
+    for mark in lore.marks(reading):
+        _name(mark, reading, parts, lore)
     for part in parts:
         part.text = _without_values(part)
     return parts
+
+
+def _name(mark: Mark, reading: Reading, parts: Sequence[Part], lore: Lore) -> None:
+    """Note an attribute or a comparison."""
+    place = reading.tokens[mark.first].start
+    words = tuple(lore.lexicon.stem(token.key) for token in reading.tokens[mark.first : mark.last])
+    name = mark.attribute if mark.plays("attribute") else lore.vocabulary.attributes.get(words)
+    if name in lore.catalog.labels or name in lore.catalog.numbers:
+        _at(parts, place).named.append((place, str(name)))
+    if mark.compare is not None:
+        _at(parts, place).compared.append((reading.tokens[mark.last - 1].end, mark.compare))
 
 
 def _without_values(part: Part) -> str:
@@ -180,8 +197,6 @@ def _place(read: Read, index: int, reading: Reading, parts: Sequence[Part], lore
     mark = read.mark
     place, end = reading.tokens[mark.first].start, reading.tokens[mark.last - 1].end
     part, words = _at(parts, place), reading.text[place:end]
-    if mark.plays("attribute") and mark.attribute:
-        part.attributes.add(mark.attribute)
     if mark.plays("value"):
         refs = _meant(reading, index, mark.refs)
         part.values.append(Said(read, index, place, end, words, _polarity(read, place, part, reading, lore, parts), refs))

@@ -8,23 +8,22 @@ from collections.abc import Iterable, Sequence
 from instructrec.explain.clauses import Part, Said, Title
 from instructrec.explain.cues import Cues
 
+_FAR = 16
+"""Letters before "rate low" in which a "not" denies it."""
+
 
 def link(sentences: Sequence[Sequence[Part]], item: str, cues: Cues) -> None:
     """Settle for every value and number of a text of whom it is said, and whether it is said to be asked for or rated low."""
     before: list[str] = []
     for parts in sentences:
         for part in parts:
-            _assert_this(part, cues)
+            _assert(part, cues)
         _share(parts, before, item, cues)
         for part in parts:
             for found in cues.asked.finditer(part.text):
                 _ask(parts, part, part.start + found.start(), part.start + found.end(), cues)
         for part in parts:
-            for found in cues.rated_low.finditer(part.text):
-                for said in _governed(parts, part, part.start + found.end(), cues, numbers=False):
-                    said.low = True
-                    if said in part.values:
-                        said.polarity = "include"  # "you don't rate lamps highly"
+            _rate(parts, part, cues)
         _announced(parts, cues)
         before = _names((title for part in parts for title in part.titles), item) or before
 
@@ -60,10 +59,13 @@ def _beside(said: Said, part: Part, later: Sequence[Part], item: str, cues: Cues
         said.about = [subject.name]
 
 
-def _assert_this(part: Part, cues: Cues) -> None:
-    """What "this comedy" is called, it is, whatever is denied beside it: "no war in this comedy"."""
+def _assert(part: Part, cues: Cues) -> None:
+    """What "this comedy" is called, it is, whatever is denied beside it; "hardly a comedy" and "comedy-free" it is not."""
     for said in part.values:
-        if said.polarity == "exclude" and is_this(said, part, cues):
+        denied = cues.denied_by.match(part.after(said.end)) or right_before(cues.denying, part, said.place)
+        if denied and said.polarity == "include":
+            said.polarity = "exclude"
+        elif not denied and said.polarity == "exclude" and is_this(said, part, cues):
             said.polarity = "include"
 
 
@@ -106,6 +108,7 @@ def _lend(parts: Sequence[Part], number: int, names: list[str], cues: Cues) -> N
             for said in later.values:
                 said.about += names
         return
+    attributes = {name for _, name in part.named}
     for near in (earlier, later):
         if near is None or near.titles or (near is later and cues.ands.match(later.text.lstrip())):
             continue
@@ -114,7 +117,7 @@ def _lend(parts: Sequence[Part], number: int, names: list[str], cues: Cues) -> N
         else:
             common = near is earlier and (cues.shared_far.search(near.text) is not None or _counts(near, len(names)))
             for said in near.values:
-                said.about += names if common or any(ref.attribute in part.attributes for ref in said.refs) else []
+                said.about += names if common or any(ref.attribute in attributes for ref in said.refs) else []
 
 
 def _counts(part: Part, titles: int) -> bool:
@@ -200,6 +203,21 @@ def _ask(parts: Sequence[Part], part: Part, first: int, last: int, cues: Cues) -
         said.behind = said.place < first or said not in _said(part, numbers=True)
         if refused and said.polarity == "include" and said in part.values:
             said.polarity = "exclude"
+
+
+def _rate(parts: Sequence[Part], part: Part, cues: Cues) -> None:
+    """Note which values are said to be rated low, and which high, or not low."""
+    lows = [found.span() for found in cues.rated_low.finditer(part.text)]
+    highs = [found.span() for found in cues.rated_high.finditer(part.text)]
+    spans = [(*span, False) for span in lows]
+    spans += [(*span, True) for span in highs if not any(low <= span[0] and span[1] <= high for low, high in lows)]
+    for first, last, high in spans:
+        before = part.text[max(0, first - _FAR) : first]
+        for said in _governed(parts, part, part.start + last, cues, numbers=False):
+            said.high = high or cues.negating.search(before) is not None
+            said.low = not said.high
+            if said in part.values:
+                said.polarity = "include"  # "you don't rate lamps highly"
 
 
 def _announced(parts: Sequence[Part], cues: Cues) -> None:

@@ -13,6 +13,9 @@ from instructrec.tables import Limit
 MOST_NAMED = 4
 """So many things a text may count of those it names."""
 
+_ABOUT = 0.1
+"""How far "about" may be off, as a part of the number."""
+
 
 def number_holds(said: Said, part: Part, facts: Facts, cues: Cues, titles: int) -> bool:
     """Whether a number has a source; `titles`: how many titles are named around it."""
@@ -27,7 +30,8 @@ def number_holds(said: Said, part: Part, facts: Facts, cues: Cues, titles: int) 
 
 def _counts_people(said: Said, part: Part, cues: Cues) -> bool:
     behind = part.reading.reads[said.index + 1 : said.index + 2]
-    return any(read.mark.plays("people") for read in behind) or right_before(cues.by_people, part, said.place)
+    named = any(read.mark.plays("people") for read in behind) or cues.people.match(part.after(said.end).lstrip())
+    return bool(named) or right_before(cues.by_people, part, said.place)
 
 
 def _people_hold(said: Said, part: Part, people: int, cues: Cues) -> bool:
@@ -38,6 +42,8 @@ def _people_hold(said: Said, part: Part, people: int, cues: Cues) -> bool:
             return people >= low
         if right_before(cues.fewer, part, said.place):
             return people <= low
+        if right_before(cues.about, part, said.place):
+            return isclose(people, low, rel_tol=_ABOUT)
     return _inside(float(people), said)
 
 
@@ -83,7 +89,8 @@ def _holds(said: Said, part: Part, attribute: str, facts: Facts, cues: Cues) -> 
         if said.asked or right_before(cues.own, part, said.place):
             bound = any(_near(low, end) for limit in limits for end in (limit.low, limit.high) if end is not None)
             return bound or (low == own and (said.behind or not said.asked) and bool(limits))
-        return low == own
+        about = right_before(cues.about, part, said.place) and attribute != facts.lore.vocabulary.year
+        return low == own or (about and isclose(low, own, rel_tol=_ABOUT))
     if said.asked:
         return _inside(own, said) and any(_is_limit(low, high, limit) for limit in limits)
     return _inside(own, said)

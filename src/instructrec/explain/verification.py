@@ -16,6 +16,7 @@ from instructrec.explain.directions import groups, lowering
 from instructrec.explain.facts import Facts, display_name
 from instructrec.explain.linking import contrasted, link
 from instructrec.explain.numbers import number_holds
+from instructrec.explain.relations import relation_problems
 from instructrec.instructions.vocabulary import Ref
 
 _LONGEST_TEXT = 2000
@@ -95,6 +96,7 @@ class _Text:
             for part in parts:
                 found += [problem for said in part.values for problem in self._value(said)]
                 found += self._numbers(parts, part)
+            found += relation_problems(parts, self.facts, self.cues)
             found += self._unquoted(parts) + self._strongest(parts) + self._source(parts)
         return found
 
@@ -122,6 +124,9 @@ class _Text:
         for place, token in enumerate(reading.tokens):
             if any(map(str.isdigit, token.text)) and place not in said | named:
                 out.append(f"The number '{token.text}' has no source.")
+        out += [
+            f"Nothing is known of '{found[0]}'." for found in self.cues.unsourced.finditer("".join(part.text for part in parts))
+        ]
         return out + [
             f"Nothing is known of '{reading.words(read)}'."
             for read in reading.reads
@@ -141,6 +146,8 @@ class _Text:
             out.append(f"'{said.words}' was not asked for in this way.")
         if said.low and not set(said.refs) & set(self.facts.rated_low() if wanted else self.facts.low):
             out.append(f"'{said.words}' is not rated lower than the rest.")
+        if said.high:
+            out.append(f"Nothing is known of '{said.words}' being rated high.")
         return out
 
     def _about(self, said: Said, wanted: bool) -> Iterator[tuple[int, ...]]:
