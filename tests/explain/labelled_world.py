@@ -69,6 +69,16 @@ def labelled_cases(language: str) -> list[Case]:
     ]
 
 
+def more_cases(language: str) -> list[Case]:
+    """Further texts about the scenes of a language."""
+    facts = {case.scene: case.facts for case in labelled_cases(language)}
+    table = tomllib.loads((FOLDER / "more.toml").read_text(encoding="utf-8"))
+    return [
+        Case(entry["scene"], "more", facts[entry["scene"]], entry["text"], "" if entry["true"] else "any")
+        for entry in table[language]
+    ]
+
+
 def _facts(scene: dict, lore: Lore, language: str) -> Facts:
     catalog = lore.catalog
     request = scene.get("request", "")

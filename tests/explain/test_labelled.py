@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from tests.explain.labelled_world import labelled_cases, labelled_world
+from tests.explain.labelled_world import labelled_cases, labelled_world, more_cases
 
 from instructrec.explain.verification import problems
 
@@ -56,3 +56,9 @@ def test_chinese_texts_are_told_apart_as_well():
     assert len(CHINESE) == 60 and sum(bool(case.error) for case in CHINESE) == 30
     precision, recall = precision_and_recall(CHINESE)
     assert precision >= LEAST and recall >= LEAST
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_other_turns_of_phrase_are_told_apart(language):
+    precision, recall = precision_and_recall(more_cases(language))
+    assert precision >= 0.95 and recall >= LEAST

@@ -52,6 +52,7 @@ def _beside(said: Said, part: Part, later: Sequence[Part], item: str, cues: Cues
     if is_this(said, part, cues):
         return
     apart = [title for title in part.titles if contrasted(title, part, cues) or right_before(cues.lesser, part, title.place)]
+    apart += [title for title in part.titles if _is_other(said, title, part)]
     said.about += _names((title for title in part.titles if title not in apart), item)
     subject = next((title for title in part.titles if title.place < said.place and _is_said_of(title, said, part, cues)), None)
     if subject is not None and not any(cues.shared.search(each.text) for each in (part, *later)):
@@ -59,10 +60,16 @@ def _beside(said: Said, part: Part, later: Sequence[Part], item: str, cues: Cues
         said.about = [subject.name]
 
 
+def _is_other(said: Said, title: Title, part: Part) -> bool:
+    """Whether something else is said to be shared: "a drama from the director of “Title”"."""
+    between = [name for place, name in part.named if said.end <= place < title.place]
+    return bool(between) and all(ref.attribute not in between for ref in said.refs)
+
+
 def _assert(part: Part, cues: Cues) -> None:
     """What "this comedy" is called, it is, whatever is denied beside it; "hardly a comedy" and "comedy-free" it is not."""
     for said in part.values:
-        denied = cues.denied_by.match(part.after(said.end)) or right_before(cues.denying, part, said.place)
+        denied = cues.denied_by.match(part.after(said.end).lstrip()) or right_before(cues.denying, part, said.place)
         if denied and said.polarity == "include":
             said.polarity = "exclude"
         elif not denied and said.polarity == "exclude" and is_this(said, part, cues):
