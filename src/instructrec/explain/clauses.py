@@ -155,7 +155,7 @@ def _overlooked(parts: Sequence[Part], reading: Reading, lore: Lore) -> Iterator
     known = {token for mark in said for token in range(mark.first, mark.last)}
     for mark in lore.marks(reading):
         if mark.plays("value", *_NUMERIC) and known.isdisjoint(range(mark.first, mark.last)):
-            yield next(at for at, read in enumerate(reading.reads) if read.mark.last > mark.first), mark
+            yield next((at for at, read in enumerate(reading.reads) if read.mark.last > mark.first), len(reading.reads)), mark
 
 
 def _spans(reading: Reading, lore: Lore) -> list[tuple[int, int]]:
