@@ -215,15 +215,16 @@ def _meant(reading: Reading, index: int, refs: tuple[Ref, ...]) -> tuple[Ref, ..
 
 
 def _polarity(read: Read, place: int, part: Part, reading: Reading, lore: Lore, parts: Sequence[Part]) -> Polarity:
-    """Whether a value is affirmed or denied; a "no" does not reach beyond a colon."""
-    start = next(each.start for each in parts if each.lead == part.lead)
+    """Whether a value is affirmed or denied; a "no" reaches beyond no colon."""
     if read.polarity in ("include", "open"):
         return "include"  # "not only a comedy"
     if read.polarity == "unclear" and read.trigger is None and not any(each.mark.plays("negation") for each in reading.reads):
         return "include"
-    if not start:
+    stretch = [each for each in parts if each.lead == part.lead]
+    if len(stretch) == len(parts):
         return read.polarity
-    alone = lore.read(reading.text[start:])
+    start = stretch[0].start
+    alone = lore.read(reading.text[start : stretch[-1].end].rstrip(":;：；—– "))
     for other in alone.reads:
         if other.mark.plays("value") and alone.tokens[other.mark.first].start == place - start:
             return other.polarity
