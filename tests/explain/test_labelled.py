@@ -41,7 +41,7 @@ def test_false_texts_are_found_and_true_ones_pass():
     assert precision >= LEAST and recall >= LEAST
 
 
-def test_the_same_of_texts_that_were_never_used_to_mend_the_checker():
+def test_the_same_of_texts_that_were_not_read_while_the_checker_was_mended():
     precision, recall = precision_and_recall([case for case in ENGLISH if case.part == "kept"])
     assert precision >= 0.95 and recall >= 0.95
 
