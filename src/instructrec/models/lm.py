@@ -177,9 +177,8 @@ class LanguageModelRecommender(Recommender):
         encoded = [self._followed(query, target) for query, target in zip(queries, targets, strict=True)]
         batches = self._batches(encoded, np.random.default_rng(0))
         with torch.inference_mode():
-            return sum(losses(model, batch, self._encoder.trie, self.catalog)[1] * batch.num_next for batch in batches) / len(
-                queries
-            )
+            total = sum(losses(model, batch, self._encoder.trie, self.catalog)[1] * batch.num_next for batch in batches)
+        return total / len(queries)
 
     def _followed(self, query: Query, target: int) -> Encoded:
         """A history and the item that followed it, which alone is to be predicted."""
@@ -244,8 +243,7 @@ class LanguageModelRecommender(Recommender):
         """Scores of the requests of some rows, in the order of their members."""
         model, items, _ = self.tuned
         packed = pack([row.example for row in rows], [[k] for k in range(len(rows))], padding=self._encoder.codes.answer)
-        length = packed.batch.tokens.shape[1]
-        places = [line * length + place for line, row in enumerate(rows) for place in row.answers]
+        places = [line * packed.batch.tokens.shape[1] + place for line, row in enumerate(rows) for place in row.answers]
         requests = [encoded[k] for row in rows for k in row.members]
         with torch.inference_mode():
             hidden = model.hidden(packed.batch, items).flatten(0, 1)[places]
