@@ -99,10 +99,10 @@ def main() -> None:
 
 HEAD = """# Thirty reasons, and what they rest on
 
-Of {count} reasons for lists of 10 by the model `{model}` on `{data}`: twenty at even steps from the strongest to the weakest, then the
-ten weakest. A reason is as strong as the part of everything that speaks for the item which its text names. The page is written by
-`python -m benchmarks.reasons`; nothing is chosen by hand. A weight is what the score would lose without that item of the history;
-that of a value which the user rates lower than the rest is how much lower.
+Of {count} reasons for lists of 10 by the model `{model}` on `{data}`: twenty at even steps from the strongest to the weakest,
+then the ten weakest. A reason is as strong as the part of everything that speaks for the item which its text names. The page is
+written by `python -m benchmarks.reasons`; nothing is chosen by hand. A weight is what the score would lose without that item of
+the history; that of a value which the user rates lower than the rest is how much lower.
 """
 
 

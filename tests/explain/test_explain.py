@@ -10,7 +10,12 @@ from tests.explain.worlds import WEIGHTS, Doubled, Linear, film_world, rated_wor
 from instructrec.core import Query
 from instructrec.data.synthetic import genres
 from instructrec.errors import QueryError
-from instructrec.explain import explain, explain_batch
+from instructrec.explain import explain, explain_batch, leave_one_out
+from instructrec.explain.facts import Lore, collect
+from instructrec.explain.phrases import phrases
+from instructrec.explain.selection import select
+from instructrec.explain.verification import problems
+from instructrec.explain.writing import write
 from instructrec.instructions import parse
 from instructrec.tables import Catalog, Dataset, Labels
 
@@ -126,6 +131,18 @@ def test_many_lists_share_one_call_and_equal_single_ones():
     assert found == [explain(model(), recommendation, WORLD) for recommendation in lists]
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_variant_of_the_grammar_is_read_back_as_true(language):
+    for history in (HISTORY[:1], HISTORY[:2], HISTORY, ()):
+        recommendation = shown(Query(history=history), "i4", "i1", "i5")
+        [influence] = leave_one_out(model(), [recommendation])
+        for facts in collect(Lore(WORLD, phrases(language)), recommendation, influence):
+            evidence = select(facts)
+            texts = [write(evidence, facts, variant=variant) for variant in range(40)]
+            assert [problems(text, facts) for text in texts] == [[]] * len(texts)
+            assert len(set(texts)) > 1
+
+
 LIES = {
     "wrong genre": lambda text: text.replace("Comedy", "Drama").replace("Animation", "Drama"),
     "wrong title": lambda text: text.replace("“Toy Story”", "“Casablanca”"),
@@ -139,8 +156,6 @@ LIES = {
 
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
 def test_a_lying_writer_is_never_shown(lie):
-    from instructrec.explain.writing import write
-
     def liar(evidence, facts, *, variant):
         return lie(write(evidence, facts, variant=variant))
 
