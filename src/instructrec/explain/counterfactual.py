@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
+from typing import TypeAlias
 
 import numpy as np
 
@@ -18,13 +20,26 @@ PAIRED = 6
 """Of the strongest so many, every pair is tried."""
 
 
+Sets: TypeAlias = dict[tuple[int, int], tuple[int, ...]]
+"""By the place of a list and an item in it: the history items without which it would not be there. Item codes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An item of a list, and history items without which it is looked for: item codes."""
+    """An item of the list at `place`, and history items without which it is looked for: item codes."""
 
     place: int
     item: int
     gone: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """An item of the list at `place` that no single history item decides; `order`: those that raise its score, strongest first."""
+
+    place: int
+    item: int
+    order: tuple[int, ...]
 
 
 def counterfactuals(
@@ -36,41 +51,46 @@ def counterfactuals(
     single items all are tried, of pairs those of the PAIRED strongest; otherwise the strongest are taken away one after the other
     (ranked by what each takes from the score alone) until the item is gone, and whatever turns out not to be needed is put back.
     """
-    catalog = model.catalog
-    found: dict[tuple[int, int], tuple[int, ...]] = {}
-    open_: list[tuple[int, int, list[int]]] = []
+    found, undecided = _alone(influences)
+    found |= _first(_decisive(model, recommendations, _pairs(undecided)))
+    longer = [
+        Case(one.place, one.item, one.order[:size])
+        for one in undecided
+        if (one.place, one.item) not in found
+        for size in range(3, len(one.order) + 1)
+    ]
+    needed = _first(_decisive(model, recommendations, longer))
+    while (fewer := _pruned(model, recommendations, needed)) != needed:
+        needed = fewer
+    found |= needed
+    return [
+        [_oldest_first(found.get((place, item), ()), recommendation, model.catalog) for item in influence.shown.tolist()]
+        for place, (recommendation, influence) in enumerate(zip(recommendations, influences, strict=True))
+    ]
+
+
+def _alone(influences: Sequence[Influence]) -> tuple[Sets, list[Open]]:
+    """What a single history item decides, the strongest of such ones; and what none does."""
+    found: Sets = {}
+    undecided: list[Open] = []
     for place, influence in enumerate(influences):
         for column, item in enumerate(influence.shown.tolist()):
             effects = influence.effects[:, column]
             order = [row for row in np.argsort(-effects, kind="stable").tolist() if effects[row] > 0]
             alone = [row for row in order if influence.decisive[row, column]]
-            if not influence.listed[column]:
-                continue
             if alone:
                 found[place, item] = (int(influence.history[alone[0]]),)
-            elif len(order) > 1:
-                open_.append((place, item, [int(influence.history[row]) for row in order[:MOST]]))
-    found |= _first(_decisive(model, recommendations, _pairs(open_)))
-    left = [(place, item, order) for place, item, order in open_ if (place, item) not in found]
-    longer = [Case(place, item, tuple(order[:size])) for place, item, order in left for size in range(3, len(order) + 1)]
-    needed = _first(_decisive(model, recommendations, longer))
-    while needed:
-        fewer = _pruned(model, recommendations, needed)
-        found, needed = found | fewer, fewer if fewer != needed else {}
-    return [
-        [_oldest_first(found.get((place, item), ()), recommendation, catalog) for item in influence.shown.tolist()]
-        for place, (recommendation, influence) in enumerate(zip(recommendations, influences, strict=True))
-    ]
+            elif influence.listed[column] and len(order) > 1:
+                undecided.append(Open(place, item, tuple(influence.history[order[:MOST]].tolist())))
+    return found, undecided
 
 
-def _pairs(cases: Iterable[tuple[int, int, list[int]]]) -> list[Case]:
+def _pairs(undecided: Iterable[Open]) -> list[Case]:
     """Pairs of the strongest, those that take most from the score first."""
     return [
-        Case(place, item, (order[first], order[second]))
-        for place, item, order in cases
-        for first, second in sorted(
-            ((first, second) for second in range(1, min(PAIRED, len(order))) for first in range(second)), key=sum
-        )
+        Case(one.place, one.item, (one.order[first], one.order[second]))
+        for one in undecided
+        for first, second in sorted(combinations(range(min(PAIRED, len(one.order))), 2), key=sum)
     ]
 
 
@@ -83,17 +103,15 @@ def _decisive(model: Recommender, recommendations: Sequence[Recommendation], cas
     return [case for case, outcome in zip(cases, outcomes(model, asked), strict=True) if not outcome.listed[0]]
 
 
-def _first(cases: Iterable[Case]) -> dict[tuple[int, int], tuple[int, ...]]:
+def _first(cases: Iterable[Case]) -> Sets:
     """The first case of each item."""
-    found: dict[tuple[int, int], tuple[int, ...]] = {}
+    found: Sets = {}
     for case in cases:
         found.setdefault((case.place, case.item), case.gone)
     return found
 
 
-def _pruned(
-    model: Recommender, recommendations: Sequence[Recommendation], needed: dict[tuple[int, int], tuple[int, ...]]
-) -> dict[tuple[int, int], tuple[int, ...]]:
+def _pruned(model: Recommender, recommendations: Sequence[Recommendation], needed: Sets) -> Sets:
     """The same without members that are not needed, the weakest tried first: one round a member, all items together."""
     found = dict(needed)
     for back in range(1, max((len(gone) for gone in needed.values()), default=0) + 1):
