@@ -74,6 +74,18 @@ def test_the_place_of_an_item_is_that_of_the_whole_list(run):
         assert bool(report["items"][0]["counterfactual"]) <= (place < 10)
 
 
+def test_an_item_that_was_met_is_explained_as_if_it_had_not_been(run):
+    user = run.dataset.interactions.user_ids[2]
+    past = pipeline.answering.stored_history(run.dataset, user)
+    report = pipeline.explain_item(run, Request(user=user), past[-1])
+    assert any("already" in note for note in report["notes"])
+    assert past[-1] not in {row["item_id"] for row in report["attribution"]["history"]}
+    shown = pipeline.answer(run, Request(user=user, hide_seen=False, n=60))["items"]
+    assert any(entry["item_id"] in past for entry in shown)
+    for entry in shown:
+        assert entry["item_id"] not in {fact.get("item_id") for fact in (*entry["evidence"], *entry["against"])}
+
+
 def test_an_item_that_the_words_rule_out_is_said_to_be_so(run):
     item = run.catalog.item_ids[0]
     name, labels = next(iter(run.catalog.labels.items()))

@@ -76,7 +76,8 @@ def _alone(influences: Sequence[Influence]) -> tuple[Sets, list[Open]]:
     for place, influence in enumerate(influences):
         for column, item in enumerate(influence.shown.tolist()):
             effects = influence.effects[:, column]
-            order = [row for row in np.argsort(-effects, kind="stable").tolist() if effects[row] > 0]
+            others = influence.history != item
+            order = [row for row in np.argsort(-effects, kind="stable").tolist() if effects[row] > 0 and others[row]]
             alone = [row for row in order if influence.decisive[row, column]]
             if alone:
                 found[place, item] = (int(influence.history[alone[0]]),)

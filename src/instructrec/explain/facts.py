@@ -173,12 +173,14 @@ class Facts:
         return int(self.lore.people[self.item])
 
     def reasons(self) -> list[tuple[int, float]]:
-        """History items that raise the score, strongest first; ties by item code."""
-        return sorted(((code, weight) for code, weight in self.weights.items() if weight > 0), key=lambda pair: (-pair[1], pair[0]))
+        """History items that raise the score, strongest first; ties by item code. An item is no reason for itself."""
+        raising = [(code, weight) for code, weight in self.weights.items() if weight > 0 and code != self.item]
+        return sorted(raising, key=lambda pair: (-pair[1], pair[0]))
 
     def opposed(self) -> list[tuple[int, float]]:
         """History items that lower the score, those that lower it most first; ties by item code."""
-        return sorted(((code, weight) for code, weight in self.weights.items() if weight < 0), key=lambda pair: (pair[1], pair[0]))
+        lowering = [(code, weight) for code, weight in self.weights.items() if weight < 0 and code != self.item]
+        return sorted(lowering, key=lambda pair: (pair[1], pair[0]))
 
     def rated_low(self) -> dict[Ref, float]:
         """Values of the item that the user rates lower than the rest, the lowest first, and how much lower."""

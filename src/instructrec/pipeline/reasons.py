@@ -27,7 +27,8 @@ FOR, AGAINST = 2, 1
 def explain_item(run: Run, request: Request, item: str) -> dict[str, Any]:
     """An answer that holds only that item, with its place in the whole list as `rank`, and what was measured as `attribution`.
 
-    The list that a counterfactual is about is the one of `request.n` items. Raises QueryError for an item that is not there.
+    The list that a counterfactual is about is the one of `request.n` items. What somebody has met already is explained as if they
+    had not, and a note says so. Raises QueryError for an item that is not there.
     """
     catalog = run.catalog
     if item not in catalog.index:
@@ -36,9 +37,11 @@ def explain_item(run: Run, request: Request, item: str) -> dict[str, Any]:
         )
     model, language = run.model(request.model), request.language or run.config.language
     query = query_of(run.dataset, replace(request, hide_seen=False), language=language, lm=reader_of(run, request))
-    query = replace(query, exclude=query.exclude | (frozenset(query.history) - {item}))
+    others = tuple(past for past in query.history if past != item)
+    met, query = len(others) < len(query.history), replace(query, history=others, exclude=query.exclude | frozenset(others))
     measured = attribute(model, query, item)
     found = with_notes(_alone(model, query, item), model, run.dataset)
+    found = replace(found, notes=(*found.notes, "in_history")) if met else found
     reasons = explain(model, found, run.dataset, language=language, counterfactual=True) if found.items else ()
     report = wire.answer(found, catalog=catalog, model_version=run.version, explanations=reasons, language=language)
     for entry in report["items"]:
