@@ -74,6 +74,15 @@ def test_the_place_of_an_item_is_that_of_the_whole_list(run):
         assert bool(report["items"][0]["counterfactual"]) <= (place < 10)
 
 
+def test_tokens_are_drawn_as_strong_as_gradients_say_and_never_as_markup(run):
+    report = pipeline.explain_item(run, Request(user=run.dataset.interactions.user_ids[0]), run.catalog.item_ids[3])
+    assert report["attribution"]["saliency"] == []
+    tokens = [{"token": "<script>", "effect": 0.5}, {"token": "Heat", "effect": -1.0}, {"token": "", "effect": 0.0}]
+    page = pipeline.reasons_page({**report, "attribution": {**report["attribution"], "saliency": tokens}})
+    assert not read(page).active
+    assert "--share: 50%" in page and 'style="--share: 100%" class="against"' in page
+
+
 def test_an_item_that_was_met_is_explained_as_if_it_had_not_been(run):
     user = run.dataset.interactions.user_ids[2]
     past = pipeline.answering.stored_history(run.dataset, user)
@@ -111,7 +120,7 @@ def test_no_title_runs_in_the_page_or_reaches_the_text_as_words():
             report = {
                 "user_id": None, "model": "ridge", "model_version": "1", "list_length": 10, "notes": [],
                 "instruction": {"text": "", "understood": [], "wish": "", "not_understood": [], "notes": []},
-                "attribution": {"listed": True, "history": [], "values": [], "words": [], "sources": []},
+                "attribution": {"listed": True, "history": [], "values": [], "words": [], "sources": [], "saliency": []},
                 "items": [
                     {
                         "item_id": entry.item, "title": odd.catalog.titles[odd.catalog.index[entry.item]], "rank": 1,

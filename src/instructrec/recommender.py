@@ -13,7 +13,7 @@ import numpy as np
 
 from instructrec.core import FitContext, Query, Quota, Recommendation, ScoredItem
 from instructrec.lists import Group, best_list, missing
-from instructrec.tables import BoolArray, Catalog, Dataset, FloatArray
+from instructrec.tables import BoolArray, Catalog, Dataset, FloatArray, ItemId
 
 LIKE, UNLIKE = "like", "unlike"
 """Sources of a list that come from items named in the words."""
@@ -58,6 +58,13 @@ class Recommender(ABC):
     def item_vectors(self) -> FloatArray | None:
         """Vectors float32 [num_items, width] that lie near each other where items are alike to this model; None without any."""
         return None
+
+    def saliency(self, query: Query, item: ItemId) -> Sequence[tuple[str, float]]:
+        """Each token that a language model reads of a query, in its order, and what gradients say it adds to the score of an item.
+
+        A view into a model, not a reason: nothing is taken away to find it. Empty for models that read no tokens.
+        """
+        return ()
 
     def is_personal(self, query: Query) -> bool:
         """Whether the scores depend on this query beyond popularity."""

@@ -26,6 +26,8 @@ class Attribution:
     `rank`: its place among all items that may be shown, 1 is the best, 0 for an item that may not; `listed`: whether it is in the
     list. `history`: items, oldest first; `values`: values of the item, without all history items that have them, strongest first;
     `words`: words that order the list, as they come; `sources`: what each part of the model adds above its mean over all items.
+    `saliency`: tokens that a language model reads, in their order, and what gradients say of them (`Recommender.saliency`), a view
+    for which nothing is taken away.
     """
 
     rank: int
@@ -34,6 +36,7 @@ class Attribution:
     values: tuple[tuple[Ref, float], ...]
     words: tuple[tuple[str, float], ...]
     sources: tuple[tuple[str, float], ...]
+    saliency: tuple[tuple[str, float], ...] = ()
 
 
 def attribute(model: Recommender, query: Query, item: ItemId, *, max_history: int = MAX_HISTORY) -> Attribution:
@@ -68,6 +71,7 @@ def attribute(model: Recommender, query: Query, item: ItemId, *, max_history: in
         ),
         words=tuple((word, effect) for (word, _, _), effect in zip(words, rest[len(values) :], strict=True)),
         sources=tuple((name, float(part[0, code] - part[0].mean())) for name, part in sources.items()),
+        saliency=tuple(model.saliency(query, item)),
     )
 
 

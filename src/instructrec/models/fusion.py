@@ -22,7 +22,7 @@ from instructrec.instructions.render import query_words
 from instructrec.instructions.wishing import preferences_of, wish_for
 from instructrec.models import resolve
 from instructrec.recommender import Recommender, allowed
-from instructrec.tables import Catalog, Dataset, FloatArray
+from instructrec.tables import Catalog, Dataset, FloatArray, ItemId
 
 FILE = "fusion.json"
 TASTE = " taste"
@@ -148,6 +148,10 @@ class Fusion(Recommender):
         """Those of the language model, or else of the first part that has some."""
         parts = sorted(self.parts.values(), key=lambda part: not part.follows_words)
         return next((vectors for part in parts if (vectors := part.item_vectors()) is not None), None)
+
+    def saliency(self, query: Query, item: ItemId) -> Sequence[tuple[str, float]]:
+        """That of the language model."""
+        return next((found for part in self.parts.values() if (found := part.saliency(query, item))), ())
 
     def is_personal(self, query: Query) -> bool:
         """One personal part is enough."""

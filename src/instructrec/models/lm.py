@@ -26,11 +26,12 @@ from instructrec.lm.decoder import Decoder, load_decoder
 from instructrec.lm.features import collaborative_factors, standardise, text_features, text_to_factors
 from instructrec.lm.item_model import Features, ItemTable, ItemTokenModel
 from instructrec.models.lm_config import LmConfig
+from instructrec.models.saliency import token_saliency
 from instructrec.models.storage import read_model, write_model
 from instructrec.recommender import Recommender, allowed
-from instructrec.tables import Catalog, Dataset, FloatArray, IntArray
-from instructrec.tuning.loop import TuningLoop, losses
-from instructrec.tuning.packing import Encoded, Encoder, PackedBatch, fill_rows, pack
+from instructrec.tables import Catalog, Dataset, FloatArray, IntArray, ItemId
+from instructrec.tuning.loop import TuningLoop, batches_of, losses
+from instructrec.tuning.packing import Encoded, Encoder, PackedBatch, pack
 from instructrec.tuning.sharing import Shared, blocks, share
 from instructrec.tuning.single import encoder_for
 
@@ -139,15 +140,7 @@ class LanguageModelRecommender(Recommender):
         self.curve = loop.state.curve
 
     def _batches(self, encoded: Sequence[Encoded], rng: np.random.Generator) -> list[PackedBatch]:
-        """Rows in random order, as long as the longest example needs: one written token by token outgrows `row_length`."""
-        lengths = [len(example.tokens) for example in encoded]
-        length = max(self.config.row_length, *lengths)
-        rows = fill_rows(lengths, length)
-        rows = [rows[int(place)] for place in rng.permutation(len(rows))]
-        size = max(1, self.config.batch_tokens // length)
-        padding = self._encoder.codes.answer
-        groups = [rows[start : start + size] for start in range(0, len(rows), size)]
-        return [pack(encoded, group, padding=padding, length=length) for group in groups]
+        return batches_of(encoded, self.config, rng, padding=self._encoder.codes.answer)
 
     def _validation_loss(self, context: FitContext) -> Any:
         """A function that gives the mean negative log-likelihood (nats) of some validation targets among the allowed items."""
@@ -216,6 +209,12 @@ class LanguageModelRecommender(Recommender):
     def item_vectors(self) -> FloatArray | None:
         """The vectors with which items are read."""
         return np.asarray(self.tuned[1].inputs[: len(self.catalog)].float().numpy())
+
+    def saliency(self, query: Query, item: ItemId) -> Sequence[tuple[str, float]]:
+        """Integrated gradients of the item's score by token; not for codes of several tokens, whose score is a search."""
+        if self._generator is not None:
+            return ()
+        return token_saliency(*self.tuned, self.encoded([query])[0], self.catalog, self.catalog.index[item])
 
     def is_personal(self, query: Query) -> bool:
         """A history or words are enough."""

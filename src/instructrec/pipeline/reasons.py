@@ -70,6 +70,7 @@ def _attribution(measured: Attribution, run: Run) -> dict[str, Any]:
         "values": [{"attribute": ref.attribute, "value": ref.value, "effect": round(effect, 6)} for ref, effect in measured.values],
         "words": [{"word": word, "effect": round(effect, 6)} for word, effect in measured.words],
         "sources": [{"source": name, "effect": round(effect, 6)} for name, effect in measured.sources],
+        "saliency": [{"token": name, "effect": round(effect, 6)} for name, effect in measured.saliency],
     }
 
 
@@ -94,8 +95,15 @@ def reasons_page(report: Mapping[str, Any], *, language: str = "en") -> str:
         items=report["items"],
         understood=wire.understood(report["instruction"]),
         pictures=pictures,
+        tokens=_tokens(report["attribution"]["saliency"]),
         titles={row["item_id"]: row["title"] or row["item_id"] for row in report["attribution"]["history"]},
     )
+
+
+def _tokens(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, int]]:
+    """Each token, what gradients say of it, and how strong its colour is: -100 (against) to 100 (for)."""
+    most = max((abs(row["effect"]) for row in rows), default=0.0)
+    return [(row["token"], f"{row['effect']:+.3g}", round(100 * row["effect"] / most) if most else 0) for row in rows]
 
 
 def _rows(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[Bar]]:

@@ -6,7 +6,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ from instructrec.generation.trie import Trie
 from instructrec.lm.item_model import ItemTable, ItemTokenModel
 from instructrec.lm.memory import STEPS_BETWEEN_RELEASES, release_freed
 from instructrec.tables import Catalog
-from instructrec.tuning.packing import Choices, PackedBatch
+from instructrec.tuning.packing import Choices, Encoded, PackedBatch, fill_rows, pack
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +46,17 @@ class TuningConfig(StepConfig):
     epochs: int = field(default=6, metadata={"help": "passes over all histories"})
     row_length: int = field(default=160, metadata={"help": "tokens a packed row; longer where one example needs it"})
     dropout: float = field(default=0.2, metadata={"help": "dropout on item inputs and on answers"})
+
+
+def batches_of(encoded: Sequence[Encoded], config: TuningConfig, rng: np.random.Generator, *, padding: int) -> list[PackedBatch]:
+    """Rows in random order, as long as the longest example needs: one written token by token outgrows `row_length`."""
+    lengths = [len(example.tokens) for example in encoded]
+    length = max(config.row_length, *lengths)
+    rows = fill_rows(lengths, length)
+    rows = [rows[int(place)] for place in rng.permutation(len(rows))]
+    size = max(1, config.batch_tokens // length)
+    groups = [rows[start : start + size] for start in range(0, len(rows), size)]
+    return [pack(encoded, group, padding=padding, length=length) for group in groups]
 
 
 @dataclass(slots=True, kw_only=True)

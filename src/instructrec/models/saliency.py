@@ -1,0 +1,53 @@
+"""What gradients say of the tokens that a tuned language model reads: a view into the model, not a reason."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from instructrec.lm.item_model import ItemTable, ItemTokenModel
+from instructrec.tables import Catalog
+from instructrec.tuning.packing import Encoded, Encoder, pack
+
+STEPS = 16
+"""Points of the straight line from nothing to the tokens at which gradients are taken."""
+
+
+def token_saliency(
+    model: ItemTokenModel, items: ItemTable, encoder: Encoder, request: Encoded, catalog: Catalog, item: int
+) -> list[tuple[str, float]]:
+    """Integrated gradients (Sundararajan, Taly and Yan 2017, arXiv 1703.01365) of one item's score above the mean of all items.
+
+    The baseline are vectors of zeros; the values of all tokens sum to about what the tokens change of the score. Words also reach
+    the answer as a pooled vector beside the tokens, which stays as it is here.
+    """
+    packed = pack([request], [[0]], padding=encoder.codes.answer)
+    batch, table = packed.batch, _outside_inference(items)
+    with torch.no_grad():
+        vectors = model.vectors(batch.tokens, table).float()
+        words = model.pool_lists([request.questions[0].words]) if request.questions else None
+    total = torch.zeros_like(vectors)
+    for step in range(STEPS):
+        given = (vectors * ((step + 0.5) / STEPS)).requires_grad_()
+        hidden = model.decoder.hidden(given, batch.positions, batch.visible).flatten(0, 1)[packed.answers]
+        scores = model.logits(hidden, table, words)[0]
+        (gradient,) = torch.autograd.grad(scores[item] - scores.mean(), given)
+        total += gradient / STEPS
+    values = (vectors * total).sum(dim=-1)[0]
+    return [(_label(int(token), encoder, catalog), float(value)) for token, value in zip(request.tokens, values, strict=True)]
+
+
+def _outside_inference(items: ItemTable) -> ItemTable:
+    """The tables as tensors that gradients may pass."""
+    copies: dict[str, Tensor] = {name: getattr(items, name).clone() for name in ("inputs", "outputs", "match")}
+    return ItemTable(**copies)
+
+
+def _label(token: int, encoder: Encoder, catalog: Catalog) -> str:
+    """A token for people to read: the text of a word piece, the title of an item, a sign where the answer begins."""
+    vocabulary = encoder.codes.vocabulary
+    if token < vocabulary:
+        return encoder.tokenizer.decode([token])
+    if token < vocabulary + len(catalog):
+        return catalog.titles[token - vocabulary] or catalog.item_ids[token - vocabulary]
+    return "→"

@@ -1,0 +1,68 @@
+"""Gradients of a tuned language model by token: they add up, name what was read, and leave the model as it was."""
+
+import numpy as np
+import pytest
+
+from instructrec.core import Instruction, Query
+from instructrec.data.synthetic import genres
+from instructrec.models.fusion import Fusion, FusionConfig
+from instructrec.models.lm import LanguageModelRecommender, LmConfig
+from instructrec.models.saliency import _outside_inference
+from instructrec.tuning.packing import pack
+
+WORLD = genres()
+
+
+@pytest.fixture(scope="module")
+def model():
+    return LanguageModelRecommender(LmConfig(base="tiny", epochs=2)).fit(WORLD)
+
+
+def asked(words=""):
+    return Query(history=WORLD.catalog.item_ids[:5], instruction=Instruction(text=words, wish=words) if words else None)
+
+
+@pytest.mark.parametrize("words", ["", "something funny"])
+def test_the_values_of_all_tokens_add_up_to_what_the_tokens_change(model, words):
+    import torch
+
+    query, item = asked(words), 7
+    tuned, items, encoder = model.tuned
+    request = model.encoded([query])[0]
+    packed = pack([request], [[0]], padding=encoder.codes.answer)
+
+    def above_mean(scale):
+        with torch.no_grad():
+            table = _outside_inference(items)
+            vectors = tuned.vectors(packed.batch.tokens, table).float() * scale
+            pooled = tuned.pool_lists([request.questions[0].words]) if request.questions else None
+            hidden = tuned.decoder.hidden(vectors, packed.batch.positions, packed.batch.visible).flatten(0, 1)[packed.answers]
+            scores = tuned.logits(hidden, table, pooled)[0]
+        return float(scores[item] - scores.mean())
+
+    found = model.saliency(query, WORLD.catalog.item_ids[item])
+    # Nothing at all has no direction, so the line begins just beside it.
+    assert sum(value for _, value in found) == pytest.approx(above_mean(1.0) - above_mean(1e-3), abs=0.15)
+
+
+def test_tokens_are_named_as_they_were_read(model):
+    names = [name for name, _ in model.saliency(asked(), WORLD.catalog.item_ids[7])]
+    assert names[-5:] == list(WORLD.catalog.titles[:5])
+    names = [name for name, _ in model.saliency(asked("funny"), WORLD.catalog.item_ids[7])]
+    assert names[-1] == "→" and len(names) > 6
+
+
+def test_scores_are_the_same_before_and_after(model):
+    before = model.score([asked()])
+    model.saliency(asked(), WORLD.catalog.item_ids[3])
+    np.testing.assert_array_equal(model.score([asked()]), before)
+
+
+def test_a_fusion_gives_that_of_its_language_model_and_memory_has_none(model):
+    from instructrec.models import resolve
+
+    ridge = resolve("ridge")().fit(WORLD)
+    fusion = Fusion(FusionConfig(parts=("ridge", "lm")), parts={"ridge": ridge, "lm": model})
+    item = WORLD.catalog.item_ids[7]
+    assert ridge.saliency(asked(), item) == ()
+    assert fusion.saliency(asked(), item) == model.saliency(asked(), item)
