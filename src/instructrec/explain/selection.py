@@ -27,7 +27,7 @@ def select(facts: Facts, max_evidence: int = 3) -> tuple[Evidence, ...]:
     past = list(_history(facts))[:NAMED]
     said = {(entry.attribute, entry.value) for entries in asked[:1] for entry in entries}
     own = [[entry] for entry in _attributes(facts) if (entry.attribute, entry.value) not in said]
-    crowd = [] if past else [[entry] for entry in _popularity(facts)]
+    crowd = [] if past and own else [[entry] for entry in _popularity(facts)]
     ranked: list[list[Evidence]] = []
     for entries in zip_longest(asked[:3], [past] if past else [], own[:1], crowd):
         ranked.extend(entry for entry in entries if entry is not None)
@@ -106,13 +106,14 @@ def _history(facts: Facts) -> Iterator[Evidence]:
 def _attributes(facts: Facts) -> Iterator[Evidence]:
     """Values shared with the strongest reason, by carried history effect times specificity; then other values; then a number.
 
-    What the user rates low comes last of all values.
+    What the user rates lower than the rest is no reason.
     """
     reasons = facts.reasons()
     top = reasons[0][0] if reasons else None
     shared = facts.lore.values(top) if top is not None else ()
     low = facts.rated_low()
-    ranked = sorted(facts.lore.values(facts.item), key=lambda ref: (ref in low, ref not in shared, -_carried(facts, ref), ref))
+    liked = [ref for ref in facts.lore.values(facts.item) if ref not in low]
+    ranked = sorted(liked, key=lambda ref: (ref not in shared, -_carried(facts, ref), ref))
     for ref in ranked:
         partner = facts.lore.catalog.item_ids[top] if top is not None and ref in shared else None
         yield Evidence(kind="attribute", weight=0.0, item=partner, attribute=ref.attribute, value=ref.value)
