@@ -99,7 +99,7 @@ def test_an_item_of_which_nothing_is_known_gets_a_fallback_without_claims():
 def test_catalogs_without_attributes_and_without_titles(language):
     bare = film_world(attributes=False)
     [found] = explain(Linear().fit(bare), shown(Query(history=HISTORY), "i4"), bare, language=language)
-    assert found.status == "verified" and kinds(found) == ["history", "history", "history"]
+    assert found.status == "verified" and kinds(found) == ["history", "history", "history", "popularity"]
     unnamed = without_titles(WORLD)
     [found] = explain(Linear().fit(unnamed), shown(Query(history=HISTORY), "i4"), unnamed, language=language)
     assert found.status == "verified" and "i0" in found.text
