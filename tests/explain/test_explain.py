@@ -202,7 +202,8 @@ def test_a_history_item_that_lowers_the_score_is_what_speaks_against_it(language
     [found, other] = explain(model(), shown(Query(history=HISTORY), "i4", "i5"), WORLD, language=language)
     assert [(entry.kind, entry.item) for entry in found.against] == [("history", "i3")] and found.against[0].weight < 0
     assert "Romance" in found.caveat and "Romance" not in found.text
-    assert other.against[0].item == "i1" and "Aladdin" in other.caveat
+    # A fifth of what the strongest gives is not worth a caveat.
+    assert (other.against, other.caveat) == ((), "")
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -15,7 +15,9 @@ from instructrec.tables import Limit
 NAMED = 3
 """History items that are named, at most."""
 _WORTH_NAMING = 0.2
-"""A further history item is named when it has at least this part of the strongest one's effect, or takes as much."""
+"""A further history item is named when it has at least this part of the strongest one's effect."""
+_WORTH_A_CAVEAT = 0.5
+"""A history item speaks against an item when it takes at least this part of what the strongest one gives."""
 
 
 def select(facts: Facts, max_evidence: int = 3) -> tuple[Evidence, ...]:
@@ -43,7 +45,7 @@ def against(facts: Facts) -> tuple[Evidence, ...]:
         return (Evidence(kind="attribute", weight=gap, attribute=ref.attribute, value=ref.value),)
     strongest = next((weight for _, weight in facts.reasons()), 0.0)
     for code, weight in facts.opposed():
-        if weight <= -_WORTH_NAMING * strongest:
+        if weight <= -_WORTH_A_CAVEAT * strongest:
             return (Evidence(kind="history", weight=weight, item=facts.lore.catalog.item_ids[code]),)
     return ()
 
