@@ -33,7 +33,8 @@ def test_a_batch_is_one_call_and_equals_single_answers():
     lists = [shown(queries[0], "i4"), shown(queries[1], "i0", "i1"), shown(queries[2], "i0", "i4")]
     together = model()
     found = leave_one_out(together, lists)
-    assert together.calls == [3 + 4]
+    # The query, without each, with each alone, and with none.
+    assert together.calls == [6 + 8]
     for one, recommendation in zip(found, lists, strict=True):
         [alone] = leave_one_out(model(), [recommendation])
         np.testing.assert_array_equal(one.effects, alone.effects)
@@ -53,6 +54,28 @@ def test_an_item_that_occurs_twice_is_taken_out_everywhere():
     np.testing.assert_allclose(found.effects[found.history.tolist().index(0)], [2 * (9 - 15 / 8)], atol=1e-5)
 
 
+class Best(Linear):
+    """The strongest weight of the history alone: items stand in for each other."""
+
+    def score(self, queries):
+        rows = [self.catalog.codes(query.history) for query in queries]
+        return np.stack([self.weights[codes].max(axis=0) if len(codes) else self.popularity for codes in rows]).astype(np.float32)
+
+
+def test_items_that_stand_in_for_each_other_share_what_they_bring():
+    weights = np.zeros((8, 8), dtype=np.float32)
+    weights[0, 4] = weights[1, 4] = 8.0
+    [found] = leave_one_out(Best(weights).fit(WORLD), [shown(Query(history=("i0", "i1", "i2")), "i4")])
+    # Nothing is lost without either of the two, but each alone brings 8, which is 7 above the mean of the row.
+    np.testing.assert_allclose(found.effects, [[3.5], [3.5], [0.0]], atol=1e-5)
+
+
+def test_older_items_that_are_not_measured_stand_on_both_sides():
+    query = Query(history=("i0", "i1", "i2"))
+    [found] = leave_one_out(model(), [shown(query, "i4")], max_history=1)
+    np.testing.assert_allclose(found.effects, [[3 - 8 / 8]], atol=1e-5)
+
+
 def test_a_shift_of_all_scores_changes_nothing():
     [plain] = leave_one_out(model(), [shown(Query(history=("i0", "i1")), "i4")])
     shifted = Linear(WEIGHTS + np.arange(8, dtype=np.float32)[:, None] * 100)
@@ -65,7 +88,7 @@ def test_rows_are_bounded_and_give_the_same(monkeypatch):
     monkeypatch.setattr("instructrec.explain.influence.MAX_ROWS", 3)
     chunked = model()
     [found] = leave_one_out(chunked, [shown(Query(history=("i0", "i1", "i2")), "i4")])
-    assert chunked.calls == [3, 1]
+    assert chunked.calls == [3, 3, 2]
     np.testing.assert_array_equal(found.effects, plain.effects)
 
 

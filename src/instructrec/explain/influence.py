@@ -1,9 +1,10 @@
-"""Which items of a history carry a score: exact leave-one-out, all variants of a batch scored together."""
+"""Which items of a history carry a score: each is taken away, and left alone; all variants of a batch are scored together."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
@@ -24,7 +25,8 @@ class Influence:
     """Effects of the history on one list.
 
     `history`: distinct item codes, oldest first [num_history]; `shown`: item codes of the list [num_shown];
-    `effects`: float32 [num_history, num_shown], how much lower the shown item would score without the history item;
+    `effects`: float32 [num_history, num_shown], what the history item gives to the score of the shown one: the mean of what is lost
+    without it and of what it brings alone;
     `decisive`: bool [num_history, num_shown], whether the shown item would not be in the list without it;
     `listed`: bool [num_shown], whether the item is in the list at all (False where there is no history to measure).
     """
@@ -47,12 +49,13 @@ class Outcome:
 def leave_one_out(
     model: Recommender, recommendations: Sequence[Recommendation], *, max_history: int = MAX_HISTORY
 ) -> list[Influence]:
-    """Score every query without each of its last `max_history` distinct items, and compare.
+    """Score every query without each of its last `max_history` distinct items, and with each of them alone.
 
     What is taken out of a history stays hidden, as it was. Scores of two queries are not comparable as they are, so each is taken
-    above the mean of its row: the effect of h on i is
-    (s(q, i) - mean s(q, .)) - (s(q without h, i) - mean s(q without h, .)). With nothing personal left a model knows nothing, so
-    the second term is then 0. Raises QueryError for an item that the catalog of the model does not have.
+    above the mean of its row, m(q, i) = s(q, i) - mean s(q, .); with nothing personal left a model knows nothing, so m is then 0.
+    The effect of h on i is the mean of m(q, i) - m(q without h, i) and m(q with h alone, i) - m(q without a history, i): the last
+    and the first step of its Shapley value, which both matter where items stand in for each other. Raises QueryError for an item
+    that the catalog of the model does not have.
     """
     catalog = model.catalog
     histories = [distinct(recommendation.query, catalog, max_history) for recommendation in recommendations]
@@ -60,8 +63,12 @@ def leave_one_out(
     asked: list[tuple[Query, IntArray]] = []
     for recommendation, history, items in zip(recommendations, histories, shown, strict=True):
         if len(history) and len(items):
-            variants = [recommendation.query, *(without(recommendation.query, [code], catalog) for code in history)]
-            asked += [(query, items) for query in variants]
+            query, codes = recommendation.query, history.tolist()
+            fewer = [[code] for code in codes]
+            alone = [[code for code in codes if code != kept] for kept in codes]
+            # Where less than the whole history is measured, what came before stands on both sides of the second step.
+            variants = [without(query, gone, catalog) for gone in (*fewer, *alone, codes)]
+            asked += [(variant, items) for variant in (query, *variants)]
     found = outcomes(model, asked)
     return [_influence(found, history, items) for history, items in zip(histories, shown, strict=True)]
 
@@ -88,16 +95,17 @@ def without(query: Query, codes: Iterable[int], catalog: Catalog) -> Query:
 
 def _influence(found: Iterator[Outcome], history: IntArray, items: IntArray) -> Influence:
     """The influence on one list; takes the outcomes of its variants from those found."""
+    size = len(history) if len(items) else 0
     effects = np.zeros((len(history), len(items)), dtype=np.float32)
     decisive = np.zeros((len(history), len(items)), dtype=np.bool_)
     in_list = np.zeros(len(items), dtype=np.bool_)
-    if effects.size:
-        whole = next(found)
+    if size:
+        whole, fewer, alone = next(found), list(islice(found, size)), list(islice(found, size))
+        nothing = next(found)
         in_list = whole.listed
-        for place in range(len(history)):
-            variant = next(found)
-            effects[place] = whole.scores - variant.scores
-            decisive[place] = whole.listed & ~variant.listed
+        for place in range(size):
+            effects[place] = (whole.scores - fewer[place].scores + alone[place].scores - nothing.scores) / 2
+            decisive[place] = whole.listed & ~fewer[place].listed
     return Influence(history=history, shown=items, effects=effects, decisive=decisive, listed=in_list)
 
 
