@@ -3,8 +3,8 @@
 Part of benchmarks.explanations. `named` are the items of a text, `greedy` the three found by trying all, and again after each,
 `random` three at random. Deletion curves (CFExpRec's POS_P and NEG_P): the history is taken away in ten steps, the items that
 matter most first (`curve_first`, share of steps at which the item is still listed: lower is better) or last (`curve_last`, higher
-is better), as leave-one-out (`ours`), LIME (Ribeiro et al. 2016, doi 10.1145/2939672.2939778: ridge regression on random subsets of
-the history) and Kernel SHAP (Lundberg and Lee 2017) rank them. Each peer sees SAMPLES subsets, leave-one-out one variant an item.
+is better), as our effects (`ours`), LIME (Ribeiro et al. 2016, doi 10.1145/2939672.2939778: ridge regression on random subsets of
+the history) and Kernel SHAP (Lundberg and Lee 2017) rank them. Each peer sees SAMPLES subsets, ours two variants an item.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FEWEST = 10
 """Different items that a history must have."""
 STEPS = 10
 SAMPLES = 500
-"""Subsets of a history that LIME and SHAP see: ten times what leave-one-out needs."""
+"""Subsets of a history that LIME and SHAP see: five times what ours needs."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ Deletion (--deleted users, items on ranks 1, 4, 7, 10; benchmarks/deletion.py): 
 history items that the text names are taken away (they stay hidden), against the best three by greedy search and three at random,
 and deletion curves beside those of LIME and SHAP. decided: texts with a counterfactual; counterfactual_true: those whose item is
 gone from the list that is made again.
-Times: one list of 10 at a time, evidence (all leave-one-out) and texts with their check, median.
+Times: one list of 10 at a time, evidence (every item taken away, and left alone) and texts with their check, median.
 """
 
 from __future__ import annotations

@@ -113,8 +113,9 @@ class Evidence:
 
     history: `item` is the history item. attribute: `attribute` and `value` of the shown item.
     instruction: `attribute`/`value` is the limit met, or `value` a word of the wish. source: `value` names the model.
-    popularity: `value` is the number of people. `weight`: change of the score (in the model's own units) without this fact;
-    for facts without a measured effect it is 0, and for a value that the user rated lower than the rest it is how much lower.
+    popularity: `value` is the number of people. `weight`, in the model's own units: what a history item gives to the score, the
+    mean of what is lost without it and of what it brings alone; for a value that the user rated lower than the rest how much lower;
+    0 for facts without a measured effect.
     """
 
     kind: EvidenceKind

@@ -219,6 +219,23 @@ def test_a_value_that_is_rated_lower_than_the_rest_speaks_against_an_item_and_is
     assert all(entry.kind == "history" for entry in unrated.against)
 
 
+def test_what_lowers_no_score_is_not_said_to():
+    class Backward(Linear):
+        """Alone an item lowers what it raises beside others."""
+
+        def score(self, queries):
+            scores = super().score(queries)
+            return np.stack([row if len(query.history) > 1 else -row for row, query in zip(scores, queries, strict=True)])
+
+    weights = np.zeros((8, 8), dtype=np.float32)
+    weights[0, 4], weights[1, 4] = 8.0, 1.0
+    backward = Backward(weights).fit(WORLD)
+    [influence] = leave_one_out(backward, [shown(Query(history=("i0", "i1", "i2")), "i4")])
+    assert influence.effects.max() <= 0 < influence.losses.max()
+    [found] = explain(backward, shown(Query(history=("i0", "i1", "i2")), "i4"), WORLD)
+    assert found.caveat == ""
+
+
 def test_what_nothing_speaks_against_has_no_caveat():
     [found] = explain(model(), shown(Query(history=("i0",)), "i4"), WORLD)
     assert (found.caveat, found.against) == ("", ())

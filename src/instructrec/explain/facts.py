@@ -149,9 +149,9 @@ class Lore:
 class Facts:
     """One shown item in the light of one request.
 
-    `weights`: effect of every measured history item on this item's score; `limits` and `wish`: of the instruction;
-    `source`: the part of a fusion that contributed most, None where there is only one; `low`: values that the user rates lower
-    than the rest.
+    `weights`: effect of every measured history item on this item's score (`Influence.effects`), `losses`: what it loses without it;
+    `limits` and `wish`: of the instruction; `source`: the part of a fusion that contributed most, None where there is only one;
+    `low`: values that the user rates lower than the rest.
     """
 
     lore: Lore
@@ -161,6 +161,7 @@ class Facts:
     wish: str
     source: str | None
     low: Mapping[Ref, float] = field(default_factory=dict)
+    losses: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -178,8 +179,15 @@ class Facts:
         return sorted(raising, key=lambda pair: (-pair[1], pair[0]))
 
     def opposed(self) -> list[tuple[int, float]]:
-        """History items that lower the score, those that lower it most first; ties by item code."""
-        lowering = [(code, weight) for code, weight in self.weights.items() if weight < 0 and code != self.item]
+        """History items that lower the score, those that lower it most first; ties by item code.
+
+        Without each of them the item scores higher, so that it may be said.
+        """
+        lowering = [
+            (code, weight)
+            for code, weight in self.weights.items()
+            if weight < 0 and self.losses.get(code, weight) < 0 and code != self.item
+        ]
         return sorted(lowering, key=lambda pair: (pair[1], pair[0]))
 
     def rated_low(self) -> dict[Ref, float]:
@@ -203,7 +211,9 @@ def collect(lore: Lore, recommendation: Recommendation, influence: Influence) ->
     """The facts of every item of a list."""
     instruction = recommendation.query.instruction
     low = lore.rated_low(recommendation.query.user)
-    columns: Sequence[Sequence[float]] = influence.effects.T.tolist() if influence.effects.size else [[]] * len(influence.shown)
+    bare: Sequence[Sequence[float]] = [[]] * len(influence.shown)
+    columns = influence.effects.T.tolist() if influence.effects.size else bare
+    losses = influence.losses.T.tolist() if influence.losses.size else bare
     return [
         Facts(
             lore=lore,
@@ -213,6 +223,7 @@ def collect(lore: Lore, recommendation: Recommendation, influence: Influence) ->
             wish=instruction.wish if instruction else "",
             source=scored.source if scored.source not in (recommendation.served_by, recommendation.model) else None,
             low=low,
+            losses=dict(zip(influence.history.tolist(), lost, strict=False)),
         )
-        for code, column, scored in zip(influence.shown, columns, recommendation.items, strict=True)
+        for code, column, lost, scored in zip(influence.shown, columns, losses, recommendation.items, strict=True)
     ]

@@ -26,7 +26,7 @@ class Influence:
 
     `history`: distinct item codes, oldest first [num_history]; `shown`: item codes of the list [num_shown];
     `effects`: float32 [num_history, num_shown], what the history item gives to the score of the shown one: the mean of what is lost
-    without it and of what it brings alone;
+    without it and of what it brings alone; `losses`, the same shape: what is lost without it;
     `decisive`: bool [num_history, num_shown], whether the shown item would not be in the list without it;
     `listed`: bool [num_shown], whether the item is in the list at all (False where there is no history to measure).
     """
@@ -34,6 +34,7 @@ class Influence:
     history: IntArray
     shown: IntArray
     effects: FloatArray
+    losses: FloatArray
     decisive: BoolArray
     listed: BoolArray
 
@@ -96,7 +97,7 @@ def without(query: Query, codes: Iterable[int], catalog: Catalog) -> Query:
 def _influence(found: Iterator[Outcome], history: IntArray, items: IntArray) -> Influence:
     """The influence on one list; takes the outcomes of its variants from those found."""
     size = len(history) if len(items) else 0
-    effects = np.zeros((len(history), len(items)), dtype=np.float32)
+    effects, losses = np.zeros((2, len(history), len(items)), dtype=np.float32)
     decisive = np.zeros((len(history), len(items)), dtype=np.bool_)
     in_list = np.zeros(len(items), dtype=np.bool_)
     if size:
@@ -104,9 +105,10 @@ def _influence(found: Iterator[Outcome], history: IntArray, items: IntArray) -> 
         nothing = next(found)
         in_list = whole.listed
         for place in range(size):
-            effects[place] = (whole.scores - fewer[place].scores + alone[place].scores - nothing.scores) / 2
+            losses[place] = whole.scores - fewer[place].scores
+            effects[place] = (losses[place] + alone[place].scores - nothing.scores) / 2
             decisive[place] = whole.listed & ~fewer[place].listed
-    return Influence(history=history, shown=items, effects=effects, decisive=decisive, listed=in_list)
+    return Influence(history=history, shown=items, effects=effects, losses=losses, decisive=decisive, listed=in_list)
 
 
 def distinct(query: Query, catalog: Catalog, max_history: int) -> IntArray:
