@@ -62,6 +62,7 @@ def leave_one_out(
     histories = [distinct(recommendation.query, catalog, max_history) for recommendation in recommendations]
     shown = [_shown(recommendation, catalog) for recommendation in recommendations]
     asked: list[tuple[Query, IntArray]] = []
+    lists: list[bool] = []
     for recommendation, history, items in zip(recommendations, histories, shown, strict=True):
         if len(history) and len(items):
             query, codes = recommendation.query, history.tolist()
@@ -70,12 +71,19 @@ def leave_one_out(
             # Where less than the whole history is measured, what came before stands on both sides of the second step.
             variants = [without(query, gone, catalog) for gone in (*fewer, *alone, codes)]
             asked += [(variant, items) for variant in (query, *variants)]
-    found = outcomes(model, asked)
+            # Only what is taken away is asked for whether the item is still there.
+            lists += [True] * (1 + len(fewer)) + [False] * (len(alone) + 1)
+    found = outcomes(model, asked, lists=lists)
     return [_influence(found, history, items) for history, items in zip(histories, shown, strict=True)]
 
 
-def outcomes(model: Recommender, asked: Iterable[tuple[Query, IntArray]]) -> Iterator[Outcome]:
-    """What each query leads to for the items beside it, as `model.recommend` makes lists; in the order in which they come."""
+def outcomes(
+    model: Recommender, asked: Iterable[tuple[Query, IntArray]], *, lists: Sequence[bool] | None = None
+) -> Iterator[Outcome]:
+    """What each query leads to for the items beside it, as `model.recommend` makes lists; in the order in which they come.
+
+    `lists`: of which queries the list is made; of the others nothing is said to be listed. None: of all.
+    """
     rows = list(asked)
     for start in range(0, len(rows), MAX_ROWS):
         queries = [resolved(query) for query, _ in rows[start : start + MAX_ROWS]]
@@ -85,7 +93,9 @@ def outcomes(model: Recommender, asked: Iterable[tuple[Query, IntArray]]) -> Ite
             items = rows[start + row][1]
             knows = model.is_personal(query)
             above = (scores[row, items] - means[row]).astype(np.float32) if knows else np.zeros(len(items), dtype=np.float32)
-            yield Outcome(scores=above, listed=np.isin(items, listed(query, scores[row], model.catalog)))
+            made = lists is None or lists[start + row]
+            codes = listed(query, scores[row], model.catalog) if made else []
+            yield Outcome(scores=above, listed=np.isin(items, codes))
 
 
 def without(query: Query, codes: Iterable[int], catalog: Catalog) -> Query:
