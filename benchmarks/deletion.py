@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from instructrec.core import Explanation, Query, Recommendation
 from instructrec.explain.facts import Facts
-from instructrec.explain.influence import MAX_HISTORY, distinct, leave_one_out, outcomes, without
+from instructrec.explain.influence import MAX_HISTORY, distinct, measure_influence, outcomes, without
 from instructrec.recommender import Recommender
 from instructrec.tables import BoolArray, FloatArray, IntArray
 
@@ -127,7 +127,7 @@ def rankings(model: Recommender, some: Sequence[Told], past: IntArray, rng: np.r
     """How much each history item matters to each item, float32 [num_history, num_items], by every method."""
     recommendation = some[0].recommendation
     items = np.array([told.item for told in some], dtype=np.int64)
-    [influence] = leave_one_out(model, [recommendation])
+    [influence] = measure_influence(model, [recommendation])
     columns = [influence.shown.tolist().index(item) for item in items.tolist()]
 
     def values(masks: BoolArray) -> FloatArray:

@@ -39,7 +39,7 @@ from instructrec.core import Evidence, FitContext
 from instructrec.data.split import Split
 from instructrec.explain import explain_batch
 from instructrec.explain.facts import Lore, collect
-from instructrec.explain.influence import leave_one_out, without
+from instructrec.explain.influence import measure_influence, without
 from instructrec.explain.phrases import phrases
 from instructrec.explain.verification import problems
 from instructrec.instructions.tokens import keys
@@ -57,8 +57,8 @@ def explained(model: Recommender, parts: Split, users: int, language: str) -> It
     queries = [replace(query, n=K) for query in single_targets(parts.test)[0][:users]]
     for start in range(0, len(queries), AT_ONCE):
         lists = model.recommend(queries[start : start + AT_ONCE])
-        found = explain_batch(model, lists, parts.train, language=language, counterfactual=True)
-        influences = leave_one_out(model, lists)
+        influences = measure_influence(model, lists)
+        found = explain_batch(model, lists, parts.train, language=language, counterfactual=True, influences=influences)
         for recommendation, influence, explanations in zip(lists, influences, found, strict=True):
             for facts, explanation in zip(collect(lore, recommendation, influence), explanations, strict=True):
                 yield Told(recommendation=recommendation, explanation=explanation, facts=facts)
@@ -146,7 +146,7 @@ def times(model: Recommender, parts: Split, language: str, lists: int = 25) -> d
     evidence, whole = [], []
     for found in model.recommend(queries):
         began = time.perf_counter()
-        collect(lore, found, leave_one_out(model, [found])[0])
+        collect(lore, found, measure_influence(model, [found])[0])
         evidence.append(time.perf_counter() - began)
         began = time.perf_counter()
         explain_batch(model, [found], parts.train, language=language)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from instructrec.core import Evidence, Explanation, Query
-from instructrec.explain import explain_batch, leave_one_out
+from instructrec.explain import explain_batch, measure_influence
 from instructrec.pipeline.answering import stored_history
 from instructrec.runs import Run
 
@@ -41,8 +41,8 @@ def reasons(run: Run, every: int) -> list[Reason]:
     for start in range(0, len(users), AT_ONCE):
         queries = [Query(user=user, history=stored_history(run.dataset, user), n=K) for user in users[start : start + AT_ONCE]]
         lists = model.recommend(queries)
-        influences = leave_one_out(model, lists)
-        explained = explain_batch(model, lists, run.dataset, counterfactual=True)
+        influences = measure_influence(model, lists)
+        explained = explain_batch(model, lists, run.dataset, counterfactual=True, influences=influences)
         for query, influence, explanations in zip(queries, influences, explained, strict=True):
             for rank, explanation in enumerate(explanations, start=1):
                 effects = influence.effects[:, rank - 1]

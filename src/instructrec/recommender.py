@@ -90,7 +90,7 @@ class Recommender(ABC):
 
     def _answer(self, query: Query, asked: Query, scores: FloatArray, strongest: Sequence[str]) -> Recommendation:
         quotas, groups = counted(query, self.catalog)
-        order = listed(asked, scores, self.catalog)
+        order = listed(asked, scores, self.catalog, groups)
         items = tuple(ScoredItem(self.catalog.item_ids[code], float(scores[code]), strongest[code]) for code in order)
         notes, degraded = self._notes(asked, len(items))
         short = [
@@ -187,9 +187,9 @@ def counted(query: Query, catalog: Catalog) -> tuple[list[Quota], list[Group]]:
     return quotas, [Group(catalog.matching(quota.limits), quota.at_least, quota.at_most) for quota in quotas]
 
 
-def listed(query: Query, scores: FloatArray, catalog: Catalog) -> list[int]:
-    """The list for a query that is resolved, from the scores of all items: item codes, best first."""
-    return best_list(scores, allowed(query, catalog), query.n, counted(query, catalog)[1])
+def listed(query: Query, scores: FloatArray, catalog: Catalog, groups: Sequence[Group]) -> list[int]:
+    """The list for a query that is resolved, from the scores of all items and what its quotas count: item codes, best first."""
+    return best_list(scores, allowed(query, catalog), query.n, groups)
 
 
 def recommendation_id(model: str, query: Query, items: Sequence[ScoredItem]) -> str:

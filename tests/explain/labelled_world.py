@@ -83,10 +83,12 @@ def _facts(scene: dict, lore: Lore, language: str) -> Facts:
     catalog = lore.catalog
     request = scene.get("request", "")
     instruction = parse(request, catalog, language=language) if request else Instruction(text="")
+    effects = {catalog.index[item]: effect for item, effect in scene["effects"].items()}
     return Facts(
         lore=lore,
         item=catalog.index[scene["item"]],
-        weights={catalog.index[item]: effect for item, effect in scene["effects"].items()},
+        weights=effects,
+        losses=effects,
         limits=instruction.limits,
         wish=instruction.wish,
         source=scene.get("source"),

@@ -10,7 +10,7 @@ from instructrec.core import Instruction, Query, Quota
 from instructrec.data.synthetic import genres
 from instructrec.explain import explain
 from instructrec.explain.counterfactual import counterfactuals
-from instructrec.explain.influence import leave_one_out, without
+from instructrec.explain.influence import measure_influence, without
 from instructrec.instructions import parse
 from instructrec.models import resolve
 from instructrec.tables import Limit
@@ -25,7 +25,7 @@ def listed_without(model, query, items):
 
 def found_for(model, query):
     [recommendation] = model.recommend([query])
-    [influence] = leave_one_out(model, [recommendation])
+    [influence] = measure_influence(model, [recommendation])
     [sets] = counterfactuals(model, [recommendation], [influence])
     items = [entry.item for entry in recommendation.items]
     return recommendation, {

@@ -10,7 +10,7 @@ from tests.explain.worlds import WEIGHTS, Doubled, Linear, film_world, rated_wor
 from instructrec.core import Query
 from instructrec.data.synthetic import genres
 from instructrec.errors import QueryError
-from instructrec.explain import explain, explain_batch, leave_one_out
+from instructrec.explain import explain, explain_batch, measure_influence
 from instructrec.explain.facts import Lore, collect
 from instructrec.explain.phrases import phrases
 from instructrec.explain.selection import select
@@ -135,7 +135,7 @@ def test_many_lists_share_one_call_and_equal_single_ones():
 def test_every_variant_of_the_grammar_is_read_back_as_true(language):
     for history in (HISTORY[:1], HISTORY[:2], HISTORY, ()):
         recommendation = shown(Query(history=history), "i4", "i1", "i5")
-        [influence] = leave_one_out(model(), [recommendation])
+        [influence] = measure_influence(model(), [recommendation])
         for facts in collect(Lore(WORLD, phrases(language)), recommendation, influence):
             evidence = select(facts)
             texts = [write(evidence, facts, variant=variant) for variant in range(40)]
@@ -230,7 +230,7 @@ def test_what_lowers_no_score_is_not_said_to():
     weights = np.zeros((8, 8), dtype=np.float32)
     weights[0, 4], weights[1, 4] = 8.0, 1.0
     backward = Backward(weights).fit(WORLD)
-    [influence] = leave_one_out(backward, [shown(Query(history=("i0", "i1", "i2")), "i4")])
+    [influence] = measure_influence(backward, [shown(Query(history=("i0", "i1", "i2")), "i4")])
     assert influence.effects.max() <= 0 < influence.losses.max()
     [found] = explain(backward, shown(Query(history=("i0", "i1", "i2")), "i4"), WORLD)
     assert found.caveat == ""

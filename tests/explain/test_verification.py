@@ -4,7 +4,7 @@ import pytest
 from tests.explain.worlds import Linear, film_world, shown
 
 from instructrec.core import Instruction, Query
-from instructrec.explain import leave_one_out
+from instructrec.explain import measure_influence
 from instructrec.explain.facts import Lore, collect
 from instructrec.explain.phrases import phrases
 from instructrec.explain.verification import problems
@@ -19,7 +19,7 @@ def facts_of(
     words = parse(text, WORLD.catalog) if text else Instruction(text="")
     recommendation = shown(Query(history=history, instruction=words), item, source=source)
     model = Linear().fit(WORLD)
-    [influence] = leave_one_out(model, [recommendation])
+    [influence] = measure_influence(model, [recommendation])
     [facts] = collect(Lore(WORLD, phrases(language)), recommendation, influence)
     return facts
 

@@ -87,4 +87,5 @@ def _colours(catalog: Catalog, items: IntArray, attribute: str, values: list[str
 
 def _name(catalog: Catalog, item: int) -> str:
     values = [value for labels in catalog.labels.values() for value in labels.of(item)]
-    return f"{catalog.titles[item] or catalog.item_ids[item]} ({', '.join(values[:5])})" if values else catalog.titles[item]
+    name = catalog.titles[item] or catalog.item_ids[item]
+    return f"{name} ({', '.join(values[:5])})" if values else name

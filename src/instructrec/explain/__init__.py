@@ -3,7 +3,17 @@
 from instructrec.explain.attribution import Attribution, attribute
 from instructrec.explain.counterfactual import counterfactuals
 from instructrec.explain.explaining import explain, explain_batch
-from instructrec.explain.influence import Influence, leave_one_out
+from instructrec.explain.influence import Influence, influence_on, measure_influence
 from instructrec.explain.writing import Writer
 
-__all__ = ["Attribution", "Influence", "Writer", "attribute", "counterfactuals", "explain", "explain_batch", "leave_one_out"]
+__all__ = [
+    "Attribution",
+    "Influence",
+    "Writer",
+    "attribute",
+    "counterfactuals",
+    "explain",
+    "explain_batch",
+    "influence_on",
+    "measure_influence",
+]

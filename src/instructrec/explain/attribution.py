@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from instructrec.core import Query
-from instructrec.explain.influence import MAX_HISTORY, distinct, outcomes, without
+from instructrec.explain.influence import Influence, influence_on, outcomes, without
 from instructrec.instructions.render import instruction_words
 from instructrec.instructions.tokens import tokenize
 from instructrec.instructions.vocabulary import Ref
@@ -39,37 +39,36 @@ class Attribution:
     saliency: tuple[tuple[str, float], ...] = ()
 
 
-def attribute(model: Recommender, query: Query, item: ItemId, *, max_history: int = MAX_HISTORY) -> Attribution:
-    """The attribution of one item of the catalog under a query, every variant scored in one batch (see `leave_one_out`)."""
+def attribute(model: Recommender, query: Query, item: ItemId, influence: Influence | None = None) -> Attribution:
+    """The attribution of one item of the catalog under a query; `influence` is that of the history on it, where it is known."""
     catalog = model.catalog
     code = catalog.index[item]
-    past = distinct(query, catalog, max_history)
+    place = np.array([code], dtype=np.int64)
+    influence = influence or influence_on(model, [(query, place)])[0]
     values = _values(catalog, code, query)
     words = _words(query)
     variants = [
         query,
-        *(without(query, [each], catalog) for each in past.tolist()),
         *(without(query, codes, catalog) for _, codes in values),
         *(_without_word(query, start, end) for _, start, end in words),
     ]
-    place = np.array([code], dtype=np.int64)
     whole, *others = outcomes(model, [(variant, place) for variant in variants])
     effects = [float(whole.scores[0] - other.scores[0]) for other in others]
-    of_history, rest = effects[: len(past)], effects[len(past) :]
+    of_history = influence.losses[:, influence.shown.tolist().index(code)].tolist()
     asked = resolved(query)
     sources = steered(model, [asked])
     total, mask = np.sum(list(sources.values()), axis=0)[0], allowed(asked, catalog)
     return Attribution(
         rank=int((total[mask] > total[code]).sum()) + 1 if mask[code] else 0,
         listed=bool(whole.listed[0]),
-        history=tuple((catalog.item_ids[each], effect) for each, effect in zip(past.tolist(), of_history, strict=True)),
+        history=tuple((catalog.item_ids[each], lost) for each, lost in zip(influence.history.tolist(), of_history, strict=True)),
         values=tuple(
             sorted(
-                ((ref, effect) for (ref, _), effect in zip(values, rest[: len(values)], strict=True)),
+                ((ref, effect) for (ref, _), effect in zip(values, effects[: len(values)], strict=True)),
                 key=lambda pair: (-pair[1], pair[0]),
             )
         ),
-        words=tuple((word, effect) for (word, _, _), effect in zip(words, rest[len(values) :], strict=True)),
+        words=tuple((word, effect) for (word, _, _), effect in zip(words, effects[len(values) :], strict=True)),
         sources=tuple((name, float(part[0, code] - part[0].mean())) for name, part in sources.items()),
         saliency=tuple(model.saliency(query, item)),
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from instructrec.core import Evidence, Explanation, Recommendation
 from instructrec.explain.counterfactual import counterfactuals
 from instructrec.explain.facts import Facts, Lore, collect
-from instructrec.explain.influence import leave_one_out
+from instructrec.explain.influence import Influence, measure_influence
 from instructrec.explain.phrases import phrases
 from instructrec.explain.selection import against, select
 from instructrec.explain.verification import problems
@@ -27,16 +27,24 @@ def explain(
     language: str = "en",
     max_evidence: int = 3,
     counterfactual: bool = False,
+    influence: Influence | None = None,
 ) -> list[Explanation]:
     """Why each item of one list is there, in the order of the list; with `counterfactual` also what it depends on.
 
     `dataset` gives the catalog and the counts of people. A text is "verified" when every claim was read back out of it and
-    found true; otherwise a minimal true sentence is shown and the status is "fallback".
+    found true; otherwise a minimal true sentence is shown and the status is "fallback". `influence`: as measured before.
     Raises QueryError for a language without wording or a list of another catalog.
     """
-    return explain_batch(
-        model, [recommendation], dataset, language=language, max_evidence=max_evidence, counterfactual=counterfactual
-    )[0]
+    [found] = explain_batch(
+        model,
+        [recommendation],
+        dataset,
+        language=language,
+        max_evidence=max_evidence,
+        counterfactual=counterfactual,
+        influences=None if influence is None else [influence],
+    )
+    return found
 
 
 def explain_batch(
@@ -48,10 +56,11 @@ def explain_batch(
     max_evidence: int = 3,
     writer: Writer = write,
     counterfactual: bool = False,
+    influences: Sequence[Influence] | None = None,
 ) -> list[list[Explanation]]:
     """Explanations of many lists; the queries of all of them are scored together. `writer` puts evidence into words."""
     lore = Lore.of(dataset, phrases(language))
-    influences = leave_one_out(model, recommendations)
+    influences = measure_influence(model, recommendations) if influences is None else influences
     decisive: list[list[tuple[int, ...]]] = [[()] * len(influence.shown) for influence in influences]
     if counterfactual:
         decisive = counterfactuals(model, recommendations, influences)
@@ -68,13 +77,12 @@ def _with_further(found: Explanation, facts: Facts, request: str, gone: Sequence
     """The explanation with what speaks against the item, and with what it depends on."""
     start = first_variant(request, found.item)
     opposing = against(facts)
-    caveats = [write_caveat(entry, facts, variant=start) for entry in opposing]
-    sound = all(not problems(caveat, facts) for caveat in caveats)
+    caveat = write_caveat(opposing, facts, variant=start) if opposing else ""
+    if opposing and not problems(caveat, facts):
+        found = replace(found, caveat=caveat, against=(opposing,))
     items = tuple(facts.lore.catalog.item_ids[code] for code in gone)
     return replace(
         found,
-        caveat=facts.lore.phrases.between.join(caveats) if sound else "",
-        against=opposing if sound else (),
         counterfactual=items,
         counterfactual_text=write_counterfactual(items, facts, variant=start) if items else "",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -160,8 +160,8 @@ class Facts:
     limits: tuple[Limit, ...]
     wish: str
     source: str | None
-    low: Mapping[Ref, float] = field(default_factory=dict)
-    losses: Mapping[int, float] = field(default_factory=dict)
+    low: Mapping[Ref, float]
+    losses: Mapping[int, float]
 
     @property
     def name(self) -> str:
@@ -184,9 +184,7 @@ class Facts:
         Without each of them the item scores higher, so that it may be said.
         """
         lowering = [
-            (code, weight)
-            for code, weight in self.weights.items()
-            if weight < 0 and self.losses.get(code, weight) < 0 and code != self.item
+            (code, weight) for code, weight in self.weights.items() if weight < 0 and self.losses[code] < 0 and code != self.item
         ]
         return sorted(lowering, key=lambda pair: (pair[1], pair[0]))
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from instructrec.core import Query, Recommendation
 from instructrec.errors import QueryError
-from instructrec.recommender import Recommender, listed, resolved, steered
+from instructrec.recommender import Recommender, counted, listed, resolved, steered
 from instructrec.tables import BoolArray, Catalog, FloatArray, IntArray
 
 MAX_HISTORY = 50
@@ -47,34 +47,42 @@ class Outcome:
     listed: BoolArray
 
 
-def leave_one_out(
+def measure_influence(
     model: Recommender, recommendations: Sequence[Recommendation], *, max_history: int = MAX_HISTORY
 ) -> list[Influence]:
+    """The influence of each history on its list (see `influence_on`), all of them measured in one batch.
+
+    Raises QueryError for an item that the catalog of the model does not have.
+    """
+    asked = [(recommendation.query, _shown(recommendation, model.catalog)) for recommendation in recommendations]
+    return influence_on(model, asked, max_history=max_history)
+
+
+def influence_on(model: Recommender, asked: Sequence[tuple[Query, IntArray]], *, max_history: int = MAX_HISTORY) -> list[Influence]:
     """Score every query without each of its last `max_history` distinct items, and with each of them alone.
 
     What is taken out of a history stays hidden, as it was. Scores of two queries are not comparable as they are, so each is taken
     above the mean of its row, m(q, i) = s(q, i) - mean s(q, .); with nothing personal left a model knows nothing, so m is then 0.
     The effect of h on i is the mean of m(q, i) - m(q without h, i) and m(q with h alone, i) - m(q without a history, i): the last
-    and the first step of its Shapley value, which both matter where items stand in for each other. Raises QueryError for an item
-    that the catalog of the model does not have.
+    and the first step of its Shapley value, which both matter where items stand in for each other. `asked`: queries, and the item
+    codes int64 whose scores are looked at.
     """
     catalog = model.catalog
-    histories = [distinct(recommendation.query, catalog, max_history) for recommendation in recommendations]
-    shown = [_shown(recommendation, catalog) for recommendation in recommendations]
-    asked: list[tuple[Query, IntArray]] = []
+    histories = [distinct(query, catalog, max_history) for query, _ in asked]
+    rows: list[tuple[Query, IntArray]] = []
     lists: list[bool] = []
-    for recommendation, history, items in zip(recommendations, histories, shown, strict=True):
+    for (query, items), history in zip(asked, histories, strict=True):
         if len(history) and len(items):
-            query, codes = recommendation.query, history.tolist()
+            codes = history.tolist()
             fewer = [[code] for code in codes]
             alone = [[code for code in codes if code != kept] for kept in codes]
             # Where less than the whole history is measured, what came before stands on both sides of the second step.
             variants = [without(query, gone, catalog) for gone in (*fewer, *alone, codes)]
-            asked += [(variant, items) for variant in (query, *variants)]
+            rows += [(variant, items) for variant in (query, *variants)]
             # Only what is taken away is asked for whether the item is still there.
             lists += [True] * (1 + len(fewer)) + [False] * (len(alone) + 1)
-    found = outcomes(model, asked, lists=lists)
-    return [_influence(found, history, items) for history, items in zip(histories, shown, strict=True)]
+    found = outcomes(model, rows, lists=lists)
+    return [_influence(found, history, items) for history, (_, items) in zip(histories, asked, strict=True)]
 
 
 def outcomes(
@@ -94,7 +102,7 @@ def outcomes(
             knows = model.is_personal(query)
             above = (scores[row, items] - means[row]).astype(np.float32) if knows else np.zeros(len(items), dtype=np.float32)
             made = lists is None or lists[start + row]
-            codes = listed(query, scores[row], model.catalog) if made else []
+            codes = listed(query, scores[row], model.catalog, counted(query, model.catalog)[1]) if made else []
             yield Outcome(scores=above, listed=np.isin(items, codes))
 
 

@@ -39,15 +39,15 @@ def select(facts: Facts, max_evidence: int = 3) -> tuple[Evidence, ...]:
     return tuple(sorted(kept, key=lambda entry: order.index(entry.kind)))
 
 
-def against(facts: Facts) -> tuple[Evidence, ...]:
+def against(facts: Facts) -> Evidence | None:
     """What speaks against the item most: a value that the user rates low, or a history item that takes from its score."""
     for ref, gap in facts.rated_low().items():
-        return (Evidence(kind="attribute", weight=gap, attribute=ref.attribute, value=ref.value),)
+        return Evidence(kind="attribute", weight=gap, attribute=ref.attribute, value=ref.value)
     strongest = next((weight for _, weight in facts.reasons()), 0.0)
-    for code, weight in facts.opposed():
+    for code, weight in facts.opposed()[:1]:
         if weight <= -_WORTH_A_CAVEAT * strongest:
-            return (Evidence(kind="history", weight=weight, item=facts.lore.catalog.item_ids[code]),)
-    return ()
+            return Evidence(kind="history", weight=weight, item=facts.lore.catalog.item_ids[code])
+    return None
 
 
 def _limits(facts: Facts) -> Iterator[Evidence]:

@@ -13,7 +13,7 @@ from instructrec.errors import QueryError, nearest
 from instructrec.evaluation.intervals import Interval
 from instructrec.evaluation.plots import Bar, bars
 from instructrec.evaluation.report import style
-from instructrec.explain import Attribution, attribute, explain
+from instructrec.explain import Attribution, attribute, explain, influence_on
 from instructrec.pipeline.answering import Request, query_of, reader_of, with_notes
 from instructrec.recommender import Recommender, resolved
 from instructrec.runs import Run
@@ -39,10 +39,11 @@ def explain_item(run: Run, request: Request, item: str) -> dict[str, Any]:
     query = query_of(run.dataset, replace(request, hide_seen=False), language=language, lm=reader_of(run, request))
     others = tuple(past for past in query.history if past != item)
     met, query = len(others) < len(query.history), replace(query, history=others, exclude=query.exclude | frozenset(others))
-    measured = attribute(model, query, item)
+    [influence] = influence_on(model, [(query, catalog.codes((item,)))])
+    measured = attribute(model, query, item, influence)
     found = with_notes(_alone(model, query, item), model, run.dataset)
     found = replace(found, notes=(*found.notes, "in_history")) if met else found
-    reasons = explain(model, found, run.dataset, language=language, counterfactual=True) if found.items else ()
+    reasons = explain(model, found, run.dataset, language=language, counterfactual=True, influence=influence) if found.items else ()
     report = wire.answer(found, catalog=catalog, model_version=run.version, explanations=reasons, language=language)
     for entry in report["items"]:
         entry["rank"] = measured.rank
