@@ -8,6 +8,7 @@ model that needs more than `model()` overrides `make`; one whose arithmetic depe
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from instructrec.core import FitContext, Instruction, Query, Quota, Recommendation
 from instructrec.data.synthetic import checkerboard, genres
 from instructrec.errors import ModelError, QueryError
+from instructrec.explain import attribute, explain
 from instructrec.recommender import Recommender, allowed
 from instructrec.tables import Catalog, Dataset, Labels, Limit
 
@@ -298,6 +300,19 @@ class RecommenderContract:
             assert half[item] == pytest.approx((none[item] + full[item]) / 2, abs=2e-2)
 
     # Whatever is asked
+
+    def test_its_lists_are_explained_and_what_they_are_said_to_depend_on_decides(self, fitted: Recommender):
+        query = Query(history=WORLD.catalog.item_ids[:6], n=4)
+        [found] = fitted.recommend([query])
+        for why in explain(fitted, found, WORLD, counterfactual=True):
+            assert why.status in ("verified", "fallback") and why.text
+            if why.counterfactual:
+                past = tuple(item for item in query.history if item not in why.counterfactual)
+                [again] = fitted.recommend([replace(query, history=past, exclude=frozenset(why.counterfactual))])
+                assert why.item not in {entry.item for entry in again.items}
+        measured = attribute(fitted, query, found.items[0].item)
+        assert (measured.rank, measured.listed) == (1, True)
+        assert [item for item, _ in measured.history] == list(query.history)
 
     def test_no_query_ever_gets_a_seen_forbidden_repeated_or_foreign_item(self, fitted: Recommender):
         @settings(
