@@ -5,12 +5,14 @@
 A fusion (by default of the parts without a language model) is fitted on train; lists of 10 for test users, histories as they were
 before the held-out item, seen items hidden. Every text is read back by the product's checker (`explain/verification.py`, whose own
 precision and recall are tested on labelled texts, `tests/explain/test_labelled.py`), and its evidence is compared with the tables
-here, by other code. A text that the checker refuses is shown as a minimal sentence and counts as fallback.
+here, by other code. With --writer model the product's language model writes (tuned first, minutes; --work keeps it); texts of the grammar
+then count as fallback, and without it minimal sentences do.
 
-claim_precision: texts without a claim that checker or tables refute. claims_per_text, links_per_text: facts a text rests on, and
-those that link it to the person (history, request). told_apart: a text about an item that two users both got, does it name more of
-its own user's history? distinct_2: different pairs of words by all pairs. opening: the commonest first eight words. against_taste:
-texts that give as a reason a value which the user rates lower than the rest.
+claim_precision: texts without a claim that checker or tables refute. claims_per_text, links_per_text: facts a text names (how well
+the item fits is not counted), and those that link it to the person (history, request). told_apart: a text about an item that two
+users both got, does it name more of its own user's history? distinct_2: different pairs of words by all pairs. opening: the
+commonest first eight words. against_taste: texts that give as a reason a value which the user rates lower than the rest.
+coherence, sentiment: benchmarks/coherence.py, on lists of 20 of further users.
 Deletion (--deleted users, items on ranks 1, 4, 7, 10; benchmarks/deletion.py): how often the item leaves the list of 10 when the
 history items that the text names are taken away (they stay hidden), against the best three by greedy search and three at random,
 and deletion curves beside those of LIME and SHAP. decided: texts with a counterfactual; counterfactual_true: those whose item is
@@ -27,17 +29,19 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.calibration import add_json_option, finish
+from benchmarks.coherence import APART, Standing, coherence
 from benchmarks.deletion import K, Told, deletion
 from benchmarks.generative import parts_of, single_targets
 from instructrec.config import RunConfig, build_model, from_toml
 from instructrec.core import Evidence, FitContext
 from instructrec.data.split import Split
-from instructrec.explain import explain_batch
+from instructrec.explain import Manner, explain_batch, lessons
 from instructrec.explain.facts import Lore, collect
 from instructrec.explain.influence import measure_influence, without
 from instructrec.explain.phrases import phrases
@@ -51,17 +55,30 @@ OPENING = 8
 AT_ONCE = 50
 
 
-def explained(model: Recommender, parts: Split, users: int, language: str) -> Iterator[Told]:
+def explained(model: Recommender, parts: Split, users: int, language: str, manner: Manner) -> Iterator[Told]:
     """Explanations of the lists of the first so many test users."""
     lore = Lore.of(parts.train, phrases(language))
     queries = [replace(query, n=K) for query in single_targets(parts.test)[0][:users]]
     for start in range(0, len(queries), AT_ONCE):
         lists = model.recommend(queries[start : start + AT_ONCE])
         influences = measure_influence(model, lists)
-        found = explain_batch(model, lists, parts.train, language=language, counterfactual=True, influences=influences)
+        found = explain_batch(
+            model, lists, parts.train, language=language, manner=manner, counterfactual=True, influences=influences
+        )
         for recommendation, influence, explanations in zip(lists, influences, found, strict=True):
             for facts, explanation in zip(collect(lore, recommendation, influence), explanations, strict=True):
                 yield Told(recommendation=recommendation, explanation=explanation, facts=facts)
+
+
+def standing(model: Recommender, parts: Split, users: int, language: str, manner: Manner) -> dict[str, float]:
+    """Whether texts tell how high their items stand, on lists of 20 of the last so many test users."""
+    queries = [replace(query, n=2 * APART) for query in single_targets(parts.test)[0][-users:]]
+    found = []
+    for start in range(0, len(queries), AT_ONCE):
+        lists = model.recommend(queries[start : start + AT_ONCE])
+        for user, texts in enumerate(explain_batch(model, lists, parts.train, language=language, manner=manner), start):
+            found += [Standing(user=user, rank=rank, text=one.text) for rank, one in enumerate(texts, 1)]
+    return coherence(found)
 
 
 def is_true(told: Told) -> bool:
@@ -100,9 +117,10 @@ def texts_of(all_told: Sequence[Told]) -> dict[str, float]:
     return {
         "texts": float(len(texts)),
         "claim_precision": float(np.mean([is_true(told) for told in all_told])),
-        "claims_per_text": float(np.mean([len(found) for found in evidence])),
+        "claims_per_text": float(np.mean([sum(one.kind != "rank" for one in found) for found in evidence])),
         "links_per_text": float(np.mean([sum(one.kind in ("history", "instruction") for one in found) for found in evidence])),
         "fallback_share": float(np.mean([told.explanation.status != "verified" for told in all_told])),
+        "by_model": float(np.mean([told.explanation.written_by == "model" for told in all_told])),
         "distinct_2": len(pairs) / max(1, pairs.total()),
         "opening": max(openings.values()) / len(texts),
         "told_apart": told_apart(all_told),
@@ -139,7 +157,7 @@ def truly_decided(model: Recommender, all_told: Sequence[Told]) -> float:
     return float(np.mean(gone)) if gone else float("nan")
 
 
-def times(model: Recommender, parts: Split, language: str, lists: int = 25) -> dict[str, float]:
+def times(model: Recommender, parts: Split, language: str, manner: Manner, lists: int = 25) -> dict[str, float]:
     """Milliseconds for one list of 10: evidence, and evidence with texts."""
     lore = Lore.of(parts.train, phrases(language))
     queries = [replace(query, n=K) for query in single_targets(parts.test)[0][:lists]]
@@ -149,7 +167,7 @@ def times(model: Recommender, parts: Split, language: str, lists: int = 25) -> d
         collect(lore, found, measure_influence(model, [found])[0])
         evidence.append(time.perf_counter() - began)
         began = time.perf_counter()
-        explain_batch(model, [found], parts.train, language=language)
+        explain_batch(model, [found], parts.train, language=language, manner=manner)
         whole.append(time.perf_counter() - began)
     measured = statistics.median(evidence) * 1000
     return {"ms_evidence_10": measured, "ms_text_10": statistics.median(whole) * 1000 - measured}
@@ -163,12 +181,33 @@ def fitted(parts: Split, config: RunConfig) -> Fusion:
     return Fusion(settings, parts={name: one.fit(parts.train, context) for name, one in models.items()}).fit(parts.train, context)
 
 
+def manner_of(writer: str, parts: Split, language: str, work: Path | None) -> Manner:
+    """By whom texts are written; a model is tuned on the training part, or read from the folder that keeps it."""
+    if writer == "grammar":
+        return Manner()
+    from instructrec.console import LiveProgress
+    from instructrec.tuning.verbalising import Verbaliser
+
+    if work is not None and work.is_dir():
+        return Manner(model=Verbaliser.load(work))
+    with LiveProgress() as progress:
+        made = Verbaliser()
+        known = lessons(parts.train, language=language, passes=made.config.passes, seed=0)
+        made.fit(known, language=language, progress=progress)
+    if work is not None:
+        made.save(work)
+    return Manner(model=made)
+
+
 def main() -> None:
     """Print a table and one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="ml-1m")
     parser.add_argument("--users", type=int, default=1000, help="test users whose lists of 10 are explained")
     parser.add_argument("--deleted", type=int, default=100, help="of these, users from whose histories items are taken away")
+    parser.add_argument("--writer", default="grammar", choices=("grammar", "model"))
+    parser.add_argument("--work", type=Path, help="folder in which the tuned writer is kept")
+    parser.add_argument("--standing", type=int, default=150, help="test users whose lists of 20 the judge of coherence reads")
     parser.add_argument("--language", default="en", choices=("en", "zh"))
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the fusion or its parts")
     add_json_option(parser)
@@ -176,10 +215,13 @@ def main() -> None:
     config = from_toml("", ['fusion.parts=["ridge","recency_ease","bm25","themes"]', *given.set])
     parts = parts_of(given.data)
     model = fitted(parts, config)
-    all_told = list(explained(model, parts, given.users, given.language))
+    manner = manner_of(given.writer, parts, given.language, given.work)
     numbers: dict[str, Any] = {"data": given.data, "language": given.language, "parts": list(model.config.parts)}
+    numbers |= {"writer": given.writer} | times(model, parts, given.language, manner)
+    all_told = list(explained(model, parts, given.users, given.language, manner))
     numbers |= texts_of(all_told) | deletion(model, all_told, given.deleted)
-    numbers |= {"counterfactual_true": truly_decided(model, all_told)} | times(model, parts, given.language)
+    numbers |= {"counterfactual_true": truly_decided(model, all_told)}
+    numbers |= standing(model, parts, given.standing, given.language, manner)
     for name, value in numbers.items():
         print(f"{name:<24}{value:.4f}" if isinstance(value, float) else f"{name:<24}{value}")
     finish(numbers, given.json)

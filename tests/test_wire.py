@@ -41,7 +41,18 @@ def test_answer_has_exactly_the_agreed_keys(catalog, recommendation):
         *("text", "limits", "quotas", "like", "unlike", "seen", "n", "wish", "understood", "not_understood", "notes"),
     }
     first, second = found["items"]
-    assert set(first) == {"item_id", "title", "rank", "score", "source", "explanation", "explanation_status", "evidence", *FURTHER}
+    assert set(first) == {
+        "item_id",
+        "title",
+        "rank",
+        "score",
+        "source",
+        "explanation",
+        "explanation_status",
+        "explanation_written_by",
+        "evidence",
+        *FURTHER,
+    }
     assert (first["item_id"], first["title"], first["rank"], first["explanation_status"]) == ("b", "Beta", 1, "verified")
     assert first["evidence"] == [{"kind": "history", "item_id": "a", "weight": 0.25}]
     assert (second["explanation"], second["explanation_status"], second["evidence"]) == ("", "none", [])

@@ -10,7 +10,8 @@ from typing import Literal, Protocol, TypeAlias
 from instructrec.errors import QueryError
 from instructrec.tables import ItemId, Limit, UserId
 
-EvidenceKind: TypeAlias = Literal["history", "attribute", "instruction", "popularity", "source"]
+EvidenceKind: TypeAlias = Literal["history", "attribute", "instruction", "popularity", "rank", "source"]
+WrittenBy: TypeAlias = Literal["model", "grammar"]
 ExplanationStatus: TypeAlias = Literal["verified", "fallback", "none"]
 
 
@@ -113,9 +114,9 @@ class Evidence:
 
     history: `item` is the history item. attribute: `attribute` and `value` of the shown item.
     instruction: `attribute`/`value` is the limit met, or `value` a word of the wish. source: `value` names the model.
-    popularity: `value` is the number of people. `weight`, in the model's own units: what a history item gives to the score, the
-    mean of what is lost without it and of what it brings alone; for a value that the user rated lower than the rest how much lower;
-    0 for facts without a measured effect.
+    popularity: `value` is the number of people. rank: `value` is its place in the list.
+    `weight`, in the model's own units: what a history item gives to the score, the mean of what is lost without it and of what it
+    brings alone; for a value that the user rated lower than the rest how much lower; 0 for facts without a measured effect.
     """
 
     kind: EvidenceKind
@@ -127,7 +128,8 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Why one item was recommended. `status` is verified when every claim of the text follows from the evidence.
+    """Why one item was recommended. `status` is verified when every claim of the text follows from the evidence, and fallback when
+    that is so of a plainer text than was wanted. `written_by`: a language model, or the grammar.
 
     `caveat` is a sentence on what speaks against the item, and `against` the fact behind it (weight below 0); empty where nothing
     does. `counterfactual`: history items without all of which the item would not be in the list, and `counterfactual_text` the
@@ -142,6 +144,7 @@ class Explanation:
     against: tuple[Evidence, ...] = ()
     counterfactual: tuple[ItemId, ...] = ()
     counterfactual_text: str = ""
+    written_by: WrittenBy = "grammar"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ import numpy as np
 
 from instructrec import config as settings
 from instructrec import parquet
-from instructrec.config import UNDERSTANDING, RunConfig
+from instructrec.config import UNDERSTANDING, WRITING, RunConfig
 from instructrec.errors import ModelError, RunError, nearest
 from instructrec.files import atomic_folder, sha256_of, write_atomic
 from instructrec.tables import BoolArray, Catalog, Dataset, Interactions
@@ -22,6 +22,7 @@ from instructrec.tables import BoolArray, Catalog, Dataset, Interactions
 if TYPE_CHECKING:
     from instructrec.recommender import Recommender
     from instructrec.tuning.understanding import Understander
+    from instructrec.tuning.verbalising import Verbaliser
 
 FORMAT = 1
 """Raised whenever an older reader could misread a folder."""
@@ -32,7 +33,7 @@ BASE = "base.json"
 @dataclass(frozen=True, kw_only=True)
 class RunContent:
     """Everything that is saved: the cleaned data with the part of every row, fitted models by name, what was measured, and the
-    model that reads requests, if there is one.
+    models that read requests and write reasons, if there are any.
     """
 
     config: RunConfig
@@ -43,6 +44,7 @@ class RunContent:
     html: str
     card: str
     understander: Understander | None = None
+    verbaliser: Verbaliser | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +134,18 @@ class Run:
             )
         return Understander.load(self.path / UNDERSTANDING, self.catalog)
 
+    @cached_property
+    def verbaliser(self) -> Verbaliser:
+        """The model that writes reasons. Raises RunError where the run was trained to write them by grammar."""
+        from instructrec.tuning.verbalising import Verbaliser
+
+        if self.config.writer == "grammar":
+            raise RunError(
+                f"Run '{self.path}' has no model that writes reasons, only a grammar. Ask with --writer grammar, or train a run "
+                "that has one: instructrec train --writer model --out RUN"
+            )
+        return Verbaliser.load(self.path / WRITING)
+
     def _read_model(self, name: str) -> Recommender:
         from instructrec.models import resolve
 
@@ -210,6 +224,8 @@ def _write_content(folder: Path, content: RunContent) -> None:
         model.save(part)
     if content.understander is not None:
         content.understander.save(folder / UNDERSTANDING)
+    if content.verbaliser is not None:
+        content.verbaliser.save(folder / WRITING)
     write_atomic(folder / "report.json", _json(content.report))
     write_atomic(folder / "report.html", content.html)
     write_atomic(folder / "card.md", content.card)

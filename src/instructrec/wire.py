@@ -103,6 +103,7 @@ def _reason(explanation: Explanation | None) -> dict[str, Any]:
     return {
         "explanation": explanation.text,
         "explanation_status": explanation.status,
+        "explanation_written_by": explanation.written_by,
         "evidence": [evidence(fact) for fact in explanation.evidence],
         "caveat": explanation.caveat,
         "against": [evidence(fact) for fact in explanation.against],

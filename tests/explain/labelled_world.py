@@ -93,4 +93,5 @@ def _facts(scene: dict, lore: Lore, language: str) -> Facts:
         wish=instruction.wish,
         source=scene.get("source"),
         low=lore.rated_low(scene.get("user")),
+        rank=1,
     )

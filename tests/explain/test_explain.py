@@ -10,7 +10,7 @@ from tests.explain.worlds import WEIGHTS, Doubled, Linear, film_world, rated_wor
 from instructrec.core import Query
 from instructrec.data.synthetic import genres
 from instructrec.errors import QueryError
-from instructrec.explain import explain, explain_batch, measure_influence
+from instructrec.explain import Manner, explain, explain_batch, measure_influence
 from instructrec.explain.facts import Lore, collect
 from instructrec.explain.phrases import phrases
 from instructrec.explain.selection import select
@@ -39,7 +39,7 @@ def test_the_strongest_history_items_are_named_and_what_is_shared_with_them():
     [found] = explain(model(), shown(Query(history=HISTORY), "i4"), WORLD)
     assert found.item == "i4" and found.status == "verified"
     assert "“Toy Story”" in found.text and "“Aladdin”" in found.text
-    assert kinds(found) == ["history", "history", "history", "attribute"]
+    assert kinds(found) == ["history", "history", "history", "attribute", "rank"]
     assert [entry.item for entry in found.evidence[:3]] == ["i0", "i1", "i2"]
     assert found.evidence[0].weight == pytest.approx(9 - 15 / 8)
     assert found.evidence[3].value in ("Animation", "Comedy") and found.evidence[3].value in found.text
@@ -53,7 +53,7 @@ def test_a_history_item_that_lowers_the_score_is_never_a_reason():
 
 def test_limits_that_are_met_come_first():
     [found] = explain(model(), asked("a comedy from the 1990s, no romance", "i4"), WORLD)
-    assert kinds(found) == ["instruction", "history", "history", "history", "attribute"]
+    assert kinds(found) == ["instruction", "history", "history", "history", "attribute", "rank"]
     assert (found.evidence[0].attribute, found.evidence[0].value) == ("genres", "Comedy")
     assert "you asked" in found.text.lower() and found.status == "verified"
 
@@ -74,7 +74,7 @@ def test_a_wished_word_found_in_the_title_is_evidence():
 def test_somebody_without_a_history_hears_exact_counts():
     [first, second] = explain(model(), shown(Query(), "i0", "i4"), WORLD, max_evidence=2)
     assert "4 people" in first.text and "1 person" in second.text
-    assert kinds(first) == ["attribute", "popularity"] and first.evidence[1].value == "4"
+    assert kinds(first) == ["attribute", "popularity", "rank"] and first.evidence[1].value == "4"
 
 
 def test_unknown_history_is_no_history():
@@ -86,7 +86,7 @@ def test_the_part_of_a_fusion_that_contributed_most_is_named_when_there_is_room(
     fusion = Doubled().fit(WORLD)
     [recommendation] = fusion.recommend([Query(history=("i0",), n=1)])
     [found] = explain(fusion, recommendation, WORLD)
-    assert kinds(found) == ["history", "attribute", "source"] and found.evidence[2].value == "lm"
+    assert kinds(found) == ["history", "attribute", "source", "rank"] and found.evidence[2].value == "lm"
     assert "the language model" in found.text.lower() and found.status == "verified"
 
 
@@ -99,7 +99,7 @@ def test_an_item_of_which_nothing_is_known_gets_a_fallback_without_claims():
 def test_catalogs_without_attributes_and_without_titles(language):
     bare = film_world(attributes=False)
     [found] = explain(Linear().fit(bare), shown(Query(history=HISTORY), "i4"), bare, language=language)
-    assert found.status == "verified" and kinds(found) == ["history", "history", "history", "popularity"]
+    assert found.status == "verified" and kinds(found) == ["history", "history", "history", "popularity", "rank"]
     unnamed = without_titles(WORLD)
     [found] = explain(Linear().fit(unnamed), shown(Query(history=HISTORY), "i4"), unnamed, language=language)
     assert found.status == "verified" and "i0" in found.text
@@ -160,7 +160,7 @@ def test_a_lying_writer_is_never_shown(lie):
         return lie(write(evidence, facts, variant=variant))
 
     recommendation = shown(Query(history=HISTORY), "i4")
-    [[found]] = explain_batch(model(), [recommendation], WORLD, writer=liar)
+    [[found]] = explain_batch(model(), [recommendation], WORLD, manner=Manner(grammar=liar))
     assert found.status == "fallback" and "1 person" in found.text
     assert [(entry.kind, entry.value) for entry in found.evidence] == [("popularity", "1")]
 

@@ -89,6 +89,7 @@ def test_the_curve_has_the_loss_of_every_step_and_validation_losses(wishful: Lan
     assert len(losses) == wishful.curve[-1]["step"]
     assert np.mean(losses[-5:]) < np.mean(losses[:5])
     assert len(checks) == 60
+    assert wishful.perplexity["after"] < wishful.perplexity["before"]
 
 
 def test_interrupted_tuning_goes_on_to_the_same_bits(tmp_path: Path) -> None:

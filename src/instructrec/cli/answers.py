@@ -43,6 +43,9 @@ def recommend(
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="F.parquet", help="Where the lists of --users go.")] = None,
     reader: options.Reader = None,
+    writer: options.Writer = None,
+    tone: options.Tone = "plain",
+    length: options.Length = "medium",
     language: options.Language = None,
     json: options.Json = None,
 ) -> None:
@@ -64,6 +67,9 @@ def recommend(
         strength=strength,
         profile=_text(profile),
         reader=reader,
+        writer=writer,
+        tone=tone,
+        length=length,
     )
     if dialogue is not None and (users is not None or parameters is not None):
         raise QueryError("--dialogue goes without --users and --parameters: its file holds what was asked. Edit that instead.")
@@ -90,6 +96,9 @@ def explain(
     ] = None,
     model: options.Model = None,
     reader: options.Reader = None,
+    writer: options.Writer = None,
+    tone: options.Tone = "plain",
+    length: options.Length = "medium",
     language: options.Language = None,
     json: options.Json = None,
 ) -> None:
@@ -101,7 +110,18 @@ def explain(
 
     output = Output(json)
     past = None if history is None else _ids(history)
-    request = Request(user=user, history=past, instruction=instruction, n=number, model=model, language=language, reader=reader)
+    request = Request(
+        user=user,
+        history=past,
+        instruction=instruction,
+        n=number,
+        model=model,
+        language=language,
+        reader=reader,
+        writer=writer,
+        tone=tone,
+        length=length,
+    )
     opened = Run.load(run)
     report = explain_item(opened, request, item)
     show_answer(output.words, report)

@@ -61,6 +61,7 @@ def train(
     base: options.Base = None,
     codes: options.Codes = None,
     reader: options.TunedReader = None,
+    writer: options.TunedWriter = None,
     config: options.ConfigFile = None,
     sets: options.Sets = None,
     seed: options.Seed = None,
@@ -78,7 +79,15 @@ def train(
     output = Output(json)
     # The two options of the language model go to the one that is trained: `lm`, alone or in a fusion, or `tiger`.
     name = model if model == "tiger" else "lm"
-    flags = {"data.source": data, "model": model, f"{name}.base": base, f"{name}.codes": codes, "reader": reader, "seed": seed}
+    flags = {
+        "data.source": data,
+        "model": model,
+        f"{name}.base": base,
+        f"{name}.codes": codes,
+        "reader": reader,
+        "writer": writer,
+        "seed": seed,
+    }
     chosen = configured(config, sets, flags=flags)
     with ExitStack() as open_:
         progress: Progress = open_.enter_context(LiveProgress())

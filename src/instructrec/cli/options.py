@@ -138,6 +138,26 @@ Reader = Annotated[
         show_default="that of the run",
     ),
 ]
+TunedWriter = Annotated[
+    str | None,
+    typer.Option(
+        "--writer",
+        metavar="W",
+        help="Who will write reasons: grammar, or model: a language model that is tuned to now (minutes more).",
+        show_default="that of the configuration",
+    ),
+]
+Writer = Annotated[
+    str | None,
+    typer.Option(
+        "--writer",
+        metavar="W",
+        help="Who writes reasons: grammar, or model: the language model, and the grammar where what it writes is not true.",
+        show_default="that of the run",
+    ),
+]
+Tone = Annotated[str, typer.Option("--tone", metavar="T", help="Tone of reasons that a model writes: plain, warm or brisk.")]
+Length = Annotated[str, typer.Option("--length", metavar="L", help="How much a reason says: short, medium or long.")]
 Language = Annotated[
     str | None,
     typer.Option("--language", metavar="L", help="Language of notes and explanations: en or zh.", show_default="that of the run"),

@@ -40,11 +40,11 @@ def cli_page() -> str:
 
 def config_page() -> str:
     """All settings with their types and defaults, as Markdown."""
-    from instructrec.config import UNDERSTANDING, RunConfig, settings_type
+    from instructrec.config import UNDERSTANDING, WRITING, RunConfig, settings_type
     from instructrec.models import MODELS
 
     lines = ["# Settings", "", MADE, "A TOML file, or `--set table.key=value`. A key that does not exist is an error.", ""]
-    for title, kind in [("", RunConfig), *((name, settings_type(name)) for name in (*MODELS, UNDERSTANDING))]:
+    for title, kind in [("", RunConfig), *((name, settings_type(name)) for name in (*MODELS, UNDERSTANDING, WRITING))]:
         lines += _tables(title, kind) if kind is not None else []
     return "\n".join(lines)
 

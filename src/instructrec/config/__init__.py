@@ -22,9 +22,11 @@ __all__ = [
     "DEMO_ASSETS",
     "PRESETS",
     "UNDERSTANDING",
+    "WRITING",
     "DataConfig",
     "EvaluationConfig",
     "ReadBy",
+    "ReasonsBy",
     "RunConfig",
     "build_model",
     "dump",
@@ -44,7 +46,11 @@ UNDERSTANDING = "understanding"
 """The table with the settings of the model that reads requests, beside those of the recommenders."""
 ReadBy: TypeAlias = Literal["rules", "both"]
 """Who reads requests: the rules alone, or also that model."""
-_TABLES = (*MODELS, UNDERSTANDING)
+WRITING = "writing"
+"""The same for the model that writes reasons."""
+ReasonsBy: TypeAlias = Literal["grammar", "model"]
+"""Who writes reasons: the grammar alone, or that model, with the grammar where what it writes is not true."""
+_TABLES = (*MODELS, UNDERSTANDING, WRITING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +81,7 @@ class EvaluationConfig:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
     """Everything that decides what a run becomes. `settings` holds the typed settings of each model by name, also of
-    the one that reads requests.
+    those that read requests and write reasons.
     """
 
     model: str = field(default="fusion", metadata={"help": "The model that serves."})
@@ -85,6 +91,12 @@ class RunConfig:
     reader: ReadBy = field(
         default="rules",
         metadata={"help": "Who reads requests: rules, or both rules and a model that is tuned on the catalog (minutes more)."},
+    )
+    writer: ReasonsBy = field(
+        default="grammar",
+        metadata={
+            "help": "Who writes reasons: a grammar, or a language model that is tuned to (minutes more), held to what is true."
+        },
     )
     data: DataConfig = DataConfig()
     cleaning: CleaningConfig = CleaningConfig()
@@ -158,6 +170,10 @@ def settings_type(name: str) -> type[Any] | None:
         from instructrec.tuning.understanding import UnderstandingConfig
 
         return UnderstandingConfig
+    if name == WRITING:
+        from instructrec.tuning.verbalising import VerbaliserConfig
+
+        return VerbaliserConfig
     found: type[Any] | None = getattr(resolve(name), "config_type", None)
     return found
 
@@ -171,6 +187,7 @@ def _build(table: Mapping[str, Any]) -> RunConfig:
     settings: dict[str, Any] = {}
     waiting = [*config.models, *(name for name in _TABLES if name in table)]
     waiting += [UNDERSTANDING] if config.reader == "both" else []
+    waiting += [WRITING] if config.writer == "model" else []
     for name in waiting:
         if name not in settings:
             settings[name] = _settings(name, table.get(name, {}))

@@ -10,6 +10,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from instructrec.explain.phrases import phrases
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cues:
@@ -52,6 +54,7 @@ class Cues:
     subjects: re.Pattern[str]
     ands: re.Pattern[str]
     sources: Mapping[str, str]
+    standing: Mapping[str, re.Pattern[str]]
 
     def is_strongest(self, text: str) -> list[int]:
         """Where a text says that something counts most."""
@@ -65,14 +68,16 @@ def cues(language: str) -> Cues:
     """The cues of a language that has phrases."""
     path = resources.files("instructrec.explain") / "wording" / f"claims.{language}.toml"
     table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    sources = table.pop("sources", {})
+    sources, further = table.pop("sources", {}), table.pop("standing")
     spaced = bool(table.pop("spaced", True))
-    return Cues(sources=sources, **{name: _pattern(phrases, spaced=spaced) for name, phrases in table.items()})
+    own = phrases(language).sentences
+    standing = {name: _pattern([*own["standing", name], *further[name]], spaced=spaced) for name in further}
+    return Cues(sources=sources, standing=standing, **{name: _pattern(words, spaced=spaced) for name, words in table.items()})
 
 
-def _pattern(phrases: Iterable[str], *, spaced: bool) -> re.Pattern[str]:
+def _pattern(words: Iterable[str], *, spaced: bool) -> re.Pattern[str]:
     """A pattern for any of the phrases, the longest first; "*" is the rest of a word, ".." some words in between."""
-    forms = [_form(phrase, spaced=spaced) for phrase in sorted(phrases, key=len, reverse=True)]
+    forms = [_form(phrase, spaced=spaced) for phrase in sorted(words, key=len, reverse=True)]
     either = "|".join(forms) or "(?!)"
     return re.compile(rf"(?<!\w)(?:{either})(?!\w)" if spaced else f"(?:{either})")
 

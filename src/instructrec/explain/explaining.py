@@ -1,18 +1,20 @@
-"""The road of an explanation: influence, facts, evidence, words, check; a minimal true sentence where the check fails."""
+"""The road of an explanation: influence, facts, evidence, words, check; a plainer true text where the check fails."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from instructrec.core import Evidence, Explanation, Recommendation
 from instructrec.explain.counterfactual import counterfactuals
 from instructrec.explain.facts import Facts, Lore, collect
 from instructrec.explain.influence import Influence, measure_influence
+from instructrec.explain.manner import PIECES, Manner
+from instructrec.explain.modelled import modelled
 from instructrec.explain.phrases import phrases
 from instructrec.explain.selection import against, select
 from instructrec.explain.verification import problems
-from instructrec.explain.writing import Writer, first_variant, write, write_caveat, write_counterfactual
+from instructrec.explain.writing import first_variant, write, write_caveat, write_counterfactual
 from instructrec.recommender import Recommender
 from instructrec.tables import Dataset
 
@@ -25,21 +27,24 @@ def explain(
     dataset: Dataset,
     *,
     language: str = "en",
-    max_evidence: int = 3,
+    manner: Manner = Manner(),
+    max_evidence: int | None = None,
     counterfactual: bool = False,
     influence: Influence | None = None,
 ) -> list[Explanation]:
     """Why each item of one list is there, in the order of the list; with `counterfactual` also what it depends on.
 
-    `dataset` gives the catalog and the counts of people. A text is "verified" when every claim was read back out of it and
-    found true; otherwise a minimal true sentence is shown and the status is "fallback". `influence`: as measured before.
-    Raises QueryError for a language without wording or a list of another catalog.
+    `dataset` gives the catalog and the counts of people; `manner` is how it is said, and by whom. A text is "verified" when every
+    claim was read back out of it and found true; otherwise a plainer true text is shown and the status is "fallback". That is also
+    the status of a text by the grammar where a language model was to write. `max_evidence`: facts in a text, else as many as its
+    length takes; `influence`: as measured before. Raises QueryError for a language without wording or a list of another catalog.
     """
     [found] = explain_batch(
         model,
         [recommendation],
         dataset,
         language=language,
+        manner=manner,
         max_evidence=max_evidence,
         counterfactual=counterfactual,
         influences=None if influence is None else [influence],
@@ -53,24 +58,36 @@ def explain_batch(
     dataset: Dataset,
     *,
     language: str = "en",
-    max_evidence: int = 3,
-    writer: Writer = write,
+    manner: Manner = Manner(),
+    max_evidence: int | None = None,
     counterfactual: bool = False,
     influences: Sequence[Influence] | None = None,
 ) -> list[list[Explanation]]:
-    """Explanations of many lists; the queries of all of them are scored together. `writer` puts evidence into words."""
+    """Explanations of many lists: all queries are scored together, and a language model writes all texts together."""
     lore = Lore.of(dataset, phrases(language))
     influences = measure_influence(model, recommendations) if influences is None else influences
     decisive: list[list[tuple[int, ...]]] = [[()] * len(influence.shown) for influence in influences]
     if counterfactual:
         decisive = counterfactuals(model, recommendations, influences)
+    known = [collect(lore, found, influence) for found, influence in zip(recommendations, influences, strict=True)]
+    cases = [(facts, found.id) for found, some in zip(recommendations, known, strict=True) for facts in some]
+    texts = _texts(cases, manner, PIECES[manner.length] if max_evidence is None else max_evidence)
     return [
-        [
-            _with_further(_explained(facts, recommendation.id, max_evidence, writer), facts, recommendation.id, gone)
-            for facts, gone in zip(collect(lore, recommendation, influence), missing, strict=True)
-        ]
-        for recommendation, influence, missing in zip(recommendations, influences, decisive, strict=True)
+        [_with_further(next(texts), facts, found.id, gone) for facts, gone in zip(some, missing, strict=True)]
+        for found, some, missing in zip(recommendations, known, decisive, strict=True)
     ]
+
+
+def _texts(cases: Sequence[tuple[Facts, str]], manner: Manner, max_evidence: int) -> Iterator[Explanation]:
+    """The text of every case, by the language model where there is one for the language, else by the grammar."""
+    evidence = [select(facts, max_evidence, named=manner.named) for facts, _ in cases]
+    written: list[Explanation | None] = [None] * len(cases)
+    wanted = manner.writes(cases[0][0].lore.phrases.language) if cases else False
+    if wanted:
+        written = modelled(cases, evidence, manner)
+    for (facts, request), entries, text in zip(cases, evidence, written, strict=True):
+        plain = text or _by_grammar(facts, request, entries, manner)
+        yield replace(plain, status="fallback") if wanted and text is None else plain
 
 
 def _with_further(found: Explanation, facts: Facts, request: str, gone: Sequence[int]) -> Explanation:
@@ -88,18 +105,17 @@ def _with_further(found: Explanation, facts: Facts, request: str, gone: Sequence
     )
 
 
-def _explained(facts: Facts, request: str, max_evidence: int, writer: Writer) -> Explanation:
+def _by_grammar(facts: Facts, request: str, evidence: tuple[Evidence, ...], manner: Manner) -> Explanation:
     item = facts.lore.catalog.item_ids[facts.item]
     start = first_variant(request, item)
-    evidence = select(facts, max_evidence)
     for variant in range(start, start + _TRIES if evidence else start):
-        text = writer(evidence, facts, variant=variant)
+        text = manner.grammar(evidence, facts, variant=variant)
         if text.strip() and not problems(text, facts):
             return Explanation(item=item, text=text, status="verified", evidence=evidence)
-    return _fallback(facts, item, start)
+    return _minimal(facts, item, start)
 
 
-def _fallback(facts: Facts, item: str, start: int) -> Explanation:
+def _minimal(facts: Facts, item: str, start: int) -> Explanation:
     """The shortest true thing: how many people chose it, else one attribute, else that there is no more to say."""
     crowd = [Evidence(kind="popularity", weight=0.0, value=str(facts.people))] if facts.people else []
     own = [

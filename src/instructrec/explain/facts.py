@@ -25,6 +25,10 @@ RATED = 3
 """Ratings that say what somebody thinks of a value, at least."""
 LOWER = 0.1
 """Part of the span of ratings by which a value must be rated lower than the rest to speak against an item."""
+BAND = 5
+"""Places of a list that a text speaks of in the same way, so that items ten places apart are always told apart."""
+BANDS = 4
+"""Ways to say how well an item fits, from the best down."""
 _QUOTES = str.maketrans({"“": "'", "”": "'", "《": "<", "》": ">", "\n": " ", "\r": " "})
 
 
@@ -151,7 +155,7 @@ class Facts:
 
     `weights`: effect of every measured history item on this item's score (`Influence.effects`), `losses`: what it loses without it;
     `limits` and `wish`: of the instruction; `source`: the part of a fusion that contributed most, None where there is only one;
-    `low`: values that the user rates lower than the rest.
+    `low`: values that the user rates lower than the rest; `rank`: its place in the list of the user, from 1.
     """
 
     lore: Lore
@@ -162,6 +166,12 @@ class Facts:
     source: str | None
     low: Mapping[Ref, float]
     losses: Mapping[int, float]
+    rank: int
+
+    @property
+    def band(self) -> int:
+        """How high it stands: 0 for the first BAND places, 1 for the next so many, and so on, up to 3 for all behind them."""
+        return min((self.rank - 1) // BAND, BANDS - 1)
 
     @property
     def name(self) -> str:
@@ -222,6 +232,9 @@ def collect(lore: Lore, recommendation: Recommendation, influence: Influence) ->
             source=scored.source if scored.source not in (recommendation.served_by, recommendation.model) else None,
             low=low,
             losses=dict(zip(influence.history.tolist(), lost, strict=False)),
+            rank=influence.first_rank + place,
         )
-        for code, column, lost, scored in zip(influence.shown, columns, losses, recommendation.items, strict=True)
+        for place, (code, column, lost, scored) in enumerate(
+            zip(influence.shown, columns, losses, recommendation.items, strict=True)
+        )
     ]

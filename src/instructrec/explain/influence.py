@@ -28,7 +28,8 @@ class Influence:
     `effects`: float32 [num_history, num_shown], what the history item gives to the score of the shown one: the mean of what is lost
     without it and of what it brings alone; `losses`, the same shape: what is lost without it;
     `decisive`: bool [num_history, num_shown], whether the shown item would not be in the list without it;
-    `listed`: bool [num_shown], whether the item is in the list at all (False where there is no history to measure).
+    `listed`: bool [num_shown], whether the item is in the list at all (False where there is no history to measure);
+    `first_rank`: the place of the first of them among all items that might be shown.
     """
 
     history: IntArray
@@ -37,6 +38,7 @@ class Influence:
     losses: FloatArray
     decisive: BoolArray
     listed: BoolArray
+    first_rank: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

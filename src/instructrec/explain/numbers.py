@@ -118,7 +118,8 @@ def _counts_named(said: Said, part: Part, facts: Facts, cues: Cues, titles: int)
     if counted:
         return mark.low == len(counted[0].of(facts.item))
     behind = part.after(said.end).strip()
-    if behind and f"{said.words} {behind.split()[0].strip('.,;:')}".lower() in facts.lore.catalog.texts[facts.item].lower():
+    text = facts.lore.catalog.texts[facts.item].lower() if facts.lore.catalog.texts else ""
+    if behind and f"{said.words} {behind.split()[0].strip('.,;:')}".lower() in text:
         return True
     if mark.low == 1:
         return _attribute(said, part, facts) is None  # "one cookbook"

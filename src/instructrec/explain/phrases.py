@@ -13,7 +13,7 @@ from instructrec.errors import QueryError, nearest
 LANGUAGES = ("en", "zh")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Phrases:
     """Sentences by (kind, form); quotation marks of titles and of wished words; signs between."""
 

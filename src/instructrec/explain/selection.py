@@ -20,22 +20,25 @@ _WORTH_A_CAVEAT = 0.5
 """A history item speaks against an item when it takes at least this part of what the strongest one gives."""
 
 
-def select(facts: Facts, max_evidence: int = 3) -> tuple[Evidence, ...]:
-    """The pieces of evidence to speak of, in the order in which they are said; history items together are one piece.
+def select(facts: Facts, max_evidence: int = 3, *, named: int = NAMED) -> tuple[Evidence, ...]:
+    """The pieces of evidence to speak of, in the order in which they are said; history items together are one piece,
+    and how well the item fits comes with them. `named`: history items that are named, at most.
 
     Only facts with a positive or no effect are chosen.
     """
     asked = [[entry] for entry in (*_limits(facts), *_wishes(facts))]
-    past = list(_history(facts))[:NAMED]
+    past = list(_history(facts))[:named]
     said = {(entry.attribute, entry.value) for entries in asked[:1] for entry in entries}
     own = [[entry] for entry in _attributes(facts) if (entry.attribute, entry.value) not in said]
-    crowd = [] if past and own else [[entry] for entry in _popularity(facts)]
+    crowd = [] if past and own and max_evidence <= 3 else [[entry] for entry in _popularity(facts)]
     ranked: list[list[Evidence]] = []
     for entries in zip_longest(asked[:3], [past] if past else [], own[:1], crowd):
         ranked.extend(entry for entry in entries if entry is not None)
     ranked.extend([entry] for entry in _source(facts))
     kept = [entry for piece in ranked[: max(1, max_evidence)] for entry in piece]
-    order = ("instruction", "history", "attribute", "source", "popularity")
+    if kept:
+        kept.append(Evidence(kind="rank", weight=0.0, value=str(facts.rank)))
+    order = ("instruction", "history", "attribute", "source", "popularity", "rank")
     return tuple(sorted(kept, key=lambda entry: order.index(entry.kind)))
 
 

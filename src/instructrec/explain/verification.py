@@ -17,6 +17,7 @@ from instructrec.explain.facts import Facts, display_name
 from instructrec.explain.linking import contrasted, link
 from instructrec.explain.numbers import number_holds
 from instructrec.explain.relations import relation_problems
+from instructrec.explain.standing import standing_problems
 from instructrec.instructions.vocabulary import Ref
 
 _LONGEST_TEXT = 2000
@@ -98,6 +99,7 @@ class _Text:
                 found += self._numbers(parts, part)
             found += relation_problems(parts, self.facts, self.cues)
             found += self._unquoted(parts) + self._strongest(parts) + self._source(parts)
+            found += standing_problems(parts[0].reading.text, self.facts, self.cues)
         return found
 
     def _titles(self) -> list[str]:

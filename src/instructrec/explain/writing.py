@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Protocol
 
 from instructrec.core import Evidence
 from instructrec.explain.facts import Facts, display_name
+from instructrec.explain.phrases import Phrases
+from instructrec.explain.standing import BAND_NAMES
 
 FORMS = ("one", "two", "three")
 """Names of the sentences about so many history items."""
@@ -40,10 +44,30 @@ def write(evidence: Sequence[Evidence], facts: Facts, *, variant: int) -> str:
     return text or _pick(facts, "fallback", "one", variant)
 
 
+def could_write(text: str, phrases: Phrases) -> bool:
+    """Whether the grammar has a sentence of the same words for every sentence of a text; `text` has slots for what varies."""
+    sentences = [sentence for sentence in re.split(r"(?<=[.!?。！？])\s*", text) if sentence]
+    return bool(sentences) and all(_forms(phrases).fullmatch(sentence) for sentence in sentences)
+
+
+@cache
+def _forms(phrases: Phrases) -> re.Pattern[str]:
+    """A pattern for any one sentence of the grammar."""
+    lines = {line for (kind, _), lines in phrases.sentences.items() if kind != "standing" for line in lines}
+    blank = "BLANK"
+    forms = [re.escape(re.sub(r"\{\w*\}", blank, line)).replace(blank, r"\{\w+\}") for line in lines]
+    return re.compile("|".join(forms), re.IGNORECASE)
+
+
 def title_of(item: str, facts: Facts) -> str:
     """An item's name in the quotation marks of the language."""
     opening, closing = facts.lore.phrases.title_marks
     return f"{opening}{display_name(facts.lore.catalog, facts.lore.catalog.index[item])}{closing}"
+
+
+def fit_of(facts: Facts, variant: int) -> str:
+    """How well the item fits, as what follows "it is"."""
+    return _pick(facts, "standing", BAND_NAMES[facts.band], variant)
 
 
 def _pick(facts: Facts, kind: str, form: str, variant: int) -> str:
@@ -76,6 +100,8 @@ def _sentence(entry: Evidence, facts: Facts, variant: int) -> str:
     value, attribute = entry.value or "", (entry.attribute or "").replace("_", " ")
     if entry.kind == "popularity":
         return _pick(facts, "popularity", "one" if value == "1" else "many", variant).format(count=value)
+    if entry.kind == "rank":
+        return _pick(facts, "rank", "one", variant // 7).format(fit=fit_of(facts, variant))
     if entry.kind == "source":
         return _pick(facts, "source", "one", variant).format(source=facts.lore.phrases.sources[value])
     if entry.kind == "instruction":

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -25,6 +25,7 @@ from instructrec.lm.bases import prepare
 from instructrec.lm.decoder import Decoder, load_decoder
 from instructrec.lm.features import collaborative_factors, standardise, text_features, text_to_factors
 from instructrec.lm.item_model import Features, ItemTable, ItemTokenModel
+from instructrec.models.lm_checks import validation_loss, word_perplexity
 from instructrec.models.lm_config import LmConfig
 from instructrec.models.saliency import token_saliency
 from instructrec.models.storage import read_model, write_model
@@ -39,12 +40,12 @@ __all__ = ["LanguageModelRecommender", "LmConfig"]
 
 SERVING_TOKENS = 4800
 """Tokens in one forward pass when scoring: bounds memory, and is long enough to keep the cores busy."""
-CHECK_USERS = 200
-"""Validation queries behind each point of the learning curve."""
 
 
 class LanguageModelRecommender(Recommender):
-    """Instruction-tuned item-token language model. `curve` holds the loss of every step and validation losses."""
+    """Instruction-tuned item-token language model. `curve` holds the loss of every step and validation losses,
+    `perplexity` that of held-out titles and reasons before and after tuning.
+    """
 
     name: ClassVar[str] = "lm"
     follows_words: ClassVar[bool] = True
@@ -53,6 +54,7 @@ class LanguageModelRecommender(Recommender):
     def __init__(self, config: LmConfig | None = None) -> None:
         self.config = config or LmConfig()
         self.curve: list[dict[str, float]] = []
+        self.perplexity: dict[str, float | None] = {}
         self.base_sha256 = ""
         self.seed = 0
         self._model: ItemTokenModel | None = None
@@ -120,64 +122,41 @@ class LanguageModelRecommender(Recommender):
             rng = np.random.default_rng([context.seed, epoch])
             pieces = chunks(histories, length=self.config.max_history, rng=rng)
             encoded = [one for example in mixture.examples(pieces, rng) for one in self._encoder.lessons(example, rng)]
-            return self._batches(encoded, rng)
+            return self.batches(encoded, rng)
 
         steps = self.config.epochs * len(batches(0))
+        self.perplexity = {"before": word_perplexity(self, context)}
         torch.manual_seed(context.seed)
         model.tune()
-        measure = self._validation_loss(context)
+        measure = validation_loss(self, context)
 
         def loss(batch: PackedBatch) -> tuple[Tensor, float]:
             return losses(model, batch, self._encoder.trie, self.catalog)
 
         def check() -> float:
-            found = float(measure())
+            found = measure() if measure else math.nan
             model.tune()
             return found
 
         loop = TuningLoop(model, loss, self.config, steps=steps, seed=context.seed)
         loop.run(batches, progress=context.progress, folder=context.folder, check=check if measure else None)
         self.curve = loop.state.curve
+        self.perplexity["after"] = word_perplexity(self, context)
 
-    def _batches(self, encoded: Sequence[Encoded], rng: np.random.Generator) -> list[PackedBatch]:
+    def batches(self, encoded: Sequence[Encoded], rng: np.random.Generator) -> list[PackedBatch]:
+        """Rows of many examples, in random order."""
         return batches_of(encoded, self.config, rng, padding=self._encoder.codes.answer)
 
-    def _validation_loss(self, context: FitContext) -> Any:
-        """A function that gives the mean negative log-likelihood (nats) of some validation targets among the allowed items."""
-        if context.validation is None or not len(context.validation[0]):
-            return None
-        stride = max(1, len(context.validation[0]) // CHECK_USERS)
-        queries = list(context.validation[0])[::stride]
-        targets = list(context.validation[1])[::stride]
-        if self.book.codes.kind != "atomic":
-            return partial(self._written_loss, queries, targets)
-        masks = np.stack([allowed(query, self.catalog) for query in queries])
-
-        def check() -> float:
-            self.warm()
-            scores = np.where(masks, self.score(queries), -np.inf)
-            top = scores.max(axis=1)
-            norm = top + np.log(np.exp(scores - top[:, None]).sum(axis=1))
-            likelihood = scores[np.arange(len(queries)), targets] - norm
-            return float(-likelihood[np.isfinite(likelihood)].mean())
-
-        return check
-
-    def _written_loss(self, queries: Sequence[Query], targets: Sequence[int]) -> float:
-        """Mean negative log-likelihood (nats, among all items) of writing each target after its history."""
-        model = self._ready()
-        model.serve()
-        encoded = [self._followed(query, target) for query, target in zip(queries, targets, strict=True)]
-        batches = self._batches(encoded, np.random.default_rng(0))
-        with torch.inference_mode():
-            total = sum(losses(model, batch, self._encoder.trie, self.catalog)[1] * batch.num_next for batch in batches)
-        return total / len(queries)
-
-    def _followed(self, query: Query, target: int) -> Encoded:
+    def followed(self, query: Query, target: int) -> Encoded:
         """A history and the item that followed it, which alone is to be predicted."""
         example = self._example(query)
         encoded = self._encoder.encode(replace(example, trunk=(*example.trunk, ItemRef(target)), branches=(), next_item=True))
         return replace(encoded, next_items=encoded.next_items[-1:])
+
+    def serving(self) -> tuple[ItemTokenModel, Encoder]:
+        """The model with its present weights as it serves, without its tables, and what turns requests into its tokens."""
+        self._ready().serve()
+        return self._ready(), self._encoder
 
     def _ready(self) -> ItemTokenModel:
         if self._model is None:
@@ -278,6 +257,7 @@ class LanguageModelRecommender(Recommender):
         (folder / "base.json").write_text(json.dumps(base), encoding="utf-8")
         write_codes(folder / "codes.json", self.book.codes, self.catalog.item_ids)
         (folder / "curve.json").write_text(json.dumps(self.curve), encoding="utf-8")
+        (folder / "perplexity.json").write_text(json.dumps(self.perplexity), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path, catalog: Catalog) -> Self:
@@ -293,6 +273,8 @@ class LanguageModelRecommender(Recommender):
             )
         self.book = read_book(read_codes(folder / "codes.json", catalog.item_ids[:num_items]), arrays)
         self.curve = json.loads((folder / "curve.json").read_text(encoding="utf-8"))
+        told = folder / "perplexity.json"
+        self.perplexity = json.loads(told.read_text(encoding="utf-8")) if told.is_file() else {}
         self._statistics = {name: torch.from_numpy(arrays[f"statistics.{name}"]) for name in ("title", "attributes")}
         self._to_factors = arrays["text_to_factors"]
         self.catalog = catalog

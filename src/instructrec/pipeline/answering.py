@@ -10,10 +10,10 @@ from typing import Any, get_args
 import numpy as np
 
 from instructrec import parquet, wire
-from instructrec.config import ReadBy
-from instructrec.core import Explanation, Instruction, Progress, Query, Recommendation, Silent
+from instructrec.config import ReadBy, ReasonsBy
+from instructrec.core import Instruction, Progress, Query, Recommendation, Silent
 from instructrec.errors import QueryError, nearest
-from instructrec.explain import explain
+from instructrec.explain import Manner, explain
 from instructrec.instructions import Profile, Reader, instruction_from_json, parse, profile_of, refine, steered_by
 from instructrec.recommender import Recommender
 from instructrec.runs import Run
@@ -28,7 +28,8 @@ class Request:
 
     `candidates` are the only items that may be in the list, to be ranked; none given: the whole catalog may.
     `parameters` are an instruction as JSON values, beside or instead of words, and `standing` one that holds already; `strength` is
-    how much words order the list, 0 to 1; `profile` is what the user says of their taste; `reader` is who reads the words.
+    how much words order the list, 0 to 1; `profile` is what the user says of their taste; `reader` is who reads the words,
+    `writer` who writes reasons, in which `tone` and at which `length`.
     """
 
     user: str | None = None
@@ -44,22 +45,32 @@ class Request:
     strength: float = 1.0
     profile: str = ""
     reader: str | None = None
+    writer: str | None = None
+    tone: str = "plain"
+    length: str = "medium"
 
 
 def answer(run: Run, request: Request, *, explained: bool = True) -> dict[str, Any]:
     """One list in its JSON shape (see `wire`), with the reasons of every item unless they are not asked for."""
     model, language = run.model(request.model), request.language or run.config.language
     query = query_of(run.dataset, request, language=language, lm=reader_of(run, request))
-    return answer_query(model, query, run.dataset, version=run.version, language=language, explained=explained)
+    manner = manner_of(run, request) if explained else None
+    return answer_query(model, query, run.dataset, version=run.version, language=language, manner=manner)
 
 
 def answer_query(
-    model: Recommender, query: Query, dataset: Dataset, *, version: str, language: str = "en", explained: bool = True
+    model: Recommender,
+    query: Query,
+    dataset: Dataset,
+    *,
+    version: str,
+    language: str = "en",
+    manner: Manner | None = Manner(),
 ) -> dict[str, Any]:
-    """The answer of a model to one query in its JSON shape."""
+    """The answer of a model to one query in its JSON shape, with reasons in a manner, or without any."""
     [found] = model.recommend([query])
     found = with_notes(found, model, dataset)
-    reasons = reasons_for(model, found, dataset, language=language) if explained else ()
+    reasons = explain(model, found, dataset, language=language, manner=manner) if manner and found.items else ()
     return wire.answer(found, catalog=dataset.catalog, model_version=version, explanations=reasons, language=language)
 
 
@@ -122,9 +133,17 @@ def understood(request: Request, catalog: Catalog, language: str, lm: Reader | N
     return refine(given, parse(request.instruction, catalog, language=language, n=request.n, lm=lm), catalog)
 
 
-def reasons_for(model: Recommender, found: Recommendation, dataset: Dataset, *, language: str) -> Sequence[Explanation]:
-    """Why each item of a list is there."""
-    return explain(model, found, dataset, language=language) if found.items else ()
+def manner_of(run: Run, request: Request) -> Manner:
+    """How reasons are to be said: by the model that writes them, if the run has one and nothing else is asked for.
+
+    Raises QueryError for a writer, tone or length that there is not, RunError where a model is wanted of a run without one.
+    """
+    wanted = request.writer or run.config.writer
+    writers = get_args(ReasonsBy)
+    if wanted not in writers:
+        raise QueryError(f"The writer is '{wanted}', but must be one of: {', '.join(writers)}.{nearest(wanted, writers)}")
+    plain = Manner(tone=request.tone, length=request.length)
+    return plain if wanted == "grammar" else replace(plain, model=run.verbaliser)
 
 
 def with_notes(found: Recommendation, model: Recommender, dataset: Dataset) -> Recommendation:

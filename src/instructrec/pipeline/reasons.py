@@ -8,13 +8,13 @@ from importlib.resources import files
 from typing import Any
 
 from instructrec import wire
-from instructrec.core import Instruction, Query, Recommendation
+from instructrec.core import Explanation, Instruction, Query, Recommendation
 from instructrec.errors import QueryError, nearest
 from instructrec.evaluation.intervals import Interval
 from instructrec.evaluation.plots import Bar, bars
 from instructrec.evaluation.report import style
 from instructrec.explain import Attribution, attribute, explain, influence_on
-from instructrec.pipeline.answering import Request, query_of, reader_of, with_notes
+from instructrec.pipeline.answering import Request, manner_of, query_of, reader_of, with_notes
 from instructrec.recommender import Recommender, resolved
 from instructrec.runs import Run
 
@@ -43,7 +43,11 @@ def explain_item(run: Run, request: Request, item: str) -> dict[str, Any]:
     measured = attribute(model, query, item, influence)
     found = with_notes(_alone(model, query, item), model, run.dataset)
     found = replace(found, notes=(*found.notes, "in_history")) if met else found
-    reasons = explain(model, found, run.dataset, language=language, counterfactual=True, influence=influence) if found.items else ()
+    reasons: Sequence[Explanation] = ()
+    if found.items:
+        influence = replace(influence, first_rank=measured.rank)
+        manner = manner_of(run, request)
+        reasons = explain(model, found, run.dataset, language=language, manner=manner, counterfactual=True, influence=influence)
     report = wire.answer(found, catalog=catalog, model_version=run.version, explanations=reasons, language=language)
     for entry in report["items"]:
         entry["rank"] = measured.rank

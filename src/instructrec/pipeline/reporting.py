@@ -44,6 +44,7 @@ def report(measured: Measured) -> dict[str, Any]:
         "tests": [_test(test) for test in found.tests],
         "weights": fusion_weights(measured),
         "curve": curve(measured.models),
+        "perplexity": perplexity(measured.models),
         "samples": list(measured.samples),
     }
 
@@ -52,7 +53,15 @@ def page(measured: Measured) -> str:
     """The report as one self-contained HTML page."""
     facts, config = data_facts(measured.loaded.dataset), measured.config
     weights = ", ".join(f"{name} {weight:.3g}" for name, weight in fusion_weights(measured).items())
-    about = [("Model", config.model), ("Split", config.split.kind), ("Seed", str(config.seed)), ("Fusion weights", weights)]
+    told = perplexity(measured.models)
+    words = f"{told['before']:.3g} before tuning, {told['after']:.3g} after" if all(told.values()) and told else ""
+    about = [
+        ("Model", config.model),
+        ("Split", config.split.kind),
+        ("Seed", str(config.seed)),
+        ("Fusion weights", weights),
+        ("Perplexity of held-out words", words),
+    ]
     data = {"Users": facts["users"], "Items": facts["items"], "Interactions": facts["interactions"]}
     steps = measured.loaded.report.steps
     return render(
@@ -131,6 +140,12 @@ def curve(models: Mapping[str, Recommender]) -> list[Mapping[str, float | None]]
     """The learning curve of the model that has one."""
     curves: list[list[Mapping[str, float | None]]] = [getattr(model, "curve", []) for model in models.values()]
     return next((found for found in curves if found), [])
+
+
+def perplexity(models: Mapping[str, Recommender]) -> dict[str, float | None]:
+    """That of held-out titles and reasons, before and after tuning, of the model that answers in words; empty without one."""
+    every: list[dict[str, float | None]] = [getattr(model, "perplexity", {}) for model in models.values()]
+    return next((found for found in every if found), {})
 
 
 def fusion_weights(measured: Measured) -> dict[str, float]:

@@ -9,6 +9,7 @@ from typing import Any
 from instructrec import wire
 from instructrec.config import RunConfig
 from instructrec.core import Instruction, Query
+from instructrec.explain import Manner, TextModel
 from instructrec.instructions import Reader, parse
 from instructrec.pipeline.answering import answer_query
 from instructrec.recommender import Recommender
@@ -26,12 +27,13 @@ def sample_users(
     *,
     num_users: int,
     lm: Reader | None = None,
+    writer: TextModel | None = None,
 ) -> list[dict[str, Any]]:
     """The answers of a model for users with a short, a middling and a long history, each with and without words."""
-    samples = []
+    samples, manner = [], Manner(model=writer)
     for place, query in enumerate(spread(queries, num_users)):
         words = parse(_instruction(config.language, place), known.catalog, language=config.language, lm=lm)
-        samples.append(_sample(model, query, known, config, words=words))
+        samples.append(_sample(model, query, known, config, words=words, manner=manner))
     return samples
 
 
@@ -41,12 +43,14 @@ def spread(queries: Sequence[Query], num_users: int) -> list[Query]:
     return [ordered[(2 * place + 1) * len(ordered) // (2 * num_users)] for place in range(num_users if ordered else 0)]
 
 
-def _sample(model: Recommender, query: Query, known: Dataset, config: RunConfig, *, words: Instruction) -> dict[str, Any]:
+def _sample(
+    model: Recommender, query: Query, known: Dataset, config: RunConfig, *, words: Instruction, manner: Manner
+) -> dict[str, Any]:
     catalog = known.catalog
     plain = replace(query, n=LIST_LENGTH, time=None)
     asked = replace(plain, instruction=words)
     # The run has no version before it is saved; reading it fills it in.
-    answers = [answer_query(model, each, known, version="", language=config.language) for each in (plain, asked)]
+    answers = [answer_query(model, each, known, version="", language=config.language, manner=manner) for each in (plain, asked)]
     last = query.history[-HISTORY_SHOWN:]
     return {
         "user_id": query.user,

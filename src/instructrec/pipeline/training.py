@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from instructrec import config as settings
 from instructrec import runs
-from instructrec.config import UNDERSTANDING, RunConfig, build_model
+from instructrec.config import UNDERSTANDING, WRITING, RunConfig, build_model
 from instructrec.core import FitContext, Progress, Query, Silent
 from instructrec.data import Loaded, load
 from instructrec.data.split import Holdout, Split, split
@@ -20,6 +20,7 @@ from instructrec.evaluation.comparison import Comparison
 from instructrec.evaluation.comparison import compare as compare_evaluations
 from instructrec.evaluation.protocol import Evaluation
 from instructrec.evaluation.protocol import evaluate as evaluate_model
+from instructrec.explain import lessons
 from instructrec.pipeline.reporting import Measured, card, page, report
 from instructrec.pipeline.samples import sample_users
 from instructrec.pipeline.work import Work, key_of
@@ -28,6 +29,7 @@ from instructrec.runs import Run, RunContent
 
 if TYPE_CHECKING:
     from instructrec.tuning.understanding import Understander
+    from instructrec.tuning.verbalising import Verbaliser
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +82,8 @@ def measure(
 
 
 def train(prepared: Prepared, out: Path, *, progress: Progress = Silent(), num_samples: int = 0) -> Run:
-    """Fit and measure all models of the configuration, the one that reads requests included, and save the run; an interrupted
-    call continues where it stopped.
+    """Fit and measure all models of the configuration, those that read requests and write reasons included, and save
+    the run; an interrupted call continues where it stopped.
 
     `num_samples`: users whose lists are stored with the report. A finished run of the same configuration is returned as it is.
     Raises RunError where `out` holds anything else.
@@ -94,16 +96,23 @@ def train(prepared: Prepared, out: Path, *, progress: Progress = Silent(), num_s
     # The quick models first: a fusion finds its parts, and whoever interrupts keeps most.
     fitted = fit(prepared, (*config.beside, config.model), work=work, progress=progress)
     reader = understander(prepared, work=work, progress=progress)
+    writer = verbaliser(prepared, work=work, progress=progress)
     measured = Measured(
         config=config,
         loaded=prepared.loaded,
         comparison=measure(prepared, _told(fitted, config), work=work, progress=progress),
         models=fitted,
         samples=sample_users(
-            fitted[config.model], prepared.split.test.queries, prepared.split.known, config, num_users=num_samples, lm=reader
+            fitted[config.model],
+            prepared.split.test.queries,
+            prepared.split.known,
+            config,
+            num_users=num_samples,
+            lm=reader,
+            writer=writer,
         ),
     )
-    run = runs.save(out, replace(_content(prepared, measured), understander=reader))
+    run = runs.save(out, replace(_content(prepared, measured), understander=reader, verbaliser=writer))
     work.close()
     return run
 
@@ -122,6 +131,23 @@ def understander(prepared: Prepared, *, work: Work = Work(), progress: Progress 
             catalog, language=config.language, seed=config.seed, progress=progress, folder=work.unfinished(UNDERSTANDING)
         ),
     )
+
+
+def verbaliser(prepared: Prepared, *, work: Work = Work(), progress: Progress = Silent()) -> Verbaliser | None:
+    """The model that writes reasons, tuned on outlines about the catalog or read from `work`; none where a grammar writes alone."""
+    config = prepared.config
+    if config.writer == "grammar":
+        return None
+    from instructrec.tuning.verbalising import Verbaliser
+
+    untuned = Verbaliser(config.settings[WRITING])
+
+    def tune() -> Verbaliser:
+        known = lessons(prepared.split.train, language=config.language, passes=untuned.config.passes, seed=config.seed)
+        place = work.unfinished(WRITING)
+        return untuned.fit(known, language=config.language, seed=config.seed, progress=progress, folder=place)
+
+    return work.verbaliser(tune)
 
 
 def _told(fitted: Mapping[str, Recommender], config: RunConfig) -> dict[str, Recommender]:

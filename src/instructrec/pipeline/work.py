@@ -13,7 +13,7 @@ import numpy as np
 
 from instructrec import __version__
 from instructrec import config as settings
-from instructrec.config import UNDERSTANDING, RunConfig
+from instructrec.config import UNDERSTANDING, WRITING, RunConfig
 from instructrec.errors import RunError
 from instructrec.evaluation.metrics import TargetRanks
 from instructrec.evaluation.protocol import Evaluation
@@ -24,6 +24,7 @@ from instructrec.tables import Catalog, Dataset
 
 if TYPE_CHECKING:
     from instructrec.tuning.understanding import Understander
+    from instructrec.tuning.verbalising import Verbaliser
 
 KEY = "work.txt"
 
@@ -78,6 +79,19 @@ class Work:
             from instructrec.tuning.understanding import Understander
 
             return Understander.load(place, catalog)
+        model = tune()
+        model.save(place)
+        return model
+
+    def verbaliser(self, tune: Callable[[], Verbaliser]) -> Verbaliser:
+        """The model that writes reasons: read if it was kept, else tuned now and kept."""
+        if self.folder is None:
+            return tune()
+        place = self.folder / WRITING
+        if place.is_dir():
+            from instructrec.tuning.verbalising import Verbaliser
+
+            return Verbaliser.load(place)
         model = tune()
         model.save(place)
         return model

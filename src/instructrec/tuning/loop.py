@@ -228,9 +228,18 @@ def losses(model: ItemTokenModel, batch: PackedBatch, trie: Trie, catalog: Catal
         asked = _asked(model, hidden, batch, items, trie, _masks(batch, catalog))
         total, weight = total + (asked * batch.item_weights[batch.item_owners]).sum(), weight + float(batch.item_weights.sum())
     if len(batch.word_places):
-        told = functional.cross_entropy(model.word_logits(hidden[batch.word_places]), batch.word_targets, reduction="none")
+        told = _told(model, hidden, batch)
         total, weight = total + (told * batch.word_weights).sum(), weight + float(batch.word_weights.sum())
     return total / max(weight, 1.0), float(next_item.detach())
+
+
+def word_losses(model: ItemTokenModel, batch: PackedBatch) -> Tensor:
+    """Loss (nats) of each token of the answers in words, among all words, float32 [num_tokens]."""
+    return _told(model, model.hidden(batch.batch, model.table()).flatten(0, 1), batch)
+
+
+def _told(model: ItemTokenModel, hidden: Tensor, batch: PackedBatch) -> Tensor:
+    return functional.cross_entropy(model.word_logits(hidden[batch.word_places]), batch.word_targets, reduction="none")
 
 
 def answer_scores(model: ItemTokenModel, batch: PackedBatch, trie: Trie, items: ItemTable) -> Tensor:
