@@ -5,8 +5,8 @@
 A fusion (by default of the parts without a language model) is fitted on train; lists of 10 for test users, histories as they were
 before the held-out item, seen items hidden. Every text is read back by the product's checker (`explain/verification.py`, whose own
 precision and recall are tested on labelled texts, `tests/explain/test_labelled.py`), and its evidence is compared with the tables
-here, by other code. With --writer model the product's language model writes (tuned first, minutes; --work keeps it); texts of the grammar
-then count as fallback, and without it minimal sentences do.
+here, by other code. With --writer model the product's language model writes (tuned first, minutes; --work keeps it);
+texts of the grammar then count as fallback, and without it minimal sentences do.
 
 claim_precision: texts without a claim that checker or tables refute. claims_per_text, links_per_text: facts a text names (how well
 the item fits is not counted), and those that link it to the person (history, request). told_apart: a text about an item that two

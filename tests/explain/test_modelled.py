@@ -64,7 +64,7 @@ BAD = {
     "false": "Nothing in it is like {h1}, {h2} and {h3}, and it is not {shared}: {fit}.",
     "invented": "{h1}, {h2} and {h3} brought “Jaws” along, with {shared}: {fit}.",
     "denies its place": "{h1}, {h2} and {h3} have {shared}, but it is not {fit}.",
-    "of the grammar": "You picked {h1}, {h2} and {h3}, and that weighs most here. It shares {shared} ({attribute}) with it. It is {fit}.",
+    "of the grammar": "Above all, {h1}, {h2} and {h3} brought it here. It shares {shared} ({attribute}) with it. It is {fit}.",
     "nothing": "",
     "failed": ModelError("The model is gone."),
 }
@@ -152,7 +152,7 @@ def facts_at(rank):
 def test_words_for_how_well_it_fits_must_be_those_of_its_place(language):
     every = phrases(language).sentences
     bands = {"first": (1, 5), "second": (6, 10), "third": (11, 15), "fourth": (16, 200)}
-    for name, ranks in bands.items():
+    for name in bands:
         for phrase in every["standing", name]:
             for other, places in bands.items():
                 for rank in places:
