@@ -77,10 +77,15 @@ def test_the_place_of_an_item_is_that_of_the_whole_list(run):
 def test_tokens_are_drawn_as_strong_as_gradients_say_and_never_as_markup(run):
     report = pipeline.explain_item(run, Request(user=run.dataset.interactions.user_ids[0]), run.catalog.item_ids[3])
     assert report["attribution"]["saliency"] == []
-    tokens = [{"token": "<script>", "effect": 0.5}, {"token": "Heat", "effect": -1.0}, {"token": "", "effect": 0.0}]
+    tokens = [
+        {"token": "<script>", "effect": 0.5, "attention": 0.1},
+        {"token": "Heat", "effect": -1.0, "attention": 0.4},
+        {"token": "", "effect": 0.0, "attention": 0.5},
+    ]
     page = pipeline.reasons_page({**report, "attribution": {**report["attribution"], "saliency": tokens}})
     assert not read(page).active
     assert "--share: 50%" in page and 'style="--share: 100%" class="against"' in page
+    assert "--share: 20%" in page and "--share: 80%" in page and "Where the language model looked" in page
 
 
 def test_an_item_that_was_met_is_explained_as_if_it_had_not_been(run):

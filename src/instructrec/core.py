@@ -147,6 +147,17 @@ class Explanation:
     written_by: WrittenBy = "grammar"
 
 
+@dataclass(frozen=True, slots=True)
+class ReadToken:
+    """A token that a language model reads of a query, two views into the model: `effect`, what gradients say that it adds to a
+    score, and `attention`, the share of it where the answer begins, mean over layers and heads (0 where that is not to be had).
+    """
+
+    text: str
+    effect: float
+    attention: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feedback:
     """One thing a user did; with `recommendation`, an answer to something that was shown."""

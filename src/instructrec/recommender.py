@@ -11,7 +11,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from instructrec.core import FitContext, Query, Quota, Recommendation, ScoredItem
+from instructrec.core import FitContext, Query, Quota, ReadToken, Recommendation, ScoredItem
 from instructrec.lists import Group, best_list, missing
 from instructrec.tables import BoolArray, Catalog, Dataset, FloatArray, ItemId
 
@@ -59,10 +59,10 @@ class Recommender(ABC):
         """Vectors float32 [num_items, width] that lie near each other where items are alike to this model; None without any."""
         return None
 
-    def saliency(self, query: Query, item: ItemId) -> Sequence[tuple[str, float]]:
-        """Each token that a language model reads of a query, in its order, and what gradients say it adds to the score of an item.
+    def saliency(self, query: Query, item: ItemId) -> Sequence[ReadToken]:
+        """Each token that a language model reads of a query, in its order, with two views into the model for the score of an item.
 
-        A view into a model, not a reason: nothing is taken away to find it. Empty for models that read no tokens.
+        They are no reasons: nothing is taken away to find them. Empty for models that read no tokens.
         """
         return ()
 

@@ -42,14 +42,20 @@ def test_the_values_of_all_tokens_add_up_to_what_the_tokens_change(model, words)
 
     found = model.saliency(query, WORLD.catalog.item_ids[item])
     # Nothing at all has no direction, so the line begins just beside it.
-    assert sum(value for _, value in found) == pytest.approx(above_mean(1.0) - above_mean(1e-3), abs=0.15)
+    assert sum(token.effect for token in found) == pytest.approx(above_mean(1.0) - above_mean(1e-3), abs=0.15)
 
 
 def test_tokens_are_named_as_they_were_read(model):
-    names = [name for name, _ in model.saliency(asked(), WORLD.catalog.item_ids[7])]
+    names = [token.text for token in model.saliency(asked(), WORLD.catalog.item_ids[7])]
     assert names[-5:] == list(WORLD.catalog.titles[:5])
-    names = [name for name, _ in model.saliency(asked("funny"), WORLD.catalog.item_ids[7])]
+    names = [token.text for token in model.saliency(asked("funny"), WORLD.catalog.item_ids[7])]
     assert names[-1] == "→" and len(names) > 6
+
+
+def test_attention_of_the_answer_is_shared_out_among_what_is_read(model):
+    for query in (asked(), asked("funny")):
+        shares = [token.attention for token in model.saliency(query, WORLD.catalog.item_ids[7])]
+        assert min(shares) >= 0 and max(shares) > 0 and sum(shares) == pytest.approx(1.0, abs=0.02)
 
 
 def test_scores_are_the_same_before_and_after(model):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from instructrec.core import Query
+from instructrec.core import Query, ReadToken
 from instructrec.explain.influence import Influence, influence_on, outcomes, without
 from instructrec.instructions.render import instruction_words
 from instructrec.instructions.tokens import tokenize
@@ -26,8 +26,7 @@ class Attribution:
     `rank`: its place among all items that may be shown, 1 is the best, 0 for an item that may not; `listed`: whether it is in the
     list. `history`: items, oldest first; `values`: values of the item, without all history items that have them, strongest first;
     `words`: words that order the list, as they come; `sources`: what each part of the model adds above its mean over all items.
-    `saliency`: tokens that a language model reads, in their order, and what gradients say of them (`Recommender.saliency`), a view
-    for which nothing is taken away.
+    `saliency`: tokens that a language model reads, in their order (`Recommender.saliency`), views for which nothing is taken away.
     """
 
     rank: int
@@ -36,7 +35,7 @@ class Attribution:
     values: tuple[tuple[Ref, float], ...]
     words: tuple[tuple[str, float], ...]
     sources: tuple[tuple[str, float], ...]
-    saliency: tuple[tuple[str, float], ...] = ()
+    saliency: tuple[ReadToken, ...] = ()
 
 
 def attribute(model: Recommender, query: Query, item: ItemId, influence: Influence | None = None) -> Attribution:

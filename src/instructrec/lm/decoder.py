@@ -79,14 +79,28 @@ class Decoder:
         if self.both_ways:
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.mixed):
                 return states(self.body, vectors.to(self.dtype), visible)
+        return cast(Tensor, self._output(vectors, positions, visible).last_hidden_state)
+
+    def _output(self, vectors: Tensor, positions: Tensor, visible: Tensor, **wanted: bool) -> Any:
+        """What a body of one stack gives."""
         mask = torch.zeros(visible.shape, dtype=self.dtype).masked_fill_(~visible, torch.finfo(self.dtype).min)[:, None]
         # Bodies with two kinds of layers (Gemma 3) take one mask for each; histories are shorter than their sliding window.
         kinds = set(getattr(self.body.config, "layer_types", None) or ())
         masks: Any = {kind: mask for kind in kinds} if len(kinds) > 1 else mask
         # Weights that are trained whole stay float32, because bfloat16 would round their updates away; products need not.
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.mixed):
-            output = self.body(inputs_embeds=vectors.to(self.dtype), position_ids=positions, attention_mask=masks, use_cache=False)
-        return cast(Tensor, output.last_hidden_state)
+            given = {"inputs_embeds": vectors.to(self.dtype), "position_ids": positions, "attention_mask": masks}
+            return self.body(**given, use_cache=False, **wanted)
+
+    @torch.no_grad()
+    def attention(self, vectors: Tensor, positions: Tensor, visible: Tensor) -> Tensor | None:
+        """How much each place looks at each other, mean over layers and heads, float32 [batch, length, length]; none with an
+        encoder. Arguments as of `hidden`.
+        """
+        if self.both_ways:
+            return None
+        output = self._output(vectors, positions, visible, output_attentions=True)
+        return torch.stack([layer.float().mean(dim=1) for layer in output.attentions]).mean(dim=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from instructrec.core import FitContext, Query
+from instructrec.core import FitContext, Query, ReadToken
 from instructrec.errors import ModelError
 from instructrec.instructions.render import query_words
 from instructrec.instructions.wishing import preferences_of, wish_for
@@ -149,7 +149,7 @@ class Fusion(Recommender):
         parts = sorted(self.parts.values(), key=lambda part: not part.follows_words)
         return next((vectors for part in parts if (vectors := part.item_vectors()) is not None), None)
 
-    def saliency(self, query: Query, item: ItemId) -> Sequence[tuple[str, float]]:
+    def saliency(self, query: Query, item: ItemId) -> Sequence[ReadToken]:
         """That of the language model."""
         return next((found for part in self.parts.values() if (found := part.saliency(query, item))), ())
 

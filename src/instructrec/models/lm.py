@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from instructrec.core import Example, FitContext, ItemRef, Query
+from instructrec.core import Example, FitContext, ItemRef, Query, ReadToken
 from instructrec.errors import ModelError
 from instructrec.generation.books import Described, arrays_of, codes_of, grow, make_book, read_book
 from instructrec.generation.codebooks import token_means
@@ -189,8 +189,8 @@ class LanguageModelRecommender(Recommender):
         """The vectors with which items are read."""
         return np.asarray(self.tuned[1].inputs[: len(self.catalog)].float().numpy())
 
-    def saliency(self, query: Query, item: ItemId) -> Sequence[tuple[str, float]]:
-        """Integrated gradients of the item's score by token; not for codes of several tokens, whose score is a search."""
+    def saliency(self, query: Query, item: ItemId) -> Sequence[ReadToken]:
+        """Integrated gradients of the item's score, and attention; not for codes of several tokens, whose score is a search."""
         if self._generator is not None:
             return ()
         return token_saliency(*self.tuned, self.encoded([query])[0], self.catalog, self.catalog.index[item])

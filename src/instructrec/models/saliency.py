@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from instructrec.core import ReadToken
 from instructrec.lm.item_model import ItemTable, ItemTokenModel
 from instructrec.tables import Catalog
 from instructrec.tuning.packing import Encoded, Encoder, pack
@@ -15,11 +16,11 @@ STEPS = 16
 
 def token_saliency(
     model: ItemTokenModel, items: ItemTable, encoder: Encoder, request: Encoded, catalog: Catalog, item: int
-) -> list[tuple[str, float]]:
+) -> list[ReadToken]:
     """Integrated gradients (Sundararajan, Taly and Yan 2017, arXiv 1703.01365) of one item's score above the mean of all items.
 
     The baseline are vectors of zeros; the values of all tokens sum to about what the tokens change of the score. Words also reach
-    the answer as a pooled vector beside the tokens, which stays as it is here.
+    the answer as a pooled vector beside the tokens, which stays as it is here. With them the attention of the place of the answer.
     """
     packed = pack([request], [[0]], padding=encoder.codes.answer)
     batch, table = packed.batch, _outside_inference(items)
@@ -34,7 +35,12 @@ def token_saliency(
         (gradient,) = torch.autograd.grad(scores[item] - scores.mean(), given)
         total += gradient / STEPS
     values = (vectors * total).sum(dim=-1)[0]
-    return [(_label(int(token), encoder, catalog), float(value)) for token, value in zip(request.tokens, values, strict=True)]
+    looked = model.decoder.attention(vectors, batch.positions, batch.visible)
+    shares = torch.zeros_like(values) if looked is None else looked[0, packed.answers[0]]
+    return [
+        ReadToken(_label(int(token), encoder, catalog), float(value), float(share))
+        for token, value, share in zip(request.tokens, values, shares, strict=True)
+    ]
 
 
 def _outside_inference(items: ItemTable) -> ItemTable:

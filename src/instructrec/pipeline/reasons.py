@@ -75,7 +75,10 @@ def _attribution(measured: Attribution, run: Run) -> dict[str, Any]:
         "values": [{"attribute": ref.attribute, "value": ref.value, "effect": round(effect, 6)} for ref, effect in measured.values],
         "words": [{"word": word, "effect": round(effect, 6)} for word, effect in measured.words],
         "sources": [{"source": name, "effect": round(effect, 6)} for name, effect in measured.sources],
-        "saliency": [{"token": name, "effect": round(effect, 6)} for name, effect in measured.saliency],
+        "saliency": [
+            {"token": token.text, "effect": round(token.effect, 6), "attention": round(token.attention, 6)}
+            for token in measured.saliency
+        ],
     }
 
 
@@ -100,15 +103,18 @@ def reasons_page(report: Mapping[str, Any], *, language: str = "en") -> str:
         items=report["items"],
         understood=wire.understood(report["instruction"]),
         pictures=pictures,
-        tokens=_tokens(report["attribution"]["saliency"]),
+        views=[
+            (text[name], text[f"{name}_meaning"], _tokens(report["attribution"]["saliency"], key))
+            for name, key in (("saliency", "effect"), ("attention", "attention"))
+        ],
         titles={row["item_id"]: row["title"] or row["item_id"] for row in report["attribution"]["history"]},
     )
 
 
-def _tokens(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, int]]:
-    """Each token, what gradients say of it, and how strong its colour is: -100 (against) to 100 (for)."""
-    most = max((abs(row["effect"]) for row in rows), default=0.0)
-    return [(row["token"], f"{row['effect']:+.3g}", round(100 * row["effect"] / most) if most else 0) for row in rows]
+def _tokens(rows: Sequence[Mapping[str, Any]], key: str) -> list[tuple[str, str, int]]:
+    """Each token, what a view says of it, and how strong its colour is, -100 to 100; none where the view says nothing."""
+    most = max((abs(row[key]) for row in rows), default=0.0)
+    return [(row["token"], f"{row[key]:+.3g}", round(100 * row[key] / most)) for row in rows] if most else []
 
 
 def _rows(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[Bar]]:

@@ -20,8 +20,8 @@ from instructrec.files import atomic_folder
 from instructrec.instructions.plans import Plan, Seed, seeds
 from instructrec.lm.bases import prepare
 from instructrec.lm.decoder import DecoderShape, load_decoder
+from instructrec.lm.following import Following
 from instructrec.lm.marked_decoder import MarkedDecoder
-from instructrec.lm.shared_prefix import Continuations, SharedPrefixDecoder
 from instructrec.tables import fingerprint
 from instructrec.tuning.loop import StepConfig, TuningLoop
 from instructrec.tuning.vocabulary import SlotSpeller, WrittenRow, drawn
@@ -29,6 +29,8 @@ from instructrec.tuning.vocabulary import SlotSpeller, WrittenRow, drawn
 FORMAT = 1
 MOST_TOKENS = 110
 """Tokens of a text at most; one that is not finished then is none."""
+_WORTH_MOVING = 0.8
+"""Finished texts are put aside when no more than this part of those that are being written goes on."""
 _HELD_OUT = 10
 """Of so many texts by hand one is kept for measuring."""
 
@@ -168,7 +170,7 @@ class Verbaliser:
     def warm(self) -> None:
         """Make ready to write with the present weights."""
         model = self._ready().eval()
-        self._reader = SharedPrefixDecoder(model.body)
+        self._reader = Following(model.body)
         with torch.no_grad():
             self._table = (model.vectors(self._known) * model.gain * model.scale).to(self._reader.dtype).T.contiguous()
 
@@ -185,17 +187,20 @@ class Verbaliser:
         prompts = [self.speller.prompt(plan) for plan in plans]
         lengths = torch.tensor([len(prompt) for prompt in prompts])
         filled = torch.tensor([prompt + [0] * (int(lengths.max()) - len(prompt)) for prompt in prompts])
-        context = self._reader.read(model.vectors(filled), lengths)
-        rows = [WrittenRow(self.speller, plan) for plan in plans]
-        chances = [np.random.default_rng(seed).random(MOST_TOKENS, dtype=np.float32) for seed in seeds]
-        hidden, held, parents = context.hidden, Continuations(), torch.zeros(len(plans), 1, dtype=torch.int64)
-        for chance in torch.from_numpy(np.stack(chances, axis=1)):
-            chosen = self._drawn(hidden, rows, chance)
-            if all(row.ended for row in rows):
+        texts = [WrittenRow(self.speller, plan) for plan in plans]
+        chances = torch.from_numpy(np.stack([np.random.default_rng(seed).random(MOST_TOKENS, dtype=np.float32) for seed in seeds]))
+        going = list(range(len(plans)))
+        hidden = self._reader.begin(model.vectors(filled), lengths, MOST_TOKENS)
+        for step in range(MOST_TOKENS):
+            chosen = self._drawn(hidden, [texts[number] for number in going], chances[going, step])
+            left = [place for place, number in enumerate(going) if not texts[number].ended]
+            if not left:
                 break
-            states, held = self._reader.step(context, held, parents, model.vectors(chosen[:, None]))
-            hidden = states[:, 0]
-        return [row.text() for row in rows]
+            if len(left) <= _WORTH_MOVING * len(going):
+                self._reader.keep(torch.tensor(left))
+                going, chosen = [going[place] for place in left], chosen[left]
+            hidden = self._reader.append(model.vectors(chosen))
+        return [text.text() for text in texts]
 
     def _drawn(self, hidden: Tensor, rows: Sequence[WrittenRow], chance: Tensor) -> Tensor:
         """The next token of every text, int64 [texts]; `chance` float32 [texts] from 0 to 1 says which."""
