@@ -127,7 +127,7 @@ def test_bounds_are_said_by_the_grammar_beside_the_text_of_the_model():
 
 def test_hostile_titles_do_not_reach_a_text_as_anything_but_titles():
     """Whatever a title says stands in quotation marks in the text, and the model never reads it."""
-    for title in TITLES[:40]:
+    for title in TITLES:
         model = Says("{h1} leads here: {fit}.")
         odd = replace(WORLD, catalog=replace(WORLD.catalog, titles=(title, *WORLD.catalog.titles[1:])))
         recommendation = shown(Query(history=("i0",)), "i4")
