@@ -13,6 +13,7 @@ from instructrec.cli import main
 from instructrec.errors import ConfigError, QueryError, RunError
 from instructrec.instructions.cells import CELLS
 from instructrec.instructions.phrasing import held_out_values
+from instructrec.lm.endpoint import endpoint_at
 from instructrec.pipeline import ExportOptions, write_instructions
 
 SAID = {"choices": [{"message": {"content": "Something to laugh about."}}], "usage": {"prompt_tokens": 50, "completion_tokens": 6}}
@@ -149,7 +150,7 @@ def test_a_teacher_that_fails_leaves_the_templates(prepared, tmp_path):
     plain = tmp_path / "plain"
     write_instructions(prepared, plain, ExportOptions(count=64))
     with ScriptedServer([Step(status=400, body={"error": "no"})]) as server:
-        teacher = pipeline.teacher_endpoint(server.url, "big")
+        teacher = endpoint_at(server.url, "big")
         found = write_instructions(prepared, tmp_path / "a", ExportOptions(count=64), teacher=teacher)
     assert (tmp_path / "a").read_bytes() == plain.read_bytes()
     assert found.teacher is not None
@@ -158,7 +159,7 @@ def test_a_teacher_that_fails_leaves_the_templates(prepared, tmp_path):
 
 def test_an_interrupted_export_leaves_no_half_file_but_what_was_paid_for(prepared, tmp_path, monkeypatch):
     with ScriptedServer([Step(body=SAID)]) as server:
-        teacher = pipeline.teacher_endpoint(server.url, "big")
+        teacher = endpoint_at(server.url, "big")
         rewrite = pipeline.instructing.Teacher.rewrite
 
         def stopped(self, sentences):

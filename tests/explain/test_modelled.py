@@ -17,11 +17,12 @@ from instructrec.explain.phrases import phrases
 from instructrec.explain.planning import plan_of
 from instructrec.explain.practice import lessons, practised
 from instructrec.explain.selection import select
+from instructrec.explain.served import ServedWriter, prompt_of
 from instructrec.explain.standing import standing_problems
 from instructrec.explain.verification import problems
 from instructrec.explain.writing import could_write
 from instructrec.instructions import parse
-from instructrec.instructions.plans import TOLD, seeds
+from instructrec.instructions.plans import LENGTHS, SLOTS, TOLD, TONES, Plan, seeds
 
 WORLD = film_world()
 HISTORY = ("i0", "i1", "i2", "i3")
@@ -209,3 +210,51 @@ def test_lists_together_equal_single_ones():
     model = Linear().fit(WORLD)
     together = explain_batch(model, lists, WORLD, manner=Manner(model=Says(GOOD)))
     assert together == [explain(model, one, WORLD, manner=Manner(model=Says(GOOD))) for one in lists]
+
+
+# A served model
+
+
+class Serves:
+    """A language model that answers every prompt with one text, or fails."""
+
+    def __init__(self, said):
+        self.said, self.prompts = said, []
+
+    def generate(self, prompts, *, max_tokens, temperature=0.0, seed=0, stop=()):
+        self.prompts += prompts
+        if isinstance(self.said, Exception):
+            raise self.said
+        return [self.said] * len(prompts)
+
+
+def test_a_served_model_writes_and_is_told_no_titles():
+    served = Serves(f"<think>They like toys.</think>\n {GOOD}\n")
+    [found] = asked(ServedWriter(lambda: served, language="en"), "i4", tone="brisk")
+    assert found.written_by == "model" and found.text.startswith("“Toy Story” led here first")
+    [prompt] = served.prompts
+    assert not any(title and title in prompt for title in WORLD.catalog.titles)
+    assert "{shared}: a value (Animation)" in prompt and "terse" in prompt and "{outline}" not in prompt
+
+
+def test_a_server_that_is_gone_is_asked_once_and_the_grammar_writes():
+    tries = []
+
+    def find():
+        tries.append(1)
+        raise ModelError("No server there.")
+
+    writer = ServedWriter(find, language="en")
+    for _ in range(2):
+        [found] = asked(writer, "i4")
+        assert (found.status, found.written_by) == ("fallback", "grammar") and found.text
+    assert len(tries) == 1
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_slot_tone_and_length_has_words(language):
+    for tone in TONES:
+        for length in LENGTHS:
+            plan = Plan(words={slot: "{prompt}" for slot in SLOTS}, tone=tone, length=length)
+            prompt = prompt_of(plan, language)
+            assert all(f"{{{slot}}}: " in prompt for slot in SLOTS) and "{tone}" not in prompt and "{words}" not in prompt

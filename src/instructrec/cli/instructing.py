@@ -54,7 +54,8 @@ def instructions(
 ) -> None:
     """Write the instruction data that tuning is made of as JSON lines, items by title; of the training part of the split alone."""
     from instructrec.console import LiveProgress
-    from instructrec.pipeline import ExportOptions, prepare, teacher_endpoint, write_instructions
+    from instructrec.lm.endpoint import endpoint_at
+    from instructrec.pipeline import ExportOptions, prepare, write_instructions
 
     output, chosen = Output(json), configured(config, sets, flags={"data.source": data, "seed": seed})
     wanted = ExportOptions(
@@ -66,7 +67,7 @@ def instructions(
         max_history=max_history,
         hold_out_values=hold_out_values,
     )
-    asked = teacher_endpoint(teacher, teacher_model, key_variable=teacher_key) if teacher else None
+    asked = endpoint_at(teacher, teacher_model, key_variable=teacher_key) if teacher else None
     with LiveProgress() as progress:
         written = write_instructions(prepare(chosen, progress=progress), out, wanted, teacher=asked, progress=progress)
     facts = written.to_json()
@@ -99,10 +100,11 @@ def names(
     from dataclasses import asdict
 
     from instructrec.console import LiveProgress
-    from instructrec.pipeline import teacher_endpoint, write_names
+    from instructrec.lm.endpoint import endpoint_at
+    from instructrec.pipeline import write_names
 
     output, chosen = Output(json), configured(config, sets, flags={"data.source": data})
-    asked = teacher_endpoint(teacher, teacher_model, key_variable=teacher_key)
+    asked = endpoint_at(teacher, teacher_model, key_variable=teacher_key)
     with LiveProgress() as progress:
         found = write_names(chosen, out, asked, language=language, most=most, progress=progress)
     count = f"{found.names:,} names for {found.values:,} values"

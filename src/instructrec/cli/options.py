@@ -152,7 +152,8 @@ Writer = Annotated[
     typer.Option(
         "--writer",
         metavar="W",
-        help="Who writes reasons: grammar, or model: the language model, and the grammar where what it writes is not true.",
+        help="Who writes reasons: grammar; model: the tuned one, and the grammar where what it writes is not true; or the URL of "
+        "an OpenAI-compatible server, which is told no titles.",
         show_default="that of the run",
     ),
 ]

@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any, Protocol, TypeVar
 
@@ -17,7 +17,7 @@ from instructrec.errors import ConfigError, ModelError
 from instructrec.lm import forced_tokens
 from instructrec.lm.server import CHAT, FINE, LONGEST_WAIT_S, PLAIN, Server, as_list
 
-__all__ = ["LONGEST_WAIT_S", "TOP_TOKENS", "Endpoint", "EndpointConfig", "LanguageModel", "Spent"]
+__all__ = ["LONGEST_WAIT_S", "TOP_TOKENS", "Endpoint", "EndpointConfig", "LanguageModel", "Spent", "endpoint_at"]
 
 TOP_TOKENS = 20
 """Likeliest first tokens asked for in a yes-or-no question: the most that vLLM gives by default."""
@@ -241,3 +241,16 @@ def _top_tokens(listed: Any) -> dict[str, float]:
 def _share(yes: float, no: float) -> float:
     """The part of exp(yes) in exp(yes) + exp(no), without overflow."""
     return 0.5 if yes == no else 1 / (1 + math.exp(min(no - yes, 700.0)))
+
+
+def endpoint_at(url: str, model: str = "", *, key_variable: str = "") -> Endpoint:
+    """The model behind an OpenAI-compatible address; without a name the first model that it offers."""
+    config = EndpointConfig(url=url, model=model, chat=True, api_key_variable=key_variable)
+    if model:
+        return Endpoint(config)
+    offered = Endpoint(config).models()
+    if not offered:
+        raise ModelError(
+            f"The server {url} names no model that it offers. Start it with one, or give its name: --teacher-model NAME."
+        )
+    return Endpoint(replace(config, model=offered[0]))

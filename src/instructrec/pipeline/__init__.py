@@ -8,7 +8,7 @@ from __future__ import annotations
 from instructrec.pipeline.answering import Request, answer, profile, write_all
 from instructrec.pipeline.conversing import converse
 from instructrec.pipeline.exporting import export
-from instructrec.pipeline.instructing import ExportOptions, Written, teacher_endpoint, write_instructions
+from instructrec.pipeline.instructing import ExportOptions, Written, write_instructions
 from instructrec.pipeline.measuring import compare, evaluate
 from instructrec.pipeline.naming import Named, write_names
 from instructrec.pipeline.reasons import explain_item, reasons_page
@@ -34,7 +34,6 @@ __all__ = [
     "prepare",
     "profile",
     "reasons_page",
-    "teacher_endpoint",
     "train",
     "validate_data",
     "write_all",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,7 +15,9 @@ from instructrec.config import ReadBy, ReasonsBy
 from instructrec.core import Instruction, Progress, Query, Recommendation, Silent
 from instructrec.errors import QueryError, nearest
 from instructrec.explain import Manner, explain
+from instructrec.explain.served import ServedWriter
 from instructrec.instructions import Profile, Reader, instruction_from_json, parse, profile_of, refine, steered_by
+from instructrec.lm.endpoint import endpoint_at
 from instructrec.recommender import Recommender
 from instructrec.runs import Run
 from instructrec.tables import Catalog, Dataset, IntArray
@@ -134,15 +137,21 @@ def understood(request: Request, catalog: Catalog, language: str, lm: Reader | N
 
 
 def manner_of(run: Run, request: Request) -> Manner:
-    """How reasons are to be said: by the model that writes them, if the run has one and nothing else is asked for.
+    """How reasons are to be said: by the model that writes them, if the run has one and nothing else is asked for. An address asks
+    the first model that an OpenAI-compatible server offers.
 
     Raises QueryError for a writer, tone or length that there is not, RunError where a model is wanted of a run without one.
     """
     wanted = request.writer or run.config.writer
+    plain = Manner(tone=request.tone, length=request.length)
+    if wanted.startswith(("http://", "https://")):
+        return replace(plain, model=ServedWriter(partial(endpoint_at, wanted), language=request.language or run.config.language))
     writers = get_args(ReasonsBy)
     if wanted not in writers:
-        raise QueryError(f"The writer is '{wanted}', but must be one of: {', '.join(writers)}.{nearest(wanted, writers)}")
-    plain = Manner(tone=request.tone, length=request.length)
+        known = ", ".join(writers)
+        raise QueryError(
+            f"The writer is '{wanted}', but must be one of: {known}, or the address of a server.{nearest(wanted, writers)}"
+        )
     return plain if wanted == "grammar" else replace(plain, model=run.verbaliser)
 
 

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from instructrec.core import Progress, Silent
-from instructrec.errors import ConfigError, ModelError, RunError
+from instructrec.errors import ConfigError, RunError
 from instructrec.files import write_pieces
 from instructrec.instructions.cells import CELLS, CellWriter, Draft, Moment
 from instructrec.instructions.phrasing import Phrasing, held_out_values
 from instructrec.instructions.records import RecordWriter, known_format
 from instructrec.instructions.teacher import SaidKind, Teacher
-from instructrec.lm.endpoint import Endpoint, EndpointConfig
+from instructrec.lm.endpoint import Endpoint
 from instructrec.pipeline.training import Prepared
 from instructrec.tables import Dataset
 
@@ -71,17 +71,6 @@ class Written:
             "cells": cells,
             "teacher": self.teacher,
         }
-
-
-def teacher_endpoint(url: str, model: str = "", *, key_variable: str = "") -> Endpoint:
-    """The teacher behind an OpenAI-compatible address; without a name the first model that it offers."""
-    config = EndpointConfig(url=url, model=model, chat=True, api_key_variable=key_variable)
-    if model:
-        return Endpoint(config)
-    offered = Endpoint(config).models()
-    if not offered:
-        raise ModelError(f"The server {url} names no model that it offers. Give one: --teacher-model NAME.")
-    return Endpoint(replace(config, model=offered[0]))
 
 
 def write_instructions(
