@@ -178,8 +178,8 @@ class Verbaliser:
     def write(self, plans: Sequence[Plan], *, seeds: Sequence[int]) -> list[str]:
         """A text with slots for each outline; "" where none was finished. A text follows from its outline and seed.
 
-        All texts are written together, a token of each at a time; only words of the texts by hand can come, each slot of the
-        outline once, and no text ends before all that its outline needs is said.
+        All texts are written together, a token of each at a time. Only words of the texts by hand can come, and only behind words
+        that they stand behind there; each slot of the outline once, and no text ends before all that its outline needs is said.
         """
         if not plans:
             return []
@@ -204,8 +204,10 @@ class Verbaliser:
 
     def _drawn(self, hidden: Tensor, rows: Sequence[WrittenRow], chance: Tensor) -> Tensor:
         """The next token of every text, int64 [texts]; `chance` float32 [texts] from 0 to 1 says which."""
-        allowed = torch.stack([row.allowed() for row in rows])
-        scores = (hidden @ self._table).float().masked_fill(~allowed, -torch.inf)
+        refused = torch.ones(len(rows), len(self._known), dtype=torch.bool)
+        for number, row in enumerate(rows):
+            refused[number, row.allowed()] = False
+        scores = (hidden @ self._table).float().masked_fill_(refused, -torch.inf)
         places = drawn(scores, chance, temperature=self.config.temperature, nucleus=self.config.nucleus)
         for row, place in zip(rows, places.tolist(), strict=True):
             row.take(place)
