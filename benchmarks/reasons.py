@@ -16,7 +16,7 @@ from pathlib import Path
 
 from instructrec.core import Evidence, Explanation, Query
 from instructrec.explain import explain_batch, measure_influence
-from instructrec.pipeline.answering import stored_history
+from instructrec.pipeline.answering import Request, manner_of, stored_history
 from instructrec.runs import Run
 
 STEPS, WEAKEST = 20, 10
@@ -42,7 +42,9 @@ def reasons(run: Run, every: int) -> list[Reason]:
         queries = [Query(user=user, history=stored_history(run.dataset, user), n=K) for user in users[start : start + AT_ONCE]]
         lists = model.recommend(queries)
         influences = measure_influence(model, lists)
-        explained = explain_batch(model, lists, run.dataset, counterfactual=True, influences=influences)
+        explained = explain_batch(
+            model, lists, run.dataset, manner=manner_of(run, Request()), counterfactual=True, influences=influences
+        )
         for query, influence, explanations in zip(queries, influences, explained, strict=True):
             for rank, explanation in enumerate(explanations, start=1):
                 effects = influence.effects[:, rank - 1]
@@ -60,7 +62,8 @@ def lines(run: Run, number: int, one: Reason) -> list[str]:
     said = [explanation.text, explanation.caveat, explanation.counterfactual_text]
     facts = [_fact(run, entry) for entry in (*explanation.evidence, *explanation.against)]
     return [
-        f"{number}. **{title}**, number {one.rank} for user {one.user} ({one.strength:.0%} named, {explanation.status})",
+        f"{number}. **{title}**, number {one.rank} for user {one.user} ({one.strength:.0%} named, {explanation.status}, "
+        f"by the {explanation.written_by})",
         "",
         *[f"   {text}" for text in said if text],
         "",
@@ -101,7 +104,7 @@ HEAD = """# Thirty reasons, and what they rest on
 
 Of {count} reasons for lists of 10 by the model `{model}` on `{data}`: twenty at even steps from the strongest to the weakest,
 then the ten weakest. A reason is as strong as the part of everything that speaks for the item which its text names. The page is
-written by `python -m benchmarks.reasons`; nothing is chosen by hand. A weight is what that item of the history gives to the score:
+written by `python -m benchmarks.reasons`, with a run that has a model which writes reasons (`train --writer model`); nothing is chosen by hand. A weight is what that item of the history gives to the score:
 the mean of what is lost without it and of what it brings alone; that of a value which the user rates lower than the rest is how
 much lower.
 """
