@@ -104,9 +104,9 @@ HEAD = """# Thirty reasons, and what they rest on
 
 Of {count} reasons for lists of 10 by the model `{model}` on `{data}`: twenty at even steps from the strongest to the weakest,
 then the ten weakest. A reason is as strong as the part of everything that speaks for the item which its text names. The page is
-written by `python -m benchmarks.reasons`, with a run that has a model which writes reasons (`train --writer model`); nothing is chosen by hand. A weight is what that item of the history gives to the score:
-the mean of what is lost without it and of what it brings alone; that of a value which the user rates lower than the rest is how
-much lower.
+written by `python -m benchmarks.reasons`, from a run with a model that writes reasons (`train --writer model`); nothing is chosen
+by hand. A weight is what that item of the history gives to the score: the mean of what is lost without it and of what it brings
+alone; that of a value which the user rates lower than the rest is how much lower.
 """
 
 
