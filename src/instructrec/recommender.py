@@ -66,6 +66,13 @@ class Recommender(ABC):
         """
         return ()
 
+    def text_effects(self, query: Query, item: ItemId) -> Mapping[tuple[str, str], float]:
+        """By attribute and label value: how much less an item would score if its own text did not have the value.
+
+        Empty for models that read no text of items.
+        """
+        return {}
+
     def is_personal(self, query: Query) -> bool:
         """Whether the scores depend on this query beyond popularity."""
         return len(self.catalog.codes(query.history)) > 0

@@ -1,4 +1,6 @@
-"""Gradients of a tuned language model by token: they add up, name what was read, and leave the model as it was."""
+"""What a tuned language model reads: gradients by token add up and leave it as it was; a value less in an item's text is measured."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from instructrec.data.synthetic import genres
 from instructrec.models.fusion import Fusion, FusionConfig
 from instructrec.models.lm import LanguageModelRecommender, LmConfig
 from instructrec.models.saliency import _outside_inference
+from instructrec.tables import Labels
 from instructrec.tuning.packing import pack
 
 WORLD = genres()
@@ -72,3 +75,40 @@ def test_a_fusion_gives_that_of_its_language_model_and_memory_has_none(model):
     item = WORLD.catalog.item_ids[7]
     assert ridge.saliency(asked(), item) == ()
     assert fusion.saliency(asked(), item) == model.saliency(asked(), item)
+
+
+@pytest.mark.parametrize("words", ["", "something funny"])
+def test_what_a_value_of_its_own_text_gives_is_what_is_lost_when_the_catalog_does_not_have_it(model, words):
+    import torch
+
+    query, item, name = asked(words), 7, "genres"
+    found = model.text_effects(query, WORLD.catalog.item_ids[item])
+    rows = WORLD.catalog.label_rows(name)
+    assert [value for _, value in found] == [*rows[item]] and any(found.values())
+    tuned, items, _ = model.tuned
+    whole, text = model.score([query])[0, item], tuned.text.clone()
+    for value in rows[item]:
+        fewer = [tuple(one for one in row if (place, one) != (item, value)) for place, row in enumerate(rows)]
+        told = replace(WORLD.catalog, labels={**WORLD.catalog.labels, name: Labels.build(fewer)})
+        try:
+            with torch.inference_mode():
+                tuned.text[item] = model._text(told, tuned.decoder)[item]
+                # Only the row that is answered changes: what is read stays, and the item is no part of the history.
+                table = tuned.table()
+                model._items = replace(items, outputs=table.outputs, match=table.match)
+                lost = whole - model.score([query])[0, item]
+        finally:
+            tuned.text.copy_(text)
+            model._items = items
+        assert found[name, value] == pytest.approx(lost, abs=1e-4)
+
+
+def test_a_fusion_weighs_what_its_language_model_reads_and_memory_reads_nothing(model):
+    from instructrec.models import resolve
+
+    ridge = resolve("ridge")().fit(WORLD)
+    fusion = Fusion(FusionConfig(parts=("ridge", "lm")), parts={"ridge": ridge, "lm": model})
+    fusion.weights = {"ridge": 1.0, "lm": 0.5}
+    item = WORLD.catalog.item_ids[7]
+    assert ridge.text_effects(asked(), item) == {}
+    assert fusion.text_effects(asked(), item) == {value: 0.5 * lost for value, lost in model.text_effects(asked(), item).items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,6 +25,7 @@ class Attribution:
 
     `rank`: its place among all items that may be shown, 1 is the best, 0 for an item that may not; `listed`: whether it is in the
     list. `history`: items, oldest first; `values`: values of the item, without all history items that have them, strongest first;
+    `described`: label values without which the item's own text would be read, strongest first (`Recommender.text_effects`);
     `words`: words that order the list, as they come; `sources`: what each part of the model adds above its mean over all items.
     `saliency`: tokens that a language model reads, in their order (`Recommender.saliency`), views for which nothing is taken away.
     """
@@ -33,6 +34,7 @@ class Attribution:
     listed: bool
     history: tuple[tuple[ItemId, float], ...]
     values: tuple[tuple[Ref, float], ...]
+    described: tuple[tuple[Ref, float], ...]
     words: tuple[tuple[str, float], ...]
     sources: tuple[tuple[str, float], ...]
     saliency: tuple[ReadToken, ...] = ()
@@ -61,16 +63,16 @@ def attribute(model: Recommender, query: Query, item: ItemId, influence: Influen
         rank=int((total[mask] > total[code]).sum()) + 1 if mask[code] else 0,
         listed=bool(whole.listed[0]),
         history=tuple((catalog.item_ids[each], lost) for each, lost in zip(influence.history.tolist(), of_history, strict=True)),
-        values=tuple(
-            sorted(
-                ((ref, effect) for (ref, _), effect in zip(values, effects[: len(values)], strict=True)),
-                key=lambda pair: (-pair[1], pair[0]),
-            )
-        ),
+        values=_strongest(zip([ref for ref, _ in values], effects, strict=False)),
+        described=_strongest((Ref(*value), effect) for value, effect in model.text_effects(query, item).items()),
         words=tuple((word, effect) for (word, _, _), effect in zip(words, effects[len(values) :], strict=True)),
         sources=tuple((name, float(part[0, code] - part[0].mean())) for name, part in sources.items()),
         saliency=tuple(model.saliency(query, item)),
     )
+
+
+def _strongest(effects: Iterable[tuple[Ref, float]]) -> tuple[tuple[Ref, float], ...]:
+    return tuple(sorted(effects, key=lambda pair: (-pair[1], pair[0])))
 
 
 def _values(catalog: Catalog, item: int, query: Query) -> list[tuple[Ref, list[int]]]:

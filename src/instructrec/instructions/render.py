@@ -215,6 +215,14 @@ class ItemWords:
             for values, decade in zip(self.values, self.decades, strict=True)
         ]
 
+    @staticmethod
+    def lines_without(catalog: Catalog, item: int) -> dict[tuple[str, str], str]:
+        """The line of attribute words that an item would have without each of its label values, by attribute and value."""
+        own = [(name, value) for name, labels in catalog.labels.items() for value in labels.of(item)]
+        decade = ItemWords.of(catalog).decades[item]
+        rest = tuple(tuple(value.lower() for name, value in own if (name, value) != gone) for gone in own)
+        return dict(zip(own, ItemWords(values=rest, decades=(decade,) * len(own)).lines(), strict=True))
+
 
 def attribute_phrase(values: Sequence[str], decade: int | None, *, forms: Wording, rng: np.random.Generator) -> str:
     """Attribute values and a decade in words: "comedy and romance from the 90s". Empty when there is nothing to say."""

@@ -125,6 +125,11 @@ class ItemTokenModel(nn.Module):
         tokens = self.written.weight + self.from_text(self.written_text) + self.from_factors(self.written_factors)
         return ItemTable(inputs=torch.cat([items, tokens]), outputs=tokens, match=self.text_match(self.written_text))
 
+    def reworded(self, item: int, text: Tensor) -> ItemTable:
+        """Rows that an item with atomic code would have if its text were one of these, float32 [rows, 2 * width]."""
+        rows = self.residual.weight[item] + self.from_text(text) + self.from_factors(self.factors[item])
+        return ItemTable(inputs=rows, outputs=rows, match=self.text_match(text))
+
     def hidden(self, batch: TokenBatch, items: ItemTable) -> Tensor:
         """Hidden states [batch, length, width] in the dtype of the body."""
         return self.decoder.hidden(self.vectors(batch.tokens, items), batch.positions, batch.visible)

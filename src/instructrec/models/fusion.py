@@ -153,6 +153,14 @@ class Fusion(Recommender):
         """That of the language model."""
         return next((found for part in self.parts.values() if (found := part.saliency(query, item))), ())
 
+    def text_effects(self, query: Query, item: ItemId) -> Mapping[tuple[str, str], float]:
+        """Those on the language model, times its weight."""
+        weights = self._used(query)
+        for name, part in self.parts.items():
+            if found := part.text_effects(query, item):
+                return {value: weights.get(name, 0.0) * effect for value, effect in found.items()}
+        return {}
+
     def is_personal(self, query: Query) -> bool:
         """One personal part is enough."""
         return any(part.is_personal(query) for part in self.parts.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -23,11 +23,11 @@ from instructrec.instructions.render import ItemWords, query_example, query_word
 from instructrec.instructions.tasks import TaskMixture, chunks
 from instructrec.lm.bases import prepare
 from instructrec.lm.decoder import Decoder, load_decoder
-from instructrec.lm.features import collaborative_factors, standardise, text_features, text_to_factors
+from instructrec.lm.features import collaborative_factors, mean_words, standardise, text_features, text_to_factors
 from instructrec.lm.item_model import Features, ItemTable, ItemTokenModel
 from instructrec.models.lm_checks import validation_loss, word_perplexity
 from instructrec.models.lm_config import LmConfig
-from instructrec.models.saliency import token_saliency
+from instructrec.models.saliency import text_effects, token_saliency
 from instructrec.models.storage import read_model, write_model
 from instructrec.recommender import Recommender, allowed
 from instructrec.tables import Catalog, Dataset, FloatArray, IntArray, ItemId
@@ -194,6 +194,17 @@ class LanguageModelRecommender(Recommender):
         if self._generator is not None:
             return ()
         return token_saliency(*self.tuned, self.encoded([query])[0], self.catalog, self.catalog.index[item])
+
+    def text_effects(self, query: Query, item: ItemId) -> Mapping[tuple[str, str], float]:
+        """Label values of the item that its text would lack; none for codes of several tokens, whose score is a search."""
+        model, items, encoder = self.tuned
+        lines, code = ItemWords.lines_without(self.catalog, self.catalog.index[item]), self.catalog.index[item]
+        if self._generator is not None or not lines:
+            return {}
+        texts, _ = standardise(mean_words(list(lines.values()), model.decoder), self._statistics["attributes"])
+        texts = torch.cat([model.text[code, : texts.shape[1]].expand(len(texts), -1), texts], dim=1)
+        effects = text_effects(model, items, encoder, self.encoded([query])[0], code, texts)
+        return dict(zip(lines, effects, strict=True))
 
     def is_personal(self, query: Query) -> bool:
         """A history or words are enough."""

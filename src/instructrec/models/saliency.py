@@ -1,4 +1,4 @@
-"""What gradients say of the tokens that a tuned language model reads: a view into the model, not a reason."""
+"""What a tuned language model reads: what gradients say of its tokens (a view, not a reason), and what an item's own text gives."""
 
 from __future__ import annotations
 
@@ -41,6 +41,20 @@ def token_saliency(
         ReadToken(_label(int(token), encoder, catalog), float(value), float(share))
         for token, value, share in zip(request.tokens, values, shares, strict=True)
     ]
+
+
+def text_effects(
+    model: ItemTokenModel, items: ItemTable, encoder: Encoder, request: Encoded, item: int, texts: Tensor
+) -> list[float]:
+    """How much less an item would score, its code atomic, if its text were each of these, float32 [rows, 2 * width]."""
+    packed = pack([request], [[0]], padding=encoder.codes.answer)
+    with torch.inference_mode():
+        hidden = model.hidden(packed.batch, items).flatten(0, 1)[packed.answers]
+        words = model.pool_lists([request.questions[0].words]) if request.questions else None
+        own = model.logits(hidden, model.reworded(item, model.text[item : item + 1]), words)
+        others = model.logits(hidden, model.reworded(item, texts), words)
+    found: list[float] = (own[0] - others[0]).tolist()
+    return found
 
 
 def _outside_inference(items: ItemTable) -> ItemTable:

@@ -73,6 +73,9 @@ def _attribution(measured: Attribution, run: Run) -> dict[str, Any]:
         "listed": measured.listed,
         "history": [{"item_id": item, "title": titles[index[item]], "effect": round(effect, 6)} for item, effect in history],
         "values": [{"attribute": ref.attribute, "value": ref.value, "effect": round(effect, 6)} for ref, effect in measured.values],
+        "described": [
+            {"attribute": ref.attribute, "value": ref.value, "effect": round(effect, 6)} for ref, effect in measured.described
+        ],
         "words": [{"word": word, "effect": round(effect, 6)} for word, effect in measured.words],
         "sources": [{"source": name, "effect": round(effect, 6)} for name, effect in measured.sources],
         "saliency": [
@@ -123,6 +126,7 @@ def _rows(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[Ba
     named = {
         "history": [(row["title"] or row["item_id"], row["effect"]) for row in sorted(history, key=lambda row: -row["effect"])],
         "values": [(f"{row['value']} ({row['attribute']})", row["effect"]) for row in found["values"]],
+        "described": [(f"{row['value']} ({row['attribute']})", row["effect"]) for row in found["described"]],
         "words": [(row["word"], row["effect"]) for row in found["words"]],
         "sources": [(row["source"], row["effect"]) for row in found["sources"]],
     }
