@@ -125,7 +125,8 @@ def test_no_title_runs_in_the_page_or_reaches_the_text_as_words():
             report = {
                 "user_id": None, "model": "ridge", "model_version": "1", "list_length": 10, "notes": [],
                 "instruction": {"text": "", "understood": [], "wish": "", "not_understood": [], "notes": []},
-                "attribution": {"listed": True, "history": [], "values": [], "described": [], "words": [], "sources": [], "saliency": []},
+                "attribution": {"listed": True}
+                | {name: [] for name in ("history", "values", "described", "words", "sources", "saliency")},
                 "items": [
                     {
                         "item_id": entry.item, "title": odd.catalog.titles[odd.catalog.index[entry.item]], "rank": 1,

@@ -1,4 +1,4 @@
-"""What a tuned language model reads: gradients by token add up and leave it as it was; a value less in an item's text is measured."""
+"""What a tuned language model reads: gradients by token add up and change nothing; a value less in an item's text is measured."""
 
 from dataclasses import replace
 
