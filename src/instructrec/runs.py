@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,6 +108,12 @@ class Run:
         """All cleaned interactions: the histories that are served, and what the split of the evaluation is made from again."""
         rows, _ = parquet.read_interactions(self.path / "interactions.parquet", catalog=self.catalog)
         return Dataset(name=self.manifest["dataset"], interactions=rows, catalog=self.catalog)
+
+    def with_catalog(self, catalog: Catalog) -> Run:
+        """The same run read with another catalog: its own, changed, with new items at the end. Models are read anew."""
+        found = replace(self, _models={})
+        found.__dict__["catalog"] = catalog
+        return found
 
     def model(self, name: str | None = None) -> Recommender:
         """A stored model, by default the one that serves; the parts of a fusion count as stored.

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from instructrec.cli import answers, demo, doctor, exporting, instructing, learning, options
+from instructrec.cli import answers, demo, doctor, exporting, instructing, learning, options, serving
 from instructrec.cli.output import DEBUG_VARIABLE, guarded
 
 app = typer.Typer(
@@ -30,6 +30,8 @@ COMMANDS = (
     answers.recommend,
     answers.explain,
     answers.profile,
+    serving.serve,
+    serving.key,
     exporting.export,
     instructing.instructions,
     instructing.names,

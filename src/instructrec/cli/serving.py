@@ -1,0 +1,102 @@
+"""The verbs of the live service: serve, and the keys that open it."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from instructrec.cli import options
+from instructrec.cli.output import Output
+from instructrec.errors import ConfigError
+
+JOURNAL = "journal.db"
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        help="Where events are kept: sqlite:///FILE or postgresql://...",
+        show_default="RUN-journal.db beside the run folder",
+    ),
+]
+
+
+def serve(
+    run: options.RunFolder,
+    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="The port to listen on.")] = 8000,
+    database: Database = None,
+    deadline_ms: Annotated[
+        int, typer.Option("--deadline-ms", help="When a list must be there, in milliseconds, unless a request says.")
+    ] = 800,
+    wants_keys: Annotated[
+        bool | None,
+        typer.Option("--keys/--no-keys", help="Open only to API keys.", show_default="no keys on this machine's own address"),
+    ] = None,
+) -> None:
+    """Serve a run over HTTP; events are kept in a journal, and every click counts in the next list."""
+    import uvicorn
+
+    from instructrec.service.access import Gate
+    from instructrec.service.app import build
+    from instructrec.service.live import ServiceConfig, opened
+
+    alone = _is_own(host)
+    if wants_keys is False and not alone:
+        raise ConfigError(
+            f"'{host}' can be reached from other machines, so --no-keys would open everything to everybody. Listen on 127.0.0.1, "
+            "or leave --no-keys away and make a key: instructrec key RUN --name NAME"
+        )
+    output = Output(None)
+    live = opened(run, place_of(run, database), ServiceConfig(deadline_ms=deadline_ms))
+    gate = Gate(live.store, wants_keys=not alone if wants_keys is None else wants_keys, requests_per_s=live.config.requests_per_s)
+    output.words.print(
+        f"Serving {run} (version {live.snapshot.version}) at http://{host}:{port}\n"
+        f'  curl "http://{host}:{port}/v1/recommend/USER?n=5"\n  http://{host}:{port}/v1/openapi.json\nCtrl-C ends it.',
+        markup=False,
+    )
+    # The access log would cost more than a list from memory does; /metrics counts requests.
+    uvicorn.run(build(live, gate), host=host, port=port, access_log=False, log_level="warning", timeout_graceful_shutdown=5)
+
+
+def key(
+    run: options.RunFolder,
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="What the key is for.", show_default=False)],
+    scopes: Annotated[
+        str, typer.Option("--scopes", metavar="A,B", help="What it opens: read (lists), write (events), admin (items, runs).")
+    ] = "read,write",
+    tenant: Annotated[
+        str, typer.Option("--tenant", metavar="T", help="Whose people it is about; tenants see nothing of each other.")
+    ] = "local",
+    days: Annotated[float | None, typer.Option("--days", help="How long it opens anything.", show_default="for ever")] = None,
+    database: Database = None,
+    json: options.Json = None,
+) -> None:
+    """Make an API key for the service of a run; it is shown once, and only its hash is kept. Stop a service on SQLite first."""
+    from instructrec.journal.store import Store
+    from instructrec.service.access import new_key
+
+    output = Output(json)
+    with Store.open(place_of(run, database)) as store:
+        made = new_key(store, tenant=tenant, name=name, scopes=[part.strip() for part in scopes.split(",")], days=days)
+    output.words.print(f"{made}\nKeep it: it cannot be shown again. Send it as 'X-API-Key'.", markup=False)
+    output.finish({"key": made, "tenant": tenant, "name": name})
+
+
+def place_of(run: Path, database: str | None) -> str:
+    """Where the journal of a run is: beside the folder, which no service changes."""
+    folder = run.resolve()
+    return database or f"sqlite:///{folder.parent / f'{folder.name}-{JOURNAL}'}"
+
+
+def _is_own(host: str) -> bool:
+    """Whether an address is one that only this machine reaches."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,289 @@
+"""The service without its web: what serves, what is known of people, and what happens between a request and its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from instructrec import wire
+from instructrec.core import Explanation, Query, Recommendation
+from instructrec.errors import QueryError
+from instructrec.explain import explain
+from instructrec.journal import Event, Rejected, read_events, user_key
+from instructrec.journal.records import Verdict
+from instructrec.journal.store import Store
+from instructrec.journal.writer import Writer
+from instructrec.pipeline.answering import with_notes
+from instructrec.recommender import Recommender
+from instructrec.runs import Run
+from instructrec.service.asking import Asked, history_of, person_of, query_for, with_dialogue
+from instructrec.service.items import Item, read_item, to_json
+from instructrec.service.people import People, Person
+from instructrec.service.shapes import Ask
+from instructrec.service.snapshot import Snapshot, take_up
+
+T = TypeVar("T")
+EVERYBODY = "everybody"
+"""Tenant under which items are kept: there is one catalog, that of the run."""
+STEP_S = 3600.0
+"""What fades with time fades in such steps, so that an unchanged person gets an unchanged list."""
+MOST_ANSWERS, MOST_SHOWN = 20_000, 20_000
+"""Answers that are kept as they were sent, and lists that can still be explained."""
+QUICK_THREADS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceConfig:
+    """How a service answers."""
+
+    deadline_ms: int = field(default=800, metadata={"help": "When a list must be there, in milliseconds, unless a request says."})
+    requests_per_s: float = field(default=2000.0, metadata={"help": "Requests a second that one API key may make."})
+    body_bytes: int = field(default=4_000_000, metadata={"help": "The largest body of a request."})
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """An answer as it was sent, and what it rested on."""
+
+    rests_on: tuple[Any, ...]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A list that can be explained."""
+
+    tenant: str
+    snapshot: Snapshot
+    found: Recommendation
+    language: str
+
+
+class Live:
+    """One run that serves, with a journal of what people do. Made by `open`, ended by `close`."""
+
+    def __init__(self, run: Run, store: Store, config: ServiceConfig = ServiceConfig()) -> None:
+        self.config, self.store = config, store
+        self.people = People(store)
+        self.writer = Writer(store)
+        self.writer.on_commit(self.people.follow)
+        self._quick = ThreadPoolExecutor(QUICK_THREADS, thread_name_prefix="quick")
+        self._slow = ThreadPoolExecutor(1, thread_name_prefix="slow")
+        self._changing = threading.Lock()
+        self.snapshot = _taken_up(run, store, self._quick)
+        self._answers: OrderedDict[tuple[str, str], _Sent] = OrderedDict()
+        self._shown: OrderedDict[str, _Listed] = OrderedDict()
+        self.cache_hits = 0
+
+    def close(self) -> None:
+        """Answer what was asked, write what was said, and end."""
+        self.writer.close()
+        self.snapshot.close()
+        for pool in (self._quick, self._slow):
+            pool.shutdown(wait=False, cancel_futures=True)
+        self.store.close()
+
+    # Lists
+
+    async def recommend(self, tenant: str, ask: Ask) -> bytes:
+        """The answer to a request in the JSON shape of `wire.answer`, within its deadline.
+
+        Raises QueryError for a request that cannot be answered as asked.
+        """
+        began = time.monotonic()
+        snapshot, key = self.snapshot, person_of(ask)
+        person = Person() if key is None else self.people.get(tenant, key)
+        moment = time.time() // STEP_S * STEP_S
+        name, rests_on = (tenant, ask.model_dump_json()), (person.version, snapshot.version, moment)
+        sent = self._answers.get(name)
+        if sent is not None and sent.rests_on == rests_on:
+            self.cache_hits += 1
+            return sent.body
+        deadline_s = (ask.deadline_ms or self.config.deadline_ms) / 1000
+        loop = asyncio.get_running_loop()
+        asked = await loop.run_in_executor(self._quick, query_for, ask, person, snapshot, moment)
+        found = await snapshot.ladder.answer(asked.query, deadline_s=deadline_s - (time.monotonic() - began))
+        body = await self._told(tenant, ask, asked, found, snapshot, deadline_s - (time.monotonic() - began))
+        if not found.degraded or found.served_by == snapshot.model.name:
+            self._keep(name, _Sent(rests_on, body))
+        return body
+
+    async def _told(self, tenant: str, ask: Ask, asked: Asked, found: Recommendation, snapshot: Snapshot, left_s: float) -> bytes:
+        """The body of an answer, with reasons where they are wanted and there is time for them."""
+        language = ask.language or snapshot.run.config.language
+        found = with_notes(found, snapshot.model, snapshot.dataset)
+        listed = _Listed(tenant, snapshot, found, language)
+        reasons: Sequence[Explanation] = ()
+        if ask.explain == "reasons" and found.items:
+            try:
+                reasons = await asyncio.wait_for(self._reasons(listed), max(left_s, 0.001))
+            except TimeoutError:
+                found = replace(found, notes=(*found.notes, "reasons_later"))
+        self._shown[found.id] = listed
+        while len(self._shown) > MOST_SHOWN:
+            self._shown.popitem(last=False)
+        answer = wire.answer(
+            found, catalog=snapshot.catalog, model_version=snapshot.version, explanations=reasons, language=language
+        )
+        return json.dumps(with_dialogue(answer, asked, snapshot), ensure_ascii=False).encode()
+
+    def _keep(self, name: tuple[str, str], sent: _Sent) -> None:
+        self._answers[name] = sent
+        self._answers.move_to_end(name)
+        while len(self._answers) > MOST_ANSWERS:
+            self._answers.popitem(last=False)
+
+    async def explain(self, tenant: str, recommendation_id: str, item: str) -> dict[str, Any]:
+        """Why an item of a list that was shown is there, with evidence and what it depends on.
+
+        Raises QueryError for a list that is not known (any more), and for an item that is not in it.
+        """
+        listed = self._shown.get(recommendation_id)
+        if listed is None or listed.tenant != tenant:
+            raise QueryError(f"There is no list '{recommendation_id}' (any more). Ask for a new list, and for its reasons.")
+        if item not in {entry.item for entry in listed.found.items}:
+            raise QueryError(f"Item '{item}' is not in the list '{recommendation_id}'. Ask about one that it holds.")
+        reasons = await self._reasons(listed)
+        answer = wire.answer(
+            listed.found,
+            catalog=listed.snapshot.catalog,
+            model_version=listed.snapshot.version,
+            explanations=reasons,
+            language=listed.language,
+        )
+        return next(entry for entry in answer["items"] if entry["item_id"] == item)
+
+    async def _reasons(self, listed: _Listed) -> list[Explanation]:
+        rungs = listed.snapshot.ladder.rungs
+        rung = next((rung for rung in rungs if rung.name == listed.found.served_by), rungs[0])
+        pool = self._slow if rung.worker is not None else self._quick
+        return await asyncio.get_running_loop().run_in_executor(pool, _explained, rung.model, listed)
+
+    async def similar(self, item: str, n: int) -> dict[str, Any]:
+        """What resembles an item: the list of somebody who has chosen nothing else. Raises QueryError for an unknown item."""
+        snapshot = self.snapshot
+        if item not in snapshot.catalog.index:
+            raise QueryError(f"There is no item '{item}' in the catalog. Item ids come from the items table.")
+        query = Query(history=(item,), n=n, exclude=snapshot.withdrawn)
+        found = await snapshot.ladder.answer(query, deadline_s=self.config.deadline_ms / 1000)
+        return wire.answer(found, catalog=snapshot.catalog, model_version=snapshot.version)
+
+    # What people do
+
+    async def record(self, tenant: str, rows: Sequence[object]) -> list[Rejected | Verdict]:
+        """What became of each event. When this returns those that were taken are on disk, and count in the next list.
+
+        Raises BusyError where too many wait to be written, and StoreError where nothing can be written.
+        """
+        read = read_events(rows, time.time())
+        events = [entry for entry in read if isinstance(entry, Event)]
+        found = await asyncio.wrap_future(self.writer.submit(tenant, events)) if events else []
+        verdicts = iter(found)
+        return [entry if isinstance(entry, Rejected) else next(verdicts) for entry in read]
+
+    def known_of(self, tenant: str, user: str) -> dict[str, Any]:
+        """What is known of a user, for the user to read: taste in words, and what follows from their events."""
+        person, snapshot = self.people.get(tenant, user_key(user)), self.snapshot
+        state = person.state(time.time())
+        return {
+            "user_id": user,
+            "profile": person.profile,
+            "history": list(history_of(user, state, snapshot)),
+            "liked": list(state.liked),
+            "disliked": [{"item_id": one.item, "reason": one.reason} for one in state.disliked],
+            "banned": sorted(state.banned),
+            "text": state.text,
+            "events": len(person.events),
+        }
+
+    async def put_users(self, tenant: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Keep what people say of their taste; it counts in the next list."""
+        await self._written(lambda store: store.put_users(tenant, rows))
+        for row in rows:
+            self.people.forget(tenant, user_key(row["user_id"]))
+
+    async def erase(self, tenant: str, person: str) -> dict[str, int]:
+        """Forget somebody: events, profile, lists; how many rows of each were there."""
+        gone = await self._written(lambda store: store.erase_person(tenant, person))
+        self.people.forget(tenant, person)
+        for answers in (self._answers, self._shown):
+            answers.clear()
+        return gone
+
+    async def _written(self, work: Callable[[Store], T]) -> T:
+        return await asyncio.wrap_future(self.writer.run(work))
+
+    # Items and runs
+
+    async def put_items(self, rows: Sequence[object]) -> list[Item | str]:
+        """Take in items: each as it was read, or what is wrong with it. Withdrawn ones are in no list from now on.
+
+        What is new or changed about them is read by the models with the next `refresh`.
+        """
+        read: list[Item | str] = []
+        for row in rows:
+            try:
+                read.append(read_item(row, self.snapshot.catalog))
+            except QueryError as problem:
+                read.append(str(problem))
+        items = [entry for entry in read if isinstance(entry, Item)]
+        if items:
+            revision = await self._written(lambda store: store.put_items(EVERYBODY, [to_json(item) for item in items]))
+            gone = frozenset(item.item_id for item in items if not item.available)
+            back = frozenset(item.item_id for item in items if item.available)
+            snapshot = self.snapshot
+            self.snapshot = snapshot.with_withdrawn((snapshot.withdrawn | gone) - back, f"{snapshot.run.version}.{revision}")
+        return read
+
+    async def refresh(self) -> str:
+        """Let the models read the items as they are now; the version that serves then."""
+        return await self.swap(self.snapshot.run.path)
+
+    async def swap(self, path: Path) -> str:
+        """Serve the run of a folder from now on; requests under way are answered by the one before. Its version.
+
+        Raises RunError, and goes on as before, where the folder is no whole run or the run gives unsound lists.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._slow, self._swap, path)
+
+    def _swap(self, path: Path) -> str:
+        with self._changing:
+            fresh = _taken_up(Run.load(path), self.store, self._quick)
+            before, self.snapshot = self.snapshot, fresh
+        before.close()
+        return fresh.version
+
+
+def _taken_up(run: Run, store: Store, quick: Executor) -> Snapshot:
+    """A run with the items that are kept."""
+    rows = store.items(EVERYBODY)
+    revision = max((row.version for row in rows), default=0)
+    return take_up(run, quick, items=[_kept(row.body) for row in rows], revision=revision)
+
+
+def _kept(body: Any) -> Item:
+    """An item that was checked when it came."""
+    values = {name: tuple(value) if isinstance(value, list) else float(value) for name, value in body["attributes"].items()}
+    return Item(item_id=body["item_id"], title=body["title"], text=body["text"], attributes=values, available=body["available"])
+
+
+def _explained(model: Recommender, listed: _Listed) -> list[Explanation]:
+    return explain(model, listed.found, listed.snapshot.dataset, language=listed.language, counterfactual=True)
+
+
+def opened(path: Path, url: str, config: ServiceConfig = ServiceConfig()) -> Live:
+    """A service of a run folder with a journal at a URL. Raises RunError or StoreError where one of them does not open."""
+    run, store = Run.load(path), Store.open(url)
+    try:
+        return Live(run, store, config)
+    except BaseException:
+        store.close()
+        raise

@@ -1,0 +1,55 @@
+"""What is counted, in the format of Prometheus."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+if TYPE_CHECKING:
+    from instructrec.service.live import Live
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.8, 1.0, 2.5, 5.0)
+"""Upper bounds of the classes of latency, in seconds."""
+
+
+class Metrics:
+    """The counters of one service."""
+
+    def __init__(self, live: Live) -> None:
+        self._registry = CollectorRegistry()
+        self._seconds = Histogram(
+            "instructrec_http_request_seconds",
+            "Time to answer",
+            ("method", "route", "status"),
+            buckets=BUCKETS,
+            registry=self._registry,
+        )
+        self._events = Counter(
+            "instructrec_events", "Events by type and what became of them", ("type", "verdict"), registry=self._registry
+        )
+        self._lists = Counter(
+            "instructrec_lists", "Lists by the model that made them", ("served_by", "degraded"), registry=self._registry
+        )
+        self._cached = Gauge("instructrec_lists_from_memory", "Lists that were sent as they were before", registry=self._registry)
+        self._cached.set_function(lambda: live.cache_hits)
+        self._waiting = Gauge("instructrec_journal_queued_bytes", "Bytes that wait to be written", registry=self._registry)
+        self._waiting.set_function(lambda: live.writer.queued_bytes)
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request."""
+        self._seconds.labels(method, route, str(status)).observe(seconds)
+
+    def judged(self, kind: str, verdict: str) -> None:
+        """Count an event."""
+        self._events.labels(kind, verdict).inc()
+
+    def listed(self, body: bytes) -> None:
+        """Count a list that was made anew, from its JSON."""
+        answer = json.loads(body)
+        self._lists.labels(answer["served_by"], str(answer["degraded"]).lower()).inc()
+
+    def text(self) -> bytes:
+        """All counters."""
+        return generate_latest(self._registry)

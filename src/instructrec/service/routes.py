@@ -1,0 +1,211 @@
+"""The routes: each one reads its request, calls one function of the service, and gives its answer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.responses import PlainTextResponse
+
+from instructrec import wire
+from instructrec.instructions import parse
+from instructrec.journal import Rejected, user_key
+from instructrec.service.access import Caller, Gate
+from instructrec.service.items import Item
+from instructrec.service.live import Live
+from instructrec.service.shapes import (
+    Answer,
+    Ask,
+    Events,
+    EventVerdicts,
+    Items,
+    Profile,
+    RowVerdicts,
+    Text,
+    Users,
+)
+
+JSON = "application/json"
+MOST_LISTED = 500
+Key = Annotated[str, Path(min_length=1, max_length=256)]
+Number = Annotated[int, Query(ge=1, le=MOST_LISTED, description="How many items.")]
+
+
+def caller(scope: str) -> Any:
+    """A dependency: who asks, where the key opens the scope."""
+
+    async def admitted(request: Request) -> Caller:
+        gate: Gate = request.app.state.gate
+        bearer = request.headers.get("authorization", "")
+        key = request.headers.get("x-api-key") or (bearer[7:] if bearer[:7].lower() == "bearer " else None)
+        return gate.admit(key, scope)
+
+    return Depends(admitted)
+
+
+def service(request: Request) -> Live:
+    """The service behind the application."""
+    live: Live = request.app.state.live
+    return live
+
+
+Reader = Annotated[Caller, caller("read")]
+Writer = Annotated[Caller, caller("write")]
+Owner = Annotated[Caller, caller("admin")]
+Service = Annotated[Live, Depends(service)]
+
+
+def public() -> APIRouter:
+    """What applications call."""
+    router = APIRouter(tags=["lists and people"])
+
+    @router.post("/recommend", response_model=Answer)
+    async def recommend(ask: Ask, who: Reader, live: Service) -> Response:
+        """A list for a person or a visitor, as they stand after their last event."""
+        return Response(await live.recommend(who.tenant, ask), media_type=JSON)
+
+    @router.get("/recommend/{user_id}", response_model=Answer)
+    async def recommend_user(
+        user_id: Key, who: Reader, live: Service, n: Number = 10, instruction: Annotated[str, Query(max_length=2000)] = ""
+    ) -> Response:
+        """The same for a user, from a browser or curl."""
+        return Response(
+            await live.recommend(who.tenant, Ask.model_validate({"user_id": user_id, "n": n, "instruction": instruction})),
+            media_type=JSON,
+        )
+
+    @router.post("/similar/{item_id}", response_model=Answer)
+    async def similar(item_id: Key, who: Reader, live: Service, n: Number = 10) -> dict[str, Any]:
+        """What resembles an item."""
+        return await live.similar(item_id, n)
+
+    @router.post("/parse")
+    async def understand(text: Text, who: Reader, live: Service) -> dict[str, Any]:
+        """What is understood of words, without a list."""
+        language, catalog = text.language or live.snapshot.run.config.language, live.snapshot.catalog
+        return wire.instruction(parse(text.text, catalog, language=language), catalog=catalog, language=language)
+
+    @router.get("/explain/{recommendation_id}/{item_id}")
+    async def explain(recommendation_id: Key, item_id: Key, who: Reader, live: Service) -> dict[str, Any]:
+        """Why an item of a list that was shown is there: text, evidence, what it depends on."""
+        return await live.explain(who.tenant, recommendation_id, item_id)
+
+    @router.post("/events", response_model=EventVerdicts, status_code=202)
+    async def events(body: Events, who: Writer, live: Service, request: Request) -> dict[str, Any]:
+        """Take in events. What is counted as accepted is on disk and counts in the next list; sending it again changes nothing."""
+        found = await live.record(who.tenant, body.events)
+        rows = [_verdict(index, verdict) for index, verdict in enumerate(found)]
+        for row, sent in zip(rows, body.events, strict=True):
+            kind = sent.get("type") if isinstance(sent, dict) and row["verdict"] != "rejected" else "none"
+            request.app.state.metrics.judged(str(kind), row["verdict"])
+        taken = sum(row["verdict"] in ("stored", "duplicate") for row in rows)
+        return {"accepted": taken, "rejected": len(rows) - taken, "verdicts": rows}
+
+    _add_people(router)
+    return router
+
+
+def _add_people(router: APIRouter) -> None:
+    """What people may do with what is kept of them."""
+
+    @router.get("/users/{user_id}")
+    async def user(user_id: Key, who: Reader, live: Service) -> dict[str, Any]:
+        """What is known of a user: taste in words, and what follows from their events."""
+        return live.known_of(who.tenant, user_id)
+
+    @router.put("/users/{user_id}/profile")
+    async def profile(user_id: Key, body: Profile, who: Writer, live: Service) -> dict[str, Any]:
+        """What the user says of their taste, in place of what they said before."""
+        await live.put_users(who.tenant, [{"user_id": user_id, "text": body.text}])
+        return live.known_of(who.tenant, user_id)
+
+    @router.get("/users/{user_id}/export")
+    async def export(user_id: Key, who: Writer, live: Service) -> Response:
+        """Everything that is kept of a user, as JSON lines."""
+        lines = live.store.export_person(who.tenant, user_key(user_id))
+        return Response("".join(f"{line}\n" for line in lines), media_type="application/x-ndjson")
+
+    @router.delete("/users/{user_id}")
+    async def erase(user_id: Key, who: Writer, live: Service) -> dict[str, int]:
+        """Forget a user: events, profile, lists. They are gone from the file, too."""
+        return await live.erase(who.tenant, user_key(user_id))
+
+    @router.put("/users", response_model=RowVerdicts)
+    async def users(body: Users, who: Writer, live: Service) -> dict[str, Any]:
+        """Add or change users."""
+        await live.put_users(who.tenant, [row.model_dump() for row in body.users])
+        rows = [{"index": place, "id": row.user_id, "verdict": "stored"} for place, row in enumerate(body.users)]
+        return {"accepted": len(rows), "rejected": 0, "verdicts": rows}
+
+
+def owner() -> APIRouter:
+    """What the owner of the service calls."""
+    router = APIRouter(tags=["owner"])
+
+    @router.put("/items", response_model=RowVerdicts)
+    async def items(body: Items, who: Owner, live: Service) -> dict[str, Any]:
+        """Add, change or withdraw items. A withdrawn one is in no list from now on."""
+        rows = []
+        for place, found in enumerate(await live.put_items(body.items)):
+            taken = isinstance(found, Item)
+            name = found.item_id if isinstance(found, Item) else None
+            rows.append(
+                {"index": place, "id": name, "verdict": "stored" if taken else "rejected", "message": "" if taken else str(found)}
+            )
+        taken_in = sum(row["verdict"] == "stored" for row in rows)
+        return {"accepted": taken_in, "rejected": len(rows) - taken_in, "verdicts": rows}
+
+    @router.post("/items/refresh")
+    async def refresh(who: Owner, live: Service) -> dict[str, str]:
+        """Let the models read new and changed items; lists go on meanwhile."""
+        return {"model_version": await live.refresh()}
+
+    @router.get("/run")
+    async def run(who: Reader, live: Service) -> dict[str, Any]:
+        """What serves."""
+        snapshot = live.snapshot
+        return {
+            "model_version": snapshot.version,
+            "models": [rung.name for rung in snapshot.ladder.rungs],
+            "items": len(snapshot.catalog),
+            "withdrawn": len(snapshot.withdrawn),
+        }
+
+    return router
+
+
+def health() -> APIRouter:
+    """What watches the service: these routes are open."""
+    router = APIRouter(tags=["health"])
+
+    @router.get("/health/live")
+    async def alive() -> dict[str, bool]:
+        """The process answers."""
+        return {"live": True}
+
+    @router.get("/health/ready")
+    async def ready(live: Service, response: Response) -> dict[str, Any]:
+        """Lists are made, and events are written."""
+        failed = live.writer.failed
+        response.status_code = 503 if failed else 200
+        return {"ready": not failed, "reason": failed, "model_version": live.snapshot.version}
+
+    @router.get("/metrics")
+    async def metrics(request: Request) -> PlainTextResponse:
+        """Counters for Prometheus."""
+        return PlainTextResponse(request.app.state.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    return router
+
+
+def _verdict(index: int, found: Any) -> dict[str, Any]:
+    if isinstance(found, Rejected):
+        return {"index": index, "event_id": None, "verdict": "rejected", "code": found.code, "message": found.message}
+    words = {
+        "conflict": "Another event has this id. Send a new id for a new event.",
+        "erased": "The person asked to be forgotten.",
+    }
+    return {
+        "index": index, "event_id": found.event_id, "verdict": found.fate, "code": found.fate if found.fate in words else "",
+        "message": words.get(found.fate, ""),
+    }  # fmt: skip

@@ -1,0 +1,163 @@
+"""The contract: what requests and answers look like. The shape of a list is the one of `instructrec recommend --json`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Id = Annotated[str, Field(min_length=1, max_length=256)]
+Words = Annotated[str, Field(max_length=2000)]
+Language = Literal["en", "zh"]
+MOST_ITEMS, MOST_EVENTS, MOST_CANDIDATES = 1_000, 1_000, 10_000
+"""Items and events in one request, and candidates or items of a history, at most."""
+
+
+class Strict(BaseModel):
+    """A body without unknown fields: a misspelt one is an error and not silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Ask(Strict):
+    """A request for a list."""
+
+    user_id: Id | None = Field(None, description="Whom the list is for; somebody who is not known starts cold.")
+    session_id: Id | None = Field(None, description="An anonymous visitor, in place of a user.")
+    history: Annotated[list[Id], Field(max_length=MOST_CANDIDATES)] | None = Field(
+        None, description="Item ids, oldest first, in place of what is known of the person."
+    )
+    instruction: Words = Field("", description="What is wanted, in words.")
+    parameters: dict[str, Any] | None = Field(
+        None, description="Parsed limits beside the words or in their place, as 'instruction' of an answer has them."
+    )
+    dialogue: Annotated[list[dict[str, Any]], Field(max_length=50)] | None = Field(
+        None, description="'dialogue' of the answer before, to go on in a conversation; [] begins one."
+    )
+    shown: Annotated[list[Id], Field(max_length=1000)] = Field(
+        default_factory=list, description="The list before, best first, at which words like 'the second one' point."
+    )
+    n: int = Field(10, ge=1, le=500, description="How many items.")
+    hide_seen: bool = Field(True, description="Leave out what the person has met.")
+    candidates: Annotated[list[Id], Field(min_length=1, max_length=MOST_CANDIDATES)] | None = Field(
+        None, description="The only items that may be shown, to be ranked."
+    )
+    exclude: Annotated[list[Id], Field(max_length=MOST_CANDIDATES)] = Field(
+        default_factory=list, description="Items that may not be shown."
+    )
+    strength: float = Field(1.0, ge=0, le=1, description="How much words order the list, against the person's taste.")
+    profile: Words = Field("", description="What the person says of their taste; in place of what is stored.")
+    explain: Literal["none", "reasons"] = Field("none", description="Whether every item says why it is there.")
+    language: Language | None = Field(None, description="Language of notes and reasons.")
+    deadline_ms: int | None = Field(None, ge=20, le=60_000, description="When the answer must be there.")
+
+
+class Events(Strict):
+    """Events, each judged by itself."""
+
+    events: Annotated[list[Any], Field(min_length=1, max_length=MOST_EVENTS)] = Field(
+        description="Objects with event_id, type, user_id or session_id, item_id and what the type needs."
+    )
+
+
+class EventVerdict(Strict):
+    """What became of one event."""
+
+    index: int
+    event_id: str | None
+    verdict: Literal["stored", "duplicate", "conflict", "erased", "rejected"]
+    code: str = ""
+    message: str = ""
+
+
+class EventVerdicts(Strict):
+    """What became of all of them; what is counted as accepted is on disk."""
+
+    accepted: int = Field(description="stored or known already")
+    rejected: int
+    verdicts: list[EventVerdict]
+
+
+class Items(Strict):
+    """Items to add or to change, each judged by itself."""
+
+    items: Annotated[list[Any], Field(min_length=1, max_length=MOST_ITEMS)] = Field(
+        description="Objects with item_id, title, text, attributes (as the catalog has them) and available."
+    )
+
+
+class User(Strict):
+    """A user to add or to change."""
+
+    user_id: Id
+    text: Words = Field("", description="What the person says of their taste.")
+    attributes: dict[str, Any] = Field(default_factory=dict)
+
+
+class Users(Strict):
+    """Users to add or to change."""
+
+    users: Annotated[list[User], Field(min_length=1, max_length=MOST_ITEMS)]
+
+
+class RowVerdict(Strict):
+    """What became of one item or user."""
+
+    index: int
+    id: str | None
+    verdict: Literal["stored", "rejected"]
+    message: str = ""
+
+
+class RowVerdicts(Strict):
+    """What became of all of them."""
+
+    accepted: int
+    rejected: int
+    verdicts: list[RowVerdict]
+
+
+class Text(Strict):
+    """Words to be understood."""
+
+    text: Words
+    language: Language | None = None
+
+
+class Profile(Strict):
+    """What a person says of their taste."""
+
+    text: Words
+
+
+class Problem(Strict):
+    """Why a request was not answered: what came, what was wanted, what to do."""
+
+    error: str
+    message: str
+
+
+class ListedItem(BaseModel):
+    """One item of a list."""
+
+    item_id: str
+    title: str
+    rank: int
+    score: float
+    source: str
+    explanation: str
+    explanation_status: str
+
+
+class Answer(BaseModel):
+    """A list."""
+
+    recommendation_id: str
+    user_id: str | None
+    model: str
+    model_version: str
+    served_by: str
+    degraded: bool
+    instruction: dict[str, Any]
+    items: list[ListedItem]
+    notes: list[str]

@@ -1,0 +1,115 @@
+"""What serves at one moment: a run, the catalog with all items that came since, and its models from the best to the surest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from instructrec.core import Query
+from instructrec.errors import RunError
+from instructrec.models import resolve
+from instructrec.recommender import Recommender
+from instructrec.runs import Run, parts_of
+from instructrec.service.items import Item, with_items
+from instructrec.service.ladder import Breaker, Ladder, Rung, fault
+from instructrec.service.worker import Worker
+from instructrec.tables import Catalog, Dataset, ItemId
+
+TRIED = 20
+"""Stored users for whom a run must give sound lists before it serves."""
+SLOW = ("lm", "tiger", "sasrec")
+"""Models that take long enough to be asked by a thread of their own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """A run that serves. `withdrawn`: items that nobody is shown; `version` changes with the run and with the items."""
+
+    run: Run
+    dataset: Dataset
+    ladder: Ladder
+    withdrawn: frozenset[ItemId]
+    version: str
+
+    @property
+    def catalog(self) -> Catalog:
+        """All items."""
+        return self.dataset.catalog
+
+    @property
+    def model(self) -> Recommender:
+        """The model that is asked first."""
+        return self.ladder.rungs[0].model
+
+    def with_withdrawn(self, items: frozenset[ItemId], version: str) -> Snapshot:
+        """The same models with other items hidden: at once, nothing is read again."""
+        return replace(self, withdrawn=items, version=version)
+
+    def close(self) -> None:
+        """Let its threads end; answers that are being made are still given."""
+        for rung in self.ladder.rungs:
+            if rung.worker is not None:
+                rung.worker.close()
+
+
+def take_up(run: Run, quick: Executor, *, items: Sequence[Item] = (), revision: int = 0, tried: int = TRIED) -> Snapshot:
+    """Read a run and make it ready to serve; `revision` counts the changes of the items.
+
+    Raises RunError with the reason where a model gives an unsound list for some of its own users.
+    """
+    catalog = with_items(run.catalog, items)
+    if catalog is not run.catalog:
+        run = run.with_catalog(catalog)
+    dataset = replace(run.dataset, catalog=catalog)
+    rungs = [_rung(model) for model in _models(run, dataset)]
+    for rung in rungs:
+        _try(rung.model, dataset, tried)
+    return Snapshot(
+        run=run,
+        dataset=dataset,
+        ladder=Ladder(rungs, quick),
+        withdrawn=frozenset(item.item_id for item in items if not item.available),
+        version=f"{run.version}.{revision}",
+    )
+
+
+def _models(run: Run, dataset: Dataset) -> list[Recommender]:
+    """The model that serves; where it is slow its best quick part; popularity, which needs nothing and cannot fail."""
+    first = run.model()
+    found = [first]
+    if is_slow(first):
+        quick = [part for part in parts_of(first).values() if not is_slow(part) and not part.needs_words]
+        personal = [part for part in quick if part.name != "popular"]
+        found += personal[:1]
+    if first.name != "popular":
+        found.append(resolve("popular")().fit(dataset))
+    return found
+
+
+def is_slow(model: Recommender) -> bool:
+    """Whether a model, or a part of it, takes long to answer."""
+    parts: Mapping[str, Recommender] = parts_of(model)
+    return model.name in SLOW or any(is_slow(part) for part in parts.values())
+
+
+def _rung(model: Recommender) -> Rung:
+    return Rung(model=model, breaker=Breaker(), worker=Worker(model.recommend) if is_slow(model) else None)
+
+
+def _try(model: Recommender, dataset: Dataset, tried: int) -> None:
+    """Ask for lists of users from everywhere in the log, and of a stranger."""
+    users = np.linspace(0, max(len(dataset.interactions.user_ids) - 1, 0), tried, dtype=int) if tried else ()
+    histories = [dataset.interactions.history(int(user)) for user in users if len(dataset.interactions.user_ids)]
+    ids = dataset.catalog.item_ids
+    queries = [Query(history=tuple(ids[code] for code in history[-50:])) for history in histories]
+    queries.append(Query())
+    for query, found in zip(queries, model.recommend(queries), strict=True):
+        wrong = fault(found, query, model)
+        if wrong:
+            raise RunError(
+                f"Model '{model.name}' of this run gives unsound lists ({wrong}), so it does not serve. Train it anew, or serve "
+                "another run."
+            )
