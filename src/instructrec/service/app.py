@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from instructrec.errors import BusyError, InstructRecError, QueryError, RunError, StoreError
 from instructrec.service.access import AccessError, Gate
-from instructrec.service.guards import BodyLimit
+from instructrec.service.guards import BodyLimit, Counted
 from instructrec.service.live import Live
 from instructrec.service.metrics import Metrics
 from instructrec.service.routes import health, owner, public
-from instructrec.service.shapes import Problem
-
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": words}
-    for status, words in {
-        400: "It cannot be answered as asked.",
-        401: "No API key, or one that is not known.",
-        403: "The key lacks the scope.",
-        413: "The body is too large.",
-        422: "The body does not have the shape.",
-        429: "The key asks too often.",
-        503: "Not now: try again after `Retry-After` seconds.",
-    }.items()
-}
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 def build(live: Live, gate: Gate) -> FastAPI:
@@ -53,32 +36,16 @@ def build(live: Live, gate: Gate) -> FastAPI:
         openapi_url="/v1/openapi.json",
     )
     app.state.live, app.state.gate, app.state.metrics = live, gate, Metrics(live)
-    for router in (public(), owner()):
-        app.include_router(_with_problems(router), prefix="/v1")
-    app.include_router(health())
+    for router in (public(), owner(), health()):
+        app.include_router(router)
     app.add_middleware(BodyLimit, most=live.config.body_bytes)
-    app.middleware("http")(_counted)
+    app.add_middleware(Counted, metrics=app.state.metrics)
     for kind in (AccessError, QueryError, RunError, BusyError, StoreError):
         app.add_exception_handler(kind, _refused)
     app.add_exception_handler(RequestValidationError, _misshapen)
     app.add_exception_handler(HTTPException, _unknown)
     app.add_exception_handler(Exception, _broken)
     return app
-
-
-def _with_problems(router: APIRouter) -> APIRouter:
-    router.responses = PROBLEMS
-    return router
-
-
-async def _counted(request: Request, call_next: Handler) -> Response:
-    began = time.perf_counter()
-    response = await call_next(request)
-    route = request.scope.get("route")
-    request.app.state.metrics.answered(
-        request.method, getattr(route, "path", "other"), response.status_code, time.perf_counter() - began
-    )
-    return response
 
 
 def problem(status: int, code: str, message: str, *, wait_s: float | None = None) -> JSONResponse:

@@ -19,12 +19,25 @@ from instructrec.service.shapes import (
     Events,
     EventVerdicts,
     Items,
+    Problem,
     Profile,
     RowVerdicts,
     Text,
     Users,
 )
 
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": words}
+    for status, words in {
+        400: "It cannot be answered as asked.",
+        401: "No API key, or one that is not known.",
+        403: "The key lacks the scope.",
+        413: "The body is too large.",
+        422: "The body does not have the shape.",
+        429: "The key asks too often.",
+        503: "Not now: try again after `Retry-After` seconds.",
+    }.items()
+}
 JSON = "application/json"
 MOST_LISTED = 500
 Key = Annotated[str, Path(min_length=1, max_length=256)]
@@ -57,7 +70,7 @@ Service = Annotated[Live, Depends(service)]
 
 def public() -> APIRouter:
     """What applications call."""
-    router = APIRouter(tags=["lists and people"])
+    router = APIRouter(prefix="/v1", tags=["lists and people"], responses=PROBLEMS)
 
     @router.post("/recommend", response_model=Answer)
     async def recommend(ask: Ask, who: Reader, live: Service) -> Response:
@@ -140,7 +153,7 @@ def _add_people(router: APIRouter) -> None:
 
 def owner() -> APIRouter:
     """What the owner of the service calls."""
-    router = APIRouter(tags=["owner"])
+    router = APIRouter(prefix="/v1", tags=["owner"], responses=PROBLEMS)
 
     @router.put("/items", response_model=RowVerdicts)
     async def items(body: Items, who: Owner, live: Service) -> dict[str, Any]:
