@@ -18,19 +18,37 @@ def loaded_after(code: str) -> set[str]:
 
 
 def test_import_of_the_package_loads_nothing_heavy():
-    assert not loaded_after("import instructrec") & {*HEAVY, "numpy", "scipy", "pyarrow", "rich", "typer", "jinja2"}
+    assert not loaded_after("import instructrec") & {*HEAVY, "numpy", "scipy", "pyarrow", "rich", "typer", "jinja2", "sqlalchemy"}
 
 
 def test_command_line_without_work_loads_nothing_heavy():
     code = "from instructrec.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass"
-    assert not loaded_after(code) & {*HEAVY, "numpy", "scipy", "pyarrow", "jinja2"}
+    assert not loaded_after(code) & {*HEAVY, "numpy", "scipy", "pyarrow", "jinja2", "sqlalchemy"}
 
 
 @pytest.mark.parametrize(
-    "name", ["core", "data", "instructions", "evaluation", "explain", "config", "runs", "wire", "pipeline", "cli", "doctor"]
+    "name",
+    [
+        "core",
+        "data",
+        "journal.store",
+        "instructions",
+        "evaluation",
+        "explain",
+        "config",
+        "runs",
+        "wire",
+        "pipeline",
+        "cli",
+        "doctor",
+    ],
 )
 def test_no_torch_behind(name):
     assert not loaded_after(f"import instructrec.{name}") & set(HEAVY)
+
+
+def test_events_and_states_need_no_database():
+    assert not loaded_after("import instructrec.journal, instructrec.journal.state") & {*HEAVY, "numpy", "sqlalchemy", "alembic"}
 
 
 def test_closed_form_models_run_without_torch():

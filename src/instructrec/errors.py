@@ -7,7 +7,9 @@
     ├── AssetError           weights or data could not be fetched, or do not have the expected hash
     ├── RunError             a run folder is missing, incomplete or does not match its manifest
     ├── ModelError           a model name, or a call that this model cannot answer
-    └── QueryError           a request that cannot be answered as asked
+    ├── QueryError           a request that cannot be answered as asked
+    └── StoreError           the journal cannot be opened, read or written
+        └── BusyError        it takes no more at this moment
 
 Each message says what came, what was wanted, and what to do about it.
 """
@@ -52,6 +54,18 @@ class ModelError(InstructRecError):
 
 class QueryError(InstructRecError):
     """A request that cannot be answered as asked."""
+
+
+class StoreError(InstructRecError):
+    """The journal of events cannot be opened, read or written; nothing more is acknowledged."""
+
+
+class BusyError(StoreError):
+    """More came than can be written at this moment; nothing of it was taken. Carries after how many seconds to try again."""
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

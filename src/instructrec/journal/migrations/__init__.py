@@ -1,0 +1,1 @@
+"""Steps from one schema to the next, which Alembic runs when a store is opened."""
