@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, get_args
 
 from instructrec.errors import QueryError
 from instructrec.tables import ItemId, Limit, UserId
 
+ReactionKind: TypeAlias = Literal["like", "dislike", "similar"]
 EvidenceKind: TypeAlias = Literal["history", "attribute", "instruction", "popularity", "rank", "source"]
 WrittenBy: TypeAlias = Literal["model", "grammar"]
 ExplanationStatus: TypeAlias = Literal["verified", "fallback", "none"]
@@ -54,13 +55,50 @@ class Instruction:
     notes: tuple[str, ...] = ()
 
 
+SCOPE = "attribute:"
+"""What begins the reason of a dislike that is about one attribute, before its name."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Reaction:
+    """What somebody said of an item by a click, and the strength that it still has, above 0 and at most 1 (`weight`).
+
+    like: a little more of what resembles it; similar: more like this; dislike: less of what resembles it, in the way that `reason`
+    says: "" (nobody said: as the model sees it), "attribute:NAME" (what shares a value of that attribute with it, for nothing
+    else), "seen" or "not_now" (nothing is wrong with it, so nothing else is touched).
+    """
+
+    item: ItemId
+    kind: ReactionKind
+    reason: str = ""
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(ReactionKind):
+            raise QueryError(f"There is no reaction '{self.kind}'. Use one of: {', '.join(get_args(ReactionKind))}.")
+        if not 0.0 < self.weight <= 1.0:
+            raise QueryError(
+                f"The weight of a reaction is {self.weight}, but must be above 0 and at most 1. Leave out what has faded."
+            )
+        if self.reason not in ("", "seen", "not_now") and not self.attribute:
+            raise QueryError(
+                f"'{self.reason}' is no reason of a reaction. Use seen, not_now, {SCOPE}NAME (an attribute), or none."
+            )
+
+    @property
+    def attribute(self) -> str:
+        """The attribute that the reason names; empty where it names none."""
+        return self.reason.removeprefix(SCOPE) if self.reason.startswith(SCOPE) else ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """One request: everything that is known when it is made.
 
     `history` is oldest first. `candidates` restricts the answer; `exclude` is never shown;
     `hide_seen` keeps the items of the history out; `strength`, 0 to 1, is how much the wish weighs against the person's taste;
-    `profile` is what the person says of their taste.
+    `profile` is what the person says of their taste; `reactions` are their clicks, whose order means nothing: they are kept sorted,
+    and what is disliked is never shown.
     """
 
     user: UserId | None = None
@@ -74,8 +112,10 @@ class Query:
     """Seconds since 1970; none means now."""
     strength: float = 1.0
     profile: str = ""
+    reactions: tuple[Reaction, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "reactions", tuple(sorted(set(self.reactions))))
         if not 0.0 <= self.strength <= 1.0:
             raise QueryError(f"strength is {self.strength}, but must lie between 0 (words do not order) and 1 (they do fully).")
         if self.n < 1:
