@@ -82,7 +82,7 @@ class Reaction:
             )
         if self.reason not in ("", "seen", "not_now") and not self.attribute:
             raise QueryError(
-                f"'{self.reason}' is no reason of a reaction. Use seen, not_now, {SCOPE}NAME (of the catalog), or none."
+                f"'{self.reason}' is no reason of a reaction. Use seen, not_now, {SCOPE}NAME (an attribute), or none."
             )
 
     @property

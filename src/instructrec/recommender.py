@@ -12,6 +12,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from instructrec.core import FitContext, Query, Quota, ReadToken, Recommendation, ScoredItem
+from instructrec.feedback import FEEDBACK, disliked, effects, pulled, unusable
 from instructrec.lists import Group, best_list, missing
 from instructrec.tables import BoolArray, Catalog, Dataset, FloatArray, ItemId
 
@@ -80,8 +81,8 @@ class Recommender(ABC):
     def recommend(self, queries: Sequence[Query]) -> list[Recommendation]:
         """Rank the allowed items of every query.
 
-        The one place that enforces limits, quotas, candidates, exclusions and seen items, and that follows `like`, `unlike` and
-        the strength of the wish.
+        The one place that enforces limits, quotas, candidates, exclusions and seen items, and that follows `like`, `unlike`, the
+        strength of the wish, and reactions.
         """
         if not queries:
             return []
@@ -89,7 +90,8 @@ class Recommender(ABC):
         sources = steered(self, asked)
         total = np.sum(list(sources.values()), axis=0)
         names = list(sources)
-        strongest = np.argmax([_centred(part) for part in sources.values()], axis=0)
+        # What reactions add is counted from 0, where they touch nothing.
+        strongest = np.argmax([part if name == FEEDBACK else _centred(part) for name, part in sources.items()], axis=0)
         return [
             self._answer(query, asked[row], total[row], [names[code] for code in strongest[row]])
             for row, query in enumerate(queries)
@@ -120,9 +122,10 @@ class Recommender(ABC):
         unknown = self.catalog.unknown(asked.history)
         if unknown:
             notes.append(f"unknown_history:{','.join(unknown[:5])}")
+        notes += unusable(asked, self.catalog)
         if num_items < asked.n:
             notes.append(f"short_list:{num_items}")
-        named = asked.instruction is not None and bool(asked.instruction.like)
+        named = pulled(asked, self.catalog) or (asked.instruction is not None and bool(asked.instruction.like))
         degraded = not named and not self.is_personal(asked)
         if degraded:
             notes.append("cold_start:popularity")
@@ -148,7 +151,7 @@ def resolved(query: Query) -> Query:
 
 
 def steered(model: Recommender, queries: Sequence[Query]) -> dict[str, FloatArray]:
-    """What each source adds to the score under the words: sources of the model, and likeness to items that were named.
+    """What each source adds to the score: sources of the model, likeness to items that words name, and what reactions say.
 
     A strength between 0 and 1 is a straight line between the scores without the words and with them.
     """
@@ -169,7 +172,8 @@ def steered(model: Recommender, queries: Sequence[Query]) -> dict[str, FloatArra
             # What does not resemble an unwanted item at all is as good as any other.
             extra[rows] = sign * LIKE_WEIGHT * spread * (near if name == LIKE else np.maximum(near - 1.0, 0.0))
             found[name] = extra
-    return found
+    said = effects(model, queries, np.sum(list(found.values()), axis=0))
+    return found if said is None else found | {FEEDBACK: said}
 
 
 def allowed(query: Query, catalog: Catalog) -> BoolArray:
@@ -182,9 +186,9 @@ def allowed(query: Query, catalog: Catalog) -> BoolArray:
         only = np.zeros(len(catalog), dtype=np.bool_)
         only[catalog.codes(query.candidates)] = True
         mask &= only
-    mask[catalog.codes(tuple(query.exclude))] = False
+    mask[catalog.codes((*query.exclude, *disliked(query)))] = False
     if query.hide_seen:
-        mask[catalog.codes(query.history)] = False
+        mask[catalog.codes((*query.history, *(reaction.item for reaction in query.reactions)))] = False
     return mask
 
 

@@ -12,7 +12,7 @@ from instructrec.core import Instruction, Progress, Query, Silent
 from instructrec.errors import DataError
 from instructrec.evaluation.metrics import TargetRanks, Values, find
 from instructrec.evaluation.ranking import rank_targets, top_codes
-from instructrec.recommender import Recommender, allowed
+from instructrec.recommender import Recommender, allowed, steered
 from instructrec.tables import Catalog, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -131,8 +131,8 @@ def score_holdout(model: Recommender, holdout: Holdout, *, batch_size: int = 256
 
 
 def total_scores(model: Recommender, queries: Sequence[Query]) -> FloatArray:
-    """The scores that `recommend` ranks by: the sum over the model's sources, float32 [num_queries, num_items]."""
-    return np.asarray(np.sum(list(model.sources(queries).values()), axis=0), dtype=np.float32)
+    """The scores that `recommend` ranks by: the sum over what steers a list, float32 [num_queries, num_items]."""
+    return np.asarray(np.sum(list(steered(model, queries).values()), axis=0), dtype=np.float32)
 
 
 def prepare(

@@ -10,6 +10,7 @@ import numpy as np
 
 from instructrec.core import Query, Recommendation
 from instructrec.errors import QueryError
+from instructrec.feedback import FEEDBACK, disliked
 from instructrec.recommender import Recommender, counted, listed, resolved, steered
 from instructrec.tables import BoolArray, Catalog, FloatArray, IntArray
 
@@ -64,7 +65,8 @@ def influence_on(model: Recommender, asked: Sequence[tuple[Query, IntArray]], *,
     """Score every query without each of its last `max_history` distinct items, and with each of them alone.
 
     What is taken out of a history stays hidden, as it was. Scores of two queries are not comparable as they are, so each is taken
-    above the mean of its row, m(q, i) = s(q, i) - mean s(q, .); with nothing personal left a model knows nothing, so m is then 0.
+    above the mean of its row, m(q, i) = s(q, i) - mean s(q, .); with nothing personal left a model knows nothing, so m is then
+    what reactions to other items say, or 0.
     The effect of h on i is the mean of m(q, i) - m(q without h, i) and m(q with h alone, i) - m(q without a history, i): the last
     and the first step of its Shapley value, which both matter where items stand in for each other. `asked`: queries, and the item
     codes int64 whose scores are looked at.
@@ -97,21 +99,27 @@ def outcomes(
     rows = list(asked)
     for start in range(0, len(rows), MAX_ROWS):
         queries = [resolved(query) for query, _ in rows[start : start + MAX_ROWS]]
-        scores = np.sum(list(steered(model, queries).values()), axis=0)
-        means = scores.mean(axis=1, dtype=np.float64)
+        sources = steered(model, queries)
+        scores = np.sum(list(sources.values()), axis=0)
+        said = sources.get(FEEDBACK, np.zeros_like(scores))
         for row, query in enumerate(queries):
             items = rows[start + row][1]
-            knows = model.is_personal(query)
-            above = (scores[row, items] - means[row]).astype(np.float32) if knows else np.zeros(len(items), dtype=np.float32)
+            known = scores[row] if model.is_personal(query) else said[row]
+            above = (known[items] - known.mean(dtype=np.float64)).astype(np.float32)
             made = lists is None or lists[start + row]
             codes = listed(query, scores[row], model.catalog, counted(query, model.catalog)[1]) if made else []
             yield Outcome(scores=above, listed=np.isin(items, codes))
 
 
 def without(query: Query, codes: Iterable[int], catalog: Catalog) -> Query:
-    """A query as if some items had never been met; they stay hidden from the list."""
+    """A query as if some items had never been met, nor been reacted to; they stay hidden from the list."""
     gone = {catalog.item_ids[code] for code in codes}
-    return replace(query, history=tuple(item for item in query.history if item not in gone), exclude=query.exclude | gone)
+    return replace(
+        query,
+        history=tuple(item for item in query.history if item not in gone),
+        reactions=tuple(reaction for reaction in query.reactions if reaction.item not in gone),
+        exclude=query.exclude | gone,
+    )
 
 
 def _influence(found: Iterator[Outcome], history: IntArray, items: IntArray) -> Influence:
@@ -132,8 +140,13 @@ def _influence(found: Iterator[Outcome], history: IntArray, items: IntArray) -> 
 
 
 def distinct(query: Query, catalog: Catalog, max_history: int) -> IntArray:
-    """The last so many different items of a history that the catalog knows, oldest first: item codes int64."""
-    newest_first = dict.fromkeys(int(code) for code in reversed(catalog.codes(query.history)))
+    """The last so many different items of a history that the catalog knows, oldest first: item codes int64.
+
+    Without those that are disliked, which are no reason for anything.
+    """
+    unwanted = set(disliked(query))
+    liked = [item for item in query.history if item not in unwanted]
+    newest_first = dict.fromkeys(int(code) for code in reversed(catalog.codes(liked)))
     return np.array(list(newest_first)[:max_history][::-1], dtype=np.int64)
 
 
