@@ -27,7 +27,8 @@ def test_command_line_without_work_loads_nothing_heavy():
 
 
 @pytest.mark.parametrize(
-    "name", ["core", "data", "instructions", "evaluation", "explain", "config", "runs", "wire", "pipeline", "cli", "doctor"]
+    "name",
+    ["core", "data", "instructions", "evaluation", "explain", "experiments", "config", "runs", "wire", "pipeline", "cli", "doctor"],
 )
 def test_no_torch_behind(name):
     assert not loaded_after(f"import instructrec.{name}") & set(HEAVY)
