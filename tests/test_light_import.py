@@ -35,6 +35,7 @@ def test_command_line_without_work_loads_nothing_heavy():
         "instructions",
         "evaluation",
         "explain",
+        "experiments",
         "config",
         "runs",
         "wire",

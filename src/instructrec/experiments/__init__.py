@@ -1,0 +1,48 @@
+"""Comparing versions on live users: who gets which, what it changed and how sure that is, interleaving, off-policy estimates.
+
+Pure functions of numbers: no web, no database, no clock.
+"""
+
+from instructrec.experiments.assignment import HASH_VERSION, Assignment, Exposure, assign, exposure_of, hash_of
+from instructrec.experiments.design import Arm, Experiment, Guardrail
+from instructrec.experiments.interleaving import Interleaved, Preference, preference, team_draft
+from instructrec.experiments.metrics import METRICS, Event, Metric, pre_period
+from instructrec.experiments.offpolicy import Estimate, Exploration, doubly_robust, importance_weights, ips, snips
+from instructrec.experiments.results import ArmMetric, GuardrailCheck, Results, Row, Verdict, results
+from instructrec.experiments.splits import SplitCheck
+from instructrec.experiments.statistics import Interval, Moments
+
+__all__ = [
+    "HASH_VERSION",
+    "METRICS",
+    "Arm",
+    "ArmMetric",
+    "Assignment",
+    "Estimate",
+    "Event",
+    "Experiment",
+    "Exploration",
+    "Exposure",
+    "Guardrail",
+    "GuardrailCheck",
+    "Interleaved",
+    "Interval",
+    "Metric",
+    "Moments",
+    "Preference",
+    "Results",
+    "Row",
+    "SplitCheck",
+    "Verdict",
+    "assign",
+    "doubly_robust",
+    "exposure_of",
+    "hash_of",
+    "importance_weights",
+    "ips",
+    "pre_period",
+    "preference",
+    "results",
+    "snips",
+    "team_draft",
+]

@@ -1,0 +1,105 @@
+"""Whether units fell on the arms in the shares that were asked for; if they did not, nothing about the arms can be compared.
+
+A wrong split (sample ratio mismatch) means that units were lost or added in one arm: by a crash, a redirect, a bot filter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special, stats
+
+from instructrec.errors import DataError
+from instructrec.experiments.metrics import DAY_S
+from instructrec.experiments.statistics import Values
+from instructrec.tables import IntArray
+
+SPLIT_ALARM: Final = 0.001
+"""p below which the units are not split as they should be."""
+PRIOR_UNITS: Final = 10_000.0
+"""How strongly the sequential split check expects the right split, in units; small deviations are found best with many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitCheck:
+    """Whether the units fell on the arms as they should.
+
+    `p`: chi-square, for this one look; `sequential_p`: the least of the sequential test over all days so far, for any number of
+    looks; `alarm`: the latter is below `SPLIT_ALARM`, or the former is and this is the last look.
+    """
+
+    counts: Mapping[str, int]
+    shares: Mapping[str, float]
+    p: float
+    sequential_p: float
+    alarm: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields under their names."""
+        plain = {"p": self.p, "sequential_p": self.sequential_p, "alarm": self.alarm}
+        return {"counts": dict(self.counts), "shares": dict(self.shares), **plain}
+
+
+def check_split(arms: IntArray, exposed: Values, shares: Mapping[str, float], *, last_look: bool = False) -> SplitCheck:
+    """Check the split at the end of every day so far.
+
+    `arms`: int64 [units], places in `shares`; `exposed`: float64 [units], first exposures in seconds since 1970; `shares`: arm ->
+    expected part of the units. At the `last_look` no further unit comes, and the test that finds more in one look counts, too.
+    """
+    expected = list(shares.values())
+    counts = np.bincount(arms, minlength=len(expected))
+    least, p = 1.0, float(split_p(counts, expected))
+    if len(arms):
+        # Days without units need no look of their own.
+        days, day = np.unique((exposed - exposed.min()) // DAY_S, return_inverse=True)
+        looks = np.zeros((len(days), len(expected)))
+        np.add.at(looks, (day, arms), 1)
+        least = float(sequential_split_p(looks.cumsum(axis=0), expected).min())
+    return SplitCheck(
+        counts={name: int(count) for name, count in zip(shares, counts, strict=True)},
+        shares=dict(shares),
+        p=p,
+        sequential_p=least,
+        alarm=least < SPLIT_ALARM or (last_look and p < SPLIT_ALARM),
+    )
+
+
+def split_p(counts: ArrayLike, shares: Sequence[float]) -> Values:
+    """The p of Pearson's chi-square test that units fall on arms in these shares; for one look. 1 where there are no units.
+
+    `counts`: whole numbers [..., arms]; the answer is float64 [...].
+    """
+    seen, expected = _counts_and_shares(counts, shares)
+    totals = seen.sum(axis=-1, keepdims=True)
+    # scipy divides by what is expected: an empty row is tested as if each arm had its share of one unit.
+    filled = np.where(totals > 0, seen, expected)
+    return np.asarray(stats.chisquare(filled, np.maximum(totals, 1.0) * expected, axis=-1).pvalue, dtype=np.float64)
+
+
+def sequential_split_p(counts: ArrayLike, shares: Sequence[float], *, prior_units: float = PRIOR_UNITS) -> Values:
+    """The p of the sequential multinomial test of Lindon and Malek (2022, arXiv 2011.03567): it may be looked at after every unit.
+
+    1 / Bayes factor of a Dirichlet prior around the shares (`prior_units` * shares) against the shares themselves; under the right
+    split its chance to be ever below alpha is at most alpha (Ville). Shapes as `split_p`.
+    """
+    seen, expected = _counts_and_shares(counts, shares)
+    prior = prior_units * expected
+    totals = seen.sum(axis=-1)
+    gained = special.gammaln(prior_units) - special.gammaln(prior_units + totals)
+    gained = gained + (special.gammaln(prior + seen) - special.gammaln(prior) - seen * np.log(expected)).sum(axis=-1)
+    return np.asarray(np.exp(-np.maximum(gained, 0.0)), dtype=np.float64)
+
+
+def _counts_and_shares(counts: ArrayLike, shares: Sequence[float]) -> tuple[Values, Values]:
+    seen, expected = np.asarray(counts, dtype=np.float64), np.asarray(shares, dtype=np.float64)
+    if seen.ndim == 0 or seen.shape[-1] != len(expected) or len(expected) < 2:
+        raise DataError(
+            f"The split of {len(expected)} arms was to be checked with counts of shape {seen.shape}. Give one count an arm."
+        )
+    if (expected <= 0).any() or (seen < 0).any():
+        raise DataError("The split can only be checked with shares above 0 and counts of at least 0.")
+    return seen, expected / expected.sum()
