@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from instructrec.errors import StoreError
 from instructrec.journal import schema
@@ -19,6 +19,16 @@ Delivery: TypeAlias = tuple[str, Event]
 """A tenant and an event."""
 Known: TypeAlias = dict[tuple[str, str], tuple[int, bytes]]
 _MOST_AT_ONCE = 500
+
+_columns = events.columns.keys()
+_FIND = select(events.c.event_id, events.c.seq, events.c.body_hash).where(
+    events.c.tenant == bindparam("owner"), events.c.event_id.in_(bindparam("names", expanding=True))
+)
+# As the drivers take it: half of an append's time went into the parameters of a statement in SQLAlchemy's language.
+_INSERT = {
+    dialect: f"INSERT INTO events ({', '.join(_columns)}) VALUES ({', '.join([mark] * len(_columns))})"
+    for dialect, mark in (("sqlite", "?"), ("postgresql", "%s"))
+}
 
 
 def in_pieces(values: Iterable[Any]) -> Iterable[list[Any]]:
@@ -58,7 +68,7 @@ def append(connection: Connection, secret: bytes, rows: Sequence[Delivery], rece
             verdicts.append(Verdict(event.event_id, "stored", seq))
     if new:
         schema.next_numbers(connection, "events", len(new))
-        connection.execute(events.insert(), [dict(zip(events.columns.keys(), row, strict=True)) for row in new])
+        connection.exec_driver_sql(_INSERT[connection.dialect.name], new)
     return verdicts
 
 
@@ -67,8 +77,7 @@ def _known(connection: Connection, rows: Sequence[Delivery]) -> Known:
     found: Known = {}
     for tenant in {tenant for tenant, _ in rows}:
         for names in in_pieces(event.event_id for owner, event in rows if owner == tenant):
-            query = select(events.c.event_id, events.c.seq, events.c.body_hash)
-            for name, seq, body_hash in connection.execute(query.where(events.c.tenant == tenant, events.c.event_id.in_(names))):
+            for name, seq, body_hash in connection.execute(_FIND, {"owner": tenant, "names": names}):
                 found[tenant, name] = (seq, bytes(body_hash))
     return found
 

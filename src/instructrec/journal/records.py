@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from instructrec.journal.events import Event
 
 Fate: TypeAlias = Literal["stored", "duplicate", "conflict", "erased"]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What became of one delivered event.
 
     stored: it is on disk. duplicate: it already was, with the same body. conflict: its id already was there with another body,
@@ -25,8 +24,7 @@ class Verdict:
     seq: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """An event of the journal. `seq` grows in the order of commits; `received` is in seconds since 1970 by our clock."""
 
     seq: int
