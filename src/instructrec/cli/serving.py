@@ -36,6 +36,7 @@ def serve(
         bool | None,
         typer.Option("--keys/--no-keys", help="Open only to API keys.", show_default="no keys on this machine's own address"),
     ] = None,
+    json: options.Json = None,
 ) -> None:
     """Serve a run over HTTP; events are kept in a journal, and every click counts in the next list."""
     import uvicorn
@@ -50,7 +51,7 @@ def serve(
             f"'{host}' can be reached from other machines, so --no-keys would open everything to everybody. Listen on 127.0.0.1, "
             "or leave --no-keys away and make a key: instructrec key RUN --name NAME"
         )
-    output = Output(None)
+    output = Output(json)
     live = opened(run, place_of(run, database), ServiceConfig(deadline_ms=deadline_ms))
     gate = Gate(live.store, wants_keys=not alone if wants_keys is None else wants_keys, requests_per_s=live.config.requests_per_s)
     output.words.print(
@@ -60,6 +61,7 @@ def serve(
     )
     # The access log would cost more than a list from memory does; /metrics counts requests.
     uvicorn.run(build(live, gate), host=host, port=port, access_log=False, log_level="warning", timeout_graceful_shutdown=5)
+    output.finish({"run": str(run), "model_version": live.snapshot.version, "lists_from_memory": live.cache_hits})
 
 
 def key(

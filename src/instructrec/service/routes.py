@@ -87,6 +87,25 @@ def public() -> APIRouter:
             media_type=JSON,
         )
 
+    @router.post("/events", response_model=EventVerdicts, status_code=202)
+    async def events(body: Events, who: Writer, live: Service, request: Request) -> dict[str, Any]:
+        """Take in events. What is counted as accepted is on disk and counts in the next list; sending it again changes nothing."""
+        found = await live.record(who.tenant, body.events)
+        rows = [_verdict(index, verdict) for index, verdict in enumerate(found)]
+        for row, sent in zip(rows, body.events, strict=True):
+            kind = sent.get("type") if isinstance(sent, dict) and row["verdict"] != "rejected" else "none"
+            request.app.state.metrics.judged(str(kind), row["verdict"])
+        taken = sum(row["verdict"] in ("stored", "duplicate") for row in rows)
+        return {"accepted": taken, "rejected": len(rows) - taken, "verdicts": rows}
+
+    _add_answers(router)
+    _add_people(router)
+    return router
+
+
+def _add_answers(router: APIRouter) -> None:
+    """What can be asked beside a list of one's own."""
+
     @router.post("/similar/{item_id}", response_model=Answer)
     async def similar(item_id: Key, who: Reader, live: Service, n: Number = 10) -> dict[str, Any]:
         """What resembles an item."""
@@ -102,20 +121,6 @@ def public() -> APIRouter:
     async def explain(recommendation_id: Key, item_id: Key, who: Reader, live: Service) -> dict[str, Any]:
         """Why an item of a list that was shown is there: text, evidence, what it depends on."""
         return await live.explain(who.tenant, recommendation_id, item_id)
-
-    @router.post("/events", response_model=EventVerdicts, status_code=202)
-    async def events(body: Events, who: Writer, live: Service, request: Request) -> dict[str, Any]:
-        """Take in events. What is counted as accepted is on disk and counts in the next list; sending it again changes nothing."""
-        found = await live.record(who.tenant, body.events)
-        rows = [_verdict(index, verdict) for index, verdict in enumerate(found)]
-        for row, sent in zip(rows, body.events, strict=True):
-            kind = sent.get("type") if isinstance(sent, dict) and row["verdict"] != "rejected" else "none"
-            request.app.state.metrics.judged(str(kind), row["verdict"])
-        taken = sum(row["verdict"] in ("stored", "duplicate") for row in rows)
-        return {"accepted": taken, "rejected": len(rows) - taken, "verdicts": rows}
-
-    _add_people(router)
-    return router
 
 
 def _add_people(router: APIRouter) -> None:
