@@ -21,8 +21,8 @@ from instructrec.experiments.statistics import LEVEL, Interval, Moments, mean_in
 from instructrec.tables import ItemId
 
 Team: TypeAlias = Literal["first", "second"]
-_PRIOR_UNITS: Final = 100.0
-"""Of the sequential test of wins and losses: preferences differ more than splits, so fewer than for a split check."""
+_PRIORS: Final = {100.0: 1.0}
+"""Of the sequential test of wins and losses: preferences differ more than splits, so fewer units than for a split check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def preference(first_clicks: ArrayLike, second_clicks: ArrayLike, *, level: floa
         ties=len(scores) - wins - losses,
         difference=mean_interval(Moments.of(scores), level=level),
         p=float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0,
-        sequential_p=float(sequential_split_p([wins, losses], [0.5, 0.5], prior_units=_PRIOR_UNITS)),
+        sequential_p=float(sequential_split_p([wins, losses], [0.5, 0.5], priors=_PRIORS)),
     )
 
 
