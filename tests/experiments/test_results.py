@@ -130,6 +130,13 @@ def test_a_broken_guardrail_stops_a_better_arm(errors, state):
     assert found.verdict == ("stop_worse" if state == "broken" else "ship")
 
 
+def test_errors_where_the_control_has_none_break_a_guardrail():
+    made = experiment(guardrails=(Guardrail(metric="error_rate", better="lower", tolerance=0.5),))
+    found = results(made, rows({"old": 0.2, "new": 0.25}, error_rate={"old": 0.0, "new": 0.05}))
+    (check,) = found.guardrails
+    assert (check.state, check.to_json()["ratio"]["high"], found.verdict) == ("broken", None, "stop_worse")
+
+
 def test_a_guardrail_may_want_more():
     made = experiment(guardrails=(Guardrail(metric="coverage", tolerance=0.1),))
     for new, state in ((0.2, "broken"), (0.5, "kept")):

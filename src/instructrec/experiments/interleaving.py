@@ -13,7 +13,6 @@ from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from instructrec.errors import DataError
 from instructrec.experiments.splits import sequential_split_p
@@ -86,6 +85,9 @@ def preference(first_clicks: ArrayLike, second_clicks: ArrayLike, *, level: floa
 
     Units without a click have no value and are not ties. Raises DataError for unequal lengths.
     """
+    # scipy.stats takes a second to load, which only this needs.
+    from scipy import stats
+
     one, two = np.asarray(first_clicks, dtype=np.float64), np.asarray(second_clicks, dtype=np.float64)
     if one.shape != two.shape or one.ndim != 1:
         raise DataError(f"A preference needs both credits of each unit, but their shapes are {one.shape} and {two.shape}.")

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special, stats
+from scipy import special
 
 from instructrec.errors import DataError
 from instructrec.experiments.metrics import DAY_S
@@ -75,6 +75,9 @@ def split_p(counts: ArrayLike, shares: Sequence[float]) -> Values:
 
     `counts`: whole numbers [..., arms]; the answer is float64 [...].
     """
+    # scipy.stats takes a second to load, which only this needs.
+    from scipy import stats
+
     seen, expected = _counts_and_shares(counts, shares)
     totals = seen.sum(axis=-1, keepdims=True)
     # scipy divides by what is expected: an empty row is tested as if each arm had its share of one unit.
