@@ -3,8 +3,9 @@
     python -m benchmarks.experiments [--json FILE] [--runs 2000]
 
 Looking 100 times at experiments without a difference (`false_positives`, beside those of the fixed interval looked at as often),
-wrong and right splits (`split_power`, `split_false_alarms`), CUPED's variance against 1 - rho^2, interleaving of two recommenders
-of the same quality, off-policy estimates against the truth, and assignments that stay.
+whole verdicts on equal arms and on one that is better (`false_verdicts`, `shipped_better`), wrong and right splits (`split_power`,
+`split_false_alarms`), CUPED's variance against 1 - rho^2, interleaving of two equally good recommenders, off-policy estimates
+against the truth, and assignments that stay.
 """
 
 from __future__ import annotations
@@ -22,10 +23,23 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks.calibration import add_json_option, finish
-from instructrec.experiments import Arm, Assignment, Experiment, assign, doubly_robust, importance_weights, ips, snips, team_draft
+from instructrec.experiments import (
+    Arm,
+    Assignment,
+    Experiment,
+    Guardrail,
+    Row,
+    assign,
+    doubly_robust,
+    importance_weights,
+    ips,
+    results,
+    snips,
+    team_draft,
+)
 from instructrec.experiments.offpolicy import Estimate
 from instructrec.experiments.splits import SPLIT_ALARM, sequential_split_p, split_p
-from instructrec.experiments.statistics import Moments, always_valid_multiplier, cuped, difference
+from instructrec.experiments.statistics import Method, Moments, always_valid_multiplier, cuped, difference
 
 Floats = NDArray[np.float64]
 LOOKS = 100
@@ -76,9 +90,41 @@ def _agrees(values: Floats, treated: int, valid: NDArray[np.bool_], naive: NDArr
     """The arrays above say the same as the product's intervals do, at some looks of one run."""
     for look in (0, 7, LOOKS - 1):
         arms = [Moments.of(part.ravel()) for part in (values[: look + 1, :treated], values[: look + 1, treated:])]
-        for method, out in (("always_valid", valid), ("fixed", naive)):
-            found = difference(arms[0], arms[1], method=method)  # type: ignore[arg-type]
+        checks: tuple[tuple[Method, NDArray[np.bool_]], ...] = (("always_valid", valid), ("fixed", naive))
+        for method, out in checks:
+            found = difference(arms[0], arms[1], method=method)
             assert (found.low > 0 or found.high < 0) == out[look], (method, look, found)
+
+
+def verdicts(runs: int, lift: float, looks: int = 5, units: int = 3_000) -> dict[str, float]:
+    """First verdict but to keep going -> part of the runs: three arms, values from before, a guardrail, real assignment.
+
+    `lift`: what is added to the click rate of the last arm, which is .25 elsewhere.
+    """
+    rng = np.random.default_rng(2)
+    found: dict[str, int] = {}
+    for run in range(runs):
+        arms = tuple(Arm(name=name) for name in ("control", "one", "two"))
+        guardrails = (Guardrail(metric="error_rate", better="lower", tolerance=0.1),)
+        experiment = Experiment(id=f"run-{run}", arms=arms, metrics=("ctr",), guardrails=guardrails).start(0.0)
+        habits = rng.beta(2, 6, units)
+        given = [str(assign(experiment, str(unit)).arm) for unit in range(units)]
+        chances = (habits + lift * (np.array(given) == "two")).clip(0, 1)
+        clicks, failed = rng.binomial(10, chances) / 10, rng.random(units) < 0.05
+        rows = [
+            Row(
+                unit=str(unit),
+                arm=given[unit],
+                exposed=unit * 600.0,
+                values={"ctr": clicks[unit], "error_rate": float(failed[unit])},
+                before={"ctr": habits[unit]},
+            )
+            for unit in range(units)
+        ]
+        seen = [results(experiment, rows[: units * look // looks]) for look in range(1, looks + 1)]
+        first = next((f"{each.verdict} {each.arm or ''}".strip() for each in seen if each.verdict != "keep_going"), "keep_going")
+        found[first] = found.get(first, 0) + 1
+    return {code: count / runs for code, count in found.items()}
 
 
 def splits(runs: int) -> dict[str, float]:
@@ -230,6 +276,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{name:28}{always:14.2%}{fixed:16.2%}{last:14.2%}")
     numbers["false_positives"] = max(always for always, _, _ in found.values())
     numbers["false_positives_peeked"] = max(fixed for _, fixed, _ in found.values())
+    equal, better = verdicts(200, 0.0), verdicts(200, 0.025)
+    numbers |= {"false_verdicts": 1 - equal.get("keep_going", 0.0), "shipped_better": better.get("ship two", 0.0)}
+    print("\nthree arms with CUPED, guardrail and split check, 200 runs, 5 looks up to 3,000 units: first verdict")
+    for name, codes in (("equal", equal), ("one better by .025", better)):
+        print(f"{name:28}" + ", ".join(f"{code} {part:.1%}" for code, part in sorted(codes.items())))
     numbers |= splits(20_000)
     print("\nsplit 49/51 found, and false alarms at 50/50, 100,000 units, p < .001")
     for name, prefix in (("chi-square, once", ""), ("sequential, 100 looks", "sequential_"), ("chi-square, 100 looks", "peeked_")):

@@ -13,7 +13,6 @@ from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from instructrec.errors import DataError
 from instructrec.experiments.splits import sequential_split_p
@@ -21,8 +20,8 @@ from instructrec.experiments.statistics import LEVEL, Interval, Moments, mean_in
 from instructrec.tables import ItemId
 
 Team: TypeAlias = Literal["first", "second"]
-_PRIOR_UNITS: Final = 100.0
-"""Of the sequential test of wins and losses: preferences differ more than splits, so fewer than for a split check."""
+_PRIORS: Final = {100.0: 1.0}
+"""Of the sequential test of wins and losses: preferences differ more than splits, so fewer units than for a split check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +85,9 @@ def preference(first_clicks: ArrayLike, second_clicks: ArrayLike, *, level: floa
 
     Units without a click have no value and are not ties. Raises DataError for unequal lengths.
     """
+    # scipy.stats takes a second to load, which only this needs.
+    from scipy import stats
+
     one, two = np.asarray(first_clicks, dtype=np.float64), np.asarray(second_clicks, dtype=np.float64)
     if one.shape != two.shape or one.ndim != 1:
         raise DataError(f"A preference needs both credits of each unit, but their shapes are {one.shape} and {two.shape}.")
@@ -99,7 +101,7 @@ def preference(first_clicks: ArrayLike, second_clicks: ArrayLike, *, level: floa
         ties=len(scores) - wins - losses,
         difference=mean_interval(Moments.of(scores), level=level),
         p=float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0,
-        sequential_p=float(sequential_split_p([wins, losses], [0.5, 0.5], prior_units=_PRIOR_UNITS)),
+        sequential_p=float(sequential_split_p([wins, losses], [0.5, 0.5], priors=_PRIORS)),
     )
 
 

@@ -29,7 +29,10 @@ class Event:
 
 
 Measure: TypeAlias = Callable[[Sequence[Event], float, float], float]
-"""(events, exposed, until) -> value: `exposed` and `until` in seconds since 1970; NaN where the unit has no value (yet)."""
+"""(events, exposed, until) -> value: `exposed` and `until` in seconds since 1970; NaN where the unit has no value (yet).
+
+`until` should lie as long after `exposed` for every unit, or units that came early have had more time than others.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

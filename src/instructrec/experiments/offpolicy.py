@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special
 
 from instructrec.errors import DataError
 from instructrec.experiments.statistics import LEVEL, Interval, Values
@@ -174,7 +174,7 @@ def _estimate(estimator: Estimator, terms: Values, weights: Values, units: IntAr
     sums = np.bincount(units, terms - value)
     groups = int(units.max()) + 1
     spread = math.sqrt(float(sums @ sums) * groups / max(groups - 1, 1)) / n
-    reach = float(stats.norm.ppf((1 + level) / 2)) * spread
+    reach = float(special.ndtri((1 + level) / 2)) * spread
     return Estimate(
         estimator=estimator,
         reward=Interval(value, value - reach, value + reach) if groups > 1 else Interval(value, -math.inf, math.inf),

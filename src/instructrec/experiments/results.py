@@ -80,7 +80,10 @@ class ArmMetric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardrailCheck:
-    """One guardrail of one arm: the mean divided by the control's, always valid, and whether its bound is kept, broken or open."""
+    """One guardrail of one arm: the mean divided by the control's, always valid, and whether its bound is kept, broken or open.
+
+    It is broken when the mean is surely beyond what the tolerance allows, and kept when it surely is not.
+    """
 
     metric: str
     arm: str
@@ -155,15 +158,12 @@ def results(
     names = list(expected)
     each = 1 - (1 - level) / (len(names) - 1)
 
-    def compare(values: Values, name: str) -> tuple[Moments, Moments]:
-        return Moments.of(values[arms == names.index(name)]), Moments.of(values[arms == 0])
-
     table = [row for metric in experiment.metrics for row in _metric_rows(metric, rows, arms, names, each, tuned_for)]
-    checks = tuple(
-        _check(guardrail, name, ratio(*compare(_column(rows, guardrail.metric), name), level=each, tuned_for=tuned_for))
+    checks = [
+        check
         for guardrail in experiment.guardrails
-        for name in names[1:]
-    )
+        for check in _checks(guardrail, _column(rows, guardrail.metric), arms, names, each, tuned_for)
+    ]
     split = check_split(arms, np.array([row.exposed for row in rows]), expected, last_look=experiment.status != "running")
     deciding = {row.arm: row for row in table if row.metric == experiment.metrics[0]}
     broken = {check.arm for check in checks if check.state == "broken"}
@@ -181,7 +181,7 @@ def results(
         num_units=len(rows),
         split=split,
         rows=tuple(table),
-        guardrails=checks,
+        guardrails=tuple(checks),
         verdicts=verdicts,
         verdict=verdict,
         arm=arm,
@@ -245,14 +245,23 @@ def _metric_rows(
     return found
 
 
-def _check(guardrail: Guardrail, arm: str, found: Interval) -> GuardrailCheck:
-    if guardrail.better == "higher":
-        bound = 1 - guardrail.tolerance
-        kept, broken = found.low >= bound, found.high < bound
-    else:
-        bound = 1 + guardrail.tolerance
-        kept, broken = found.high <= bound, found.low > bound
-    return GuardrailCheck(metric=guardrail.metric, arm=arm, ratio=found, state="kept" if kept else "broken" if broken else "open")
+def _checks(
+    guardrail: Guardrail, values: Values, arms: IntArray, names: Sequence[str], level: float, tuned_for: int
+) -> list[GuardrailCheck]:
+    bound = 1 - guardrail.tolerance if guardrail.better == "higher" else 1 + guardrail.tolerance
+    control = Moments.of(values[arms == 0])
+    allowed = Moments(control.n, bound * control.mean, bound**2 * control.variance)
+    found = []
+    for place, name in enumerate(names[1:], start=1):
+        treated = Moments.of(values[arms == place])
+        # Not the ratio's bounds: those do not exist where the control has none of what is guarded against.
+        beyond = difference(treated, allowed, level=level, tuned_for=tuned_for)
+        above, below = beyond.low > 0, beyond.high < 0
+        good, bad = (above, below) if guardrail.better == "higher" else (below, above)
+        shown = ratio(treated, control, level=level, tuned_for=tuned_for)
+        state: GuardrailState = "kept" if good else "broken" if bad else "open"
+        found.append(GuardrailCheck(metric=guardrail.metric, arm=name, ratio=shown, state=state))
+    return found
 
 
 def _gain(row: ArmMetric, metric: str) -> float:

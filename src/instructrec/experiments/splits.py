@@ -5,13 +5,14 @@ A wrong split (sample ratio mismatch) means that units were lost or added in one
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special, stats
+from scipy import special
 
 from instructrec.errors import DataError
 from instructrec.experiments.metrics import DAY_S
@@ -20,8 +21,9 @@ from instructrec.tables import IntArray
 
 SPLIT_ALARM: Final = 0.001
 """p below which the units are not split as they should be."""
-PRIOR_UNITS: Final = 10_000.0
-"""How strongly the sequential split check expects the right split, in units; small deviations are found best with many."""
+PRIORS: Final[Mapping[float, float]] = {10.0: 0.05, 100.0: 0.1, 1_000.0: 0.25, 10_000.0: 0.6}
+"""How strongly the sequential check expects the right split, in units -> weight. Small deviations among many units are found best
+with many, gross ones among few units with few; a mixture finds both for little, and is as valid as each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,9 @@ def split_p(counts: ArrayLike, shares: Sequence[float]) -> Values:
 
     `counts`: whole numbers [..., arms]; the answer is float64 [...].
     """
+    # scipy.stats takes a second to load, which only this needs.
+    from scipy import stats
+
     seen, expected = _counts_and_shares(counts, shares)
     totals = seen.sum(axis=-1, keepdims=True)
     # scipy divides by what is expected: an empty row is tested as if each arm had its share of one unit.
@@ -80,18 +85,24 @@ def split_p(counts: ArrayLike, shares: Sequence[float]) -> Values:
     return np.asarray(stats.chisquare(filled, np.maximum(totals, 1.0) * expected, axis=-1).pvalue, dtype=np.float64)
 
 
-def sequential_split_p(counts: ArrayLike, shares: Sequence[float], *, prior_units: float = PRIOR_UNITS) -> Values:
+def sequential_split_p(counts: ArrayLike, shares: Sequence[float], *, priors: Mapping[float, float] = PRIORS) -> Values:
     """The p of the sequential multinomial test of Lindon and Malek (2022, arXiv 2011.03567): it may be looked at after every unit.
 
-    1 / Bayes factor of a Dirichlet prior around the shares (`prior_units` * shares) against the shares themselves; under the right
-    split its chance to be ever below alpha is at most alpha (Ville). Shapes as `split_p`.
+    1 / Bayes factor of Dirichlet priors around the shares against the shares themselves; under the right split its chance to be
+    ever below alpha is at most alpha (Ville). `priors`: units that a prior counts for -> its weight in the mixture; the weights sum
+    to 1. Shapes as `split_p`.
     """
     seen, expected = _counts_and_shares(counts, shares)
-    prior = prior_units * expected
-    totals = seen.sum(axis=-1)
-    gained = special.gammaln(prior_units) - special.gammaln(prior_units + totals)
-    gained = gained + (special.gammaln(prior + seen) - special.gammaln(prior) - seen * np.log(expected)).sum(axis=-1)
+    gained = np.logaddexp.reduce([math.log(weight) + _log_bayes_factor(seen, expected, units) for units, weight in priors.items()])
     return np.asarray(np.exp(-np.maximum(gained, 0.0)), dtype=np.float64)
+
+
+def _log_bayes_factor(counts: Values, shares: Values, units: float) -> Values:
+    """Of a Dirichlet prior that counts for so many units, against the shares; float64 [...]."""
+    prior = units * shares
+    whole = special.gammaln(units) - special.gammaln(units + counts.sum(axis=-1))
+    each = special.gammaln(prior + counts) - special.gammaln(prior) - counts * np.log(shares)
+    return np.asarray(whole + each.sum(axis=-1), dtype=np.float64)
 
 
 def _counts_and_shares(counts: ArrayLike, shares: Sequence[float]) -> tuple[Values, Values]:

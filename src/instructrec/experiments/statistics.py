@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
+from scipy import special
 
 from instructrec.errors import DataError
 from instructrec.tables import IntArray
@@ -188,7 +188,7 @@ def _reach(squared_error: float, n: int, degrees: float, method: Method, level: 
     if not squared_error > 0:
         return math.inf
     if method == "fixed":
-        return float(stats.t.ppf((1 + _checked(level)) / 2, degrees)) * math.sqrt(squared_error)
+        return float(special.stdtrit(degrees, (1 + _checked(level)) / 2)) * math.sqrt(squared_error)
     return always_valid_multiplier(n, level=level, tuned_for=tuned_for) * math.sqrt(squared_error)
 
 
