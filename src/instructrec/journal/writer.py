@@ -176,7 +176,7 @@ class Writer:
         rows = [row for task in group for row in task.rows]
         try:
             verdicts = self._store.append(rows, received=received, shown=[row for task in group for row in task.shown])
-        except StoreError:
+        except Exception:
             if self.failed or len(group) == 1:
                 raise
             # Something in the group cannot be written, and the disk is well: the others are not to suffer from it.
@@ -189,7 +189,7 @@ class Writer:
     def _settle_alone(self, task: _Task) -> None:
         try:
             self._commit([task])
-        except StoreError as error:
+        except Exception as error:
             task.future.set_exception(error)
 
     def _tell(self, rows: list[tuple[str, Event]], verdicts: list[Verdict], received: float) -> None:
