@@ -16,7 +16,6 @@ NAMES: Final = (
 """Every place, in the order in which a process passes them."""
 
 
-
 def arm(wanted: str) -> None:
     """Set the place and passage to die at; empty for none."""
     global _name, _left
