@@ -24,7 +24,6 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-from benchmarks.calibration import add_json_option, finish
 from benchmarks.crashes import Toll, torment
 from instructrec.journal import Event, read_events
 from instructrec.journal.store import Store
@@ -191,6 +190,9 @@ def measured(kind: str, url: str, options: argparse.Namespace) -> dict[str, Any]
 
 def main() -> None:
     """Print what was found and, as the last line, one JSON object: the numbers of the first database, and of each by kind."""
+    # Here, as every new interpreter that is timed imports this module, and the calibration imports numpy.
+    from benchmarks.calibration import add_json_option, finish
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=300, help="10,000 in the long form")
     parser.add_argument(

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Executable, bindparam, select, text
 
 from instructrec.errors import StoreError
 from instructrec.journal import schema
+from instructrec.journal.database import Database
 from instructrec.journal.events import Event, canonical, from_body
 from instructrec.journal.records import Stored, Verdict
 from instructrec.journal.schema import erased, events
@@ -20,7 +21,6 @@ Delivery: TypeAlias = tuple[str, Event]
 Known: TypeAlias = dict[tuple[str, str], tuple[int, bytes]]
 _MOST_AT_ONCE = 500
 
-_columns = events.columns.keys()
 _FIND: dict[str, Executable] = {
     "sqlite": select(events.c.event_id, events.c.seq, events.c.body_hash).where(
         events.c.tenant == bindparam("owner"), events.c.event_id.in_(bindparam("names", expanding=True))
@@ -30,11 +30,6 @@ _FIND: dict[str, Executable] = {
         "SELECT name, seq, body_hash FROM unnest(CAST(:names AS text[])) AS name CROSS JOIN LATERAL "
         "(SELECT seq, body_hash FROM events WHERE tenant = :owner AND event_id = name LIMIT 1) AS found"
     ),
-}
-# As the drivers take it: half of an append's time went into the parameters of a statement in SQLAlchemy's language.
-_INSERT = {
-    dialect: f"INSERT INTO events ({', '.join(_columns)}) VALUES ({', '.join([mark] * len(_columns))})"
-    for dialect, mark in (("sqlite", "?"), ("postgresql", "%s"))
 }
 
 
@@ -53,7 +48,7 @@ def mark(secret: bytes, tenant: str, kind: str, name: str) -> bytes:
     return hashlib.blake2b(canonical([tenant, kind, name]).encode(), key=secret, digest_size=16).digest()
 
 
-def append(connection: Connection, secret: bytes, rows: Sequence[Delivery], received: float) -> list[Verdict]:
+def append(database: Database, connection: Connection, secret: bytes, rows: Sequence[Delivery], received: float) -> list[Verdict]:
     """Append what is new; a verdict a row. Inside one transaction, which takes the counter first, so that nobody else appends."""
     first = schema.next_numbers(connection, "events", 0)
     known = _known(connection, rows)
@@ -75,7 +70,7 @@ def append(connection: Connection, secret: bytes, rows: Sequence[Delivery], rece
             verdicts.append(Verdict(event.event_id, "stored", seq))
     if new:
         schema.next_numbers(connection, "events", len(new))
-        connection.exec_driver_sql(_INSERT[connection.dialect.name], new)
+        database.insert_many(connection, events, new)
     return verdicts
 
 
