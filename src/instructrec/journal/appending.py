@@ -25,7 +25,7 @@ _FIND: dict[str, Executable] = {
     "sqlite": select(events.c.event_id, events.c.seq, events.c.body_hash).where(
         events.c.tenant == bindparam("owner"), events.c.event_id.in_(bindparam("names", expanding=True))
     ),
-    # One look into the index of ids a name. Left the choice, a planner without statistics reads everything of the tenant instead.
+    # One look into the index of ids a name. Left the choice, a planner without statistics reads all events instead.
     "postgresql": text(
         "SELECT name, seq, body_hash FROM unnest(CAST(:names AS text[])) AS name CROSS JOIN LATERAL "
         "(SELECT seq, body_hash FROM events WHERE tenant = :owner AND event_id = name LIMIT 1) AS found"
