@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from instructrec.errors import StoreError
 from instructrec.journal import opening, schema
@@ -27,6 +28,7 @@ class Database:
         self.is_sqlite = address.get_backend_name() == "sqlite"
         self.failed = ""
         self._reader, self._writer, self._lock = reader, writer, lock
+        self._driver: Any = reader.dialect.loaded_dbapi
         self._turn = threading.Lock()
 
     @classmethod
@@ -84,6 +86,8 @@ class Database:
                 yield connection
         except DBAPIError as error:
             raise StoreError(f"{opening.shown(self.address)} cannot be read: {error.orig}.") from error
+        except PoolTimeout as error:
+            raise StoreError(f"All {opening.READERS} readers of {opening.shown(self.address)} are busy. Try again.") from error
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -92,11 +96,12 @@ class Database:
             try:
                 with self._open_writer().begin() as connection:
                     yield connection
-            except (DataError, IntegrityError, ProgrammingError) as error:
-                # The database took the transaction back because of what was to be written; the disk is well.
-                raise StoreError(f"{opening.shown(self.address)} refused what was to be written: {error.orig}.") from error
-            except DBAPIError as error:
-                self.failed = f"A write failed: {error.orig}."
+            except (DBAPIError, self._driver.Error) as error:
+                cause = error.orig if isinstance(error, DBAPIError) else error
+                if isinstance(cause, (self._driver.DataError, self._driver.IntegrityError, self._driver.ProgrammingError)):
+                    # The database took the transaction back because of what was to be written; the disk is well.
+                    raise StoreError(f"{opening.shown(self.address)} refused what was to be written: {cause}.") from error
+                self.failed = f"A write failed: {cause}."
                 raise self._failure() from error
 
     def purge_log(self) -> None:
@@ -107,6 +112,9 @@ class Database:
             raw = self._open_writer().raw_connection()
             try:
                 busy, _, _ = raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            except self._driver.Error as error:
+                self.failed = f"The log could not be emptied: {error}."
+                raise self._failure() from error
             finally:
                 raw.close()
         if busy:
@@ -118,15 +126,32 @@ class Database:
         """Insert rows; where the primary key is taken the other columns are replaced."""
         if not rows:
             return
-        statement = (sqlite.insert if self.is_sqlite else postgresql.insert)(table)
+        statement = self._insert_into(table)
         changed = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
         connection.execute(statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed), list(rows))
 
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert rows; where the primary key is taken the old row stays."""
         if rows:
-            statement = (sqlite.insert if self.is_sqlite else postgresql.insert)(table)
+            statement = self._insert_into(table)
             connection.execute(statement.on_conflict_do_nothing(index_elements=list(table.primary_key)), list(rows))
+
+    def _insert_into(self, table: Table) -> Any:
+        """An INSERT that knows ON CONFLICT, in the language of the database; the other one's is not loaded."""
+        return import_module(f"sqlalchemy.dialects.{'sqlite' if self.is_sqlite else 'postgresql'}").insert(table)
+
+    def insert_many(self, connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows of new keys, each with the values of all columns in order, the fastest way that the driver has."""
+        names = ", ".join(table.columns.keys())
+        if self.is_sqlite:
+            connection.exec_driver_sql(
+                f"INSERT INTO {table.name} ({names}) VALUES ({', '.join('?' * len(table.columns))})", list(rows)
+            )
+            return
+        driver: Any = connection.connection.driver_connection
+        with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
 
     def _open_writer(self) -> Engine:
         if self._writer is None:

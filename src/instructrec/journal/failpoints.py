@@ -15,8 +15,12 @@ NAMES: Final = (
 )  # fmt: skip
 """Every place, in the order in which a process passes them."""
 
-_name, _, _count = os.environ.get("INSTRUCTREC_FAILPOINT", "").partition(":")
-_left = int(_count) if _count.isdecimal() else 1
+
+def arm(wanted: str) -> None:
+    """Set the place and passage to die at; empty for none."""
+    global _name, _left
+    _name, _, count = wanted.partition(":")
+    _left = int(count) if count.isdecimal() else 1
 
 
 def reach(name: str) -> None:
@@ -27,3 +31,7 @@ def reach(name: str) -> None:
     _left -= 1
     if _left <= 0:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+_name, _left = "", 1
+arm(os.environ.get("INSTRUCTREC_FAILPOINT", ""))

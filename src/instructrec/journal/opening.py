@@ -105,6 +105,8 @@ def _postgres(address: URL, size: int, options: dict[str, Any], setting: str) ->
     def connect(connection: Any, record: object) -> None:
         with connection.cursor() as cursor:
             cursor.execute(setting)
+            # A plan that was made for a small table is not to be kept while the table grows.
+            cursor.execute("SET plan_cache_mode = force_custom_plan")
         connection.commit()
 
     return engine

@@ -84,7 +84,9 @@ class Store:
         """
         with self._database.writing() as connection:
             failpoints.reach("append-begun")
-            verdicts = appending.append(connection, self._secret, rows, schema.now() if received is None else received)
+            verdicts = appending.append(
+                self._database, connection, self._secret, rows, schema.now() if received is None else received
+            )
             trials.write_shown(self._database, connection, shown)
             failpoints.reach("append-written")
         failpoints.reach("append-committed")
@@ -185,7 +187,8 @@ class Store:
         assignment.
         """
         with self._database.reading() as connection:
-            yield from people.lines(connection, tenant, person)
+            # All at once: a slow receiver is not to hold a reader, which would keep an erasure from emptying the log.
+            return iter(list(people.lines(connection, tenant, person)))
 
     def erase_person(self, tenant: str, person: str, at: float | None = None) -> dict[str, int]:
         """Delete everything of a person and leave marks that name nobody; gives how many rows of each table went.

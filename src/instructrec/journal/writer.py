@@ -155,8 +155,6 @@ class Writer:
     def _settle(self, group: list[_Task], work: Callable[[list[_Task]], None]) -> None:
         """Do the work of a group unless the writer has failed, and let nobody wait for ever."""
         try:
-            if self.failed:
-                raise self._failure()
             work(group)
         except BaseException as error:
             for task in group:
@@ -168,15 +166,19 @@ class Writer:
 
     def _call(self, group: list[_Task]) -> None:
         (task,) = group
+        if self.failed:
+            raise self._failure()
         assert task.call is not None
         task.future.set_result(task.call(self._store))
 
     def _commit(self, group: list[_Task]) -> None:
+        if self.failed:
+            raise self._failure()
         received = time.time()
         rows = [row for task in group for row in task.rows]
         try:
             verdicts = self._store.append(rows, received=received, shown=[row for task in group for row in task.shown])
-        except StoreError:
+        except Exception:
             if self.failed or len(group) == 1:
                 raise
             # Something in the group cannot be written, and the disk is well: the others are not to suffer from it.
@@ -189,8 +191,9 @@ class Writer:
     def _settle_alone(self, task: _Task) -> None:
         try:
             self._commit([task])
-        except StoreError as error:
-            task.future.set_exception(error)
+        except Exception as error:
+            if not task.future.done():
+                task.future.set_exception(error)
 
     def _tell(self, rows: list[tuple[str, Event]], verdicts: list[Verdict], received: float) -> None:
         new = [

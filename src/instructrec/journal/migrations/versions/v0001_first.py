@@ -60,7 +60,7 @@ def _make_events() -> None:
         _seconds("received"),
     )
     op.create_index("events_by_id", "events", ["tenant", "event_id"], unique=True)
-    op.create_index("events_by_person", "events", ["tenant", "person", "seq"])
+    op.create_index("events_by_person", "events", ["person", "tenant", "seq"])
 
 
 def _make_catalogue_and_keys() -> None:
