@@ -81,9 +81,7 @@ class Reaction:
                 f"The weight of a reaction is {self.weight}, but must be above 0 and at most 1. Leave out what has faded."
             )
         if self.reason not in ("", "seen", "not_now") and not self.attribute:
-            raise QueryError(
-                f"'{self.reason}' is no reason of a reaction. Use seen, not_now, {SCOPE}NAME (an attribute), or none."
-            )
+            raise QueryError(f"'{self.reason}' is no reason of a reaction. Use seen, not_now, {SCOPE}NAME (an attribute), or none.")
 
     @property
     def attribute(self) -> str:
