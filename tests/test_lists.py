@@ -3,10 +3,11 @@
 from itertools import combinations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instructrec.lists import Group, best_list, missing, top_n
+from instructrec.lists import BLOCK, Group, best_list, missing, nth_best, top_n
 
 SIZE = 8
 
@@ -59,3 +60,18 @@ def test_a_quota_of_many_in_a_large_catalog_is_quick():
     found = best_list(scores, mask, 20, groups)
     assert len(found) == 20
     assert [missing(group, found) for group in groups] == [0, 0, 0]
+
+
+@settings(deadline=None)
+@given(st.integers(1, 9 * BLOCK), st.integers(0, 2**32 - 1), st.data())
+def test_the_nth_best_is_that_of_the_sorted_scores(size, seed, data):
+    scores = np.random.default_rng(seed).integers(-40, 40, size=size).astype(np.float32)
+    n = data.draw(st.integers(1, min(size, 12)) | st.integers(1, size))
+    assert nth_best(scores, n) == np.sort(scores)[size - n]
+
+
+@pytest.mark.parametrize("size", [BLOCK - 1, 7 * BLOCK + 3, 40 * BLOCK])
+def test_the_nth_best_of_many_different_scores(size):
+    scores = np.random.default_rng(size).permutation(size).astype(np.float32)
+    for n in (1, 2, 6, 7, 39, 60):
+        assert nth_best(scores, n) == size - n

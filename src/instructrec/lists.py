@@ -9,6 +9,9 @@ import numpy as np
 
 from instructrec.tables import BoolArray, FloatArray, IntArray
 
+BLOCK = 128
+"""Scores that are represented by the best of them while the best of all are looked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -24,9 +27,21 @@ def top_n(scores: FloatArray, mask: BoolArray, n: int) -> list[int]:
     codes = np.flatnonzero(mask)
     if 0 < n < len(codes):
         # Sorting what can be in the list is enough: the n-th best, what is above it, and what is equal to it.
-        codes = codes[scores[codes] >= np.partition(scores[codes], len(codes) - n)[len(codes) - n]]
+        codes = codes[scores[codes] >= nth_best(scores[codes], n)]
     order = np.lexsort((codes, -scores[codes]))[:n]
     return [int(code) for code in codes[order]]
+
+
+def nth_best(scores: FloatArray, n: int) -> float:
+    """The n-th largest score, n from 1 to as many as there are; only those that can be among the n largest are put in order.
+
+    There are n scores at least as large as the n-th largest of the best of each block.
+    """
+    whole = len(scores) // BLOCK
+    if whole > n:
+        best = scores[: whole * BLOCK].reshape(whole, BLOCK).max(axis=1)
+        scores = scores[scores >= np.partition(best, whole - n)[whole - n]]
+    return float(np.partition(scores, len(scores) - n)[len(scores) - n])
 
 
 def best_list(scores: FloatArray, mask: BoolArray, n: int, groups: Sequence[Group]) -> list[int]:

@@ -89,18 +89,19 @@ class Recommender(ABC):
         asked = [resolved(query) for query in queries]
         sources = steered(self, asked)
         total = np.sum(list(sources.values()), axis=0)
-        names = list(sources)
-        # What reactions add is counted from 0, where they touch nothing.
-        strongest = np.argmax([part if name == FEEDBACK else _centred(part) for name, part in sources.items()], axis=0)
         return [
-            self._answer(query, asked[row], total[row], [names[code] for code in strongest[row]])
+            self._answer(query, asked[row], total[row], {name: _gain(name, part[row]) for name, part in sources.items()})
             for row, query in enumerate(queries)
         ]
 
-    def _answer(self, query: Query, asked: Query, scores: FloatArray, strongest: Sequence[str]) -> Recommendation:
+    def _answer(self, query: Query, asked: Query, scores: FloatArray, gains: Mapping[str, FloatArray]) -> Recommendation:
         quotas, groups = counted(query, self.catalog)
         order = listed(asked, scores, self.catalog, groups)
-        items = tuple(ScoredItem(self.catalog.item_ids[code], float(scores[code]), strongest[code]) for code in order)
+        strongest = np.argmax([part[order] for part in gains.values()], axis=0)
+        items = tuple(
+            ScoredItem(self.catalog.item_ids[code], float(scores[code]), list(gains)[source])
+            for code, source in zip(order, strongest, strict=True)
+        )
         notes, degraded = self._notes(asked, len(items))
         short = [
             f"quota_short:{_counted(quota)} ({quota.at_least - missing(group, order)}/{quota.at_least})"
@@ -223,6 +224,11 @@ def _named(query: Query, kind: str) -> tuple[str, ...]:
 def _of_examples(query: Query, kind: str) -> Query:
     """Somebody who has chosen the named items and nothing else."""
     return Query(history=_named(query, kind), n=query.n, hide_seen=False)
+
+
+def _gain(source: str, scores: FloatArray) -> FloatArray:
+    """What a source adds above its mean; reactions above 0, where they touch nothing. float32 [num_items]."""
+    return scores if source == FEEDBACK else scores - scores.mean()
 
 
 def _centred(scores: FloatArray) -> FloatArray:
