@@ -236,3 +236,28 @@ def test_metrics_count_what_happened(client):
     assert 'instructrec_events_total{type="like",verdict="stored"} 1.0' in text
     assert 'route="/v1/recommend"' in text
     assert client.ask("GET", "/health/ready").json()["ready"] is True
+
+
+def test_an_experiment_gives_people_arms_that_stay_and_tells_what_they_did(client):
+    body = {"arms": [{"name": "now"}, {"name": "then", "settings": {"model": "popular"}}], "metrics": ["like_rate"]}
+    wrong = {"arms": [{"name": "now"}, {"name": "then", "settings": {"model": "lm"}}]}
+    assert "does not hold" in client.ask("PUT", "/v1/experiments/a", json=wrong).json()["message"]
+    body["arms"][1]["settings"]["model"] = "ridge"
+    assert client.ask("PUT", "/v1/experiments/a", json=body).json()["status"] == "draft"
+    assert client.ask("POST", "/v1/experiments/a/start").json()["status"] == "running"
+    assert client.ask("PUT", "/v1/experiments/b", json=body).status_code == 200
+    assert "runs already" in client.ask("POST", "/v1/experiments/b/start").json()["message"]
+    users = client.live.snapshot.dataset.interactions.user_ids[:20]
+    for user in users:
+        shown = ids(client.list(user_id=user, n=3))
+        client.happen(event("impression", user, item_id=shown[0]), event("like", user, item_id=shown[0]))
+    arms = {user: client.live.comparing.place("local", f"user:{user}").arm.name for user in users}
+    assert set(arms.values()) == {"now", "then"}
+    found = client.ask("GET", "/v1/experiments/a").json()
+    table = found["results"]["metrics"]["like_rate"]
+    assert sum(row["n"] for row in table.values()) == len(users) and all(row["mean"] == 1.0 for row in table.values())
+    stored = client.live.store.trials.assignments("local", "a")
+    assert {row.person.removeprefix("user:"): row.arm for row in stored} == arms
+    assert client.ask("POST", "/v1/experiments/a/promote", params={"arm": "then"}).json()["winner"] == "then"
+    assert {client.live.comparing.place("local", f"user:{user}").arm.name for user in users} == {"then"}
+    assert client.ask("GET", "/v1/experiments").json()["experiments"][0]["status"] == "promoted"

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from instructrec.errors import BusyError, InstructRecError, QueryError, RunError, StoreError
+from instructrec.errors import BusyError, InstructRecError, StoreError
 from instructrec.service.access import AccessError, Gate
 from instructrec.service.guards import BodyLimit, Counted
 from instructrec.service.live import Live
@@ -40,8 +40,7 @@ def build(live: Live, gate: Gate) -> FastAPI:
         app.include_router(router)
     app.add_middleware(BodyLimit, most=live.config.body_bytes)
     app.add_middleware(Counted, metrics=app.state.metrics)
-    for kind in (AccessError, QueryError, RunError, BusyError, StoreError):
-        app.add_exception_handler(kind, _refused)
+    app.add_exception_handler(InstructRecError, _refused)
     app.add_exception_handler(RequestValidationError, _misshapen)
     app.add_exception_handler(HTTPException, _unknown)
     app.add_exception_handler(Exception, _broken)

@@ -9,22 +9,24 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from instructrec import wire
 from instructrec.core import Explanation, Query, Recommendation
-from instructrec.errors import QueryError
+from instructrec.errors import QueryError, StoreError
 from instructrec.explain import explain
 from instructrec.journal import Event, Rejected, read_events, user_key
-from instructrec.journal.records import Verdict
+from instructrec.journal.records import Shown, Verdict
 from instructrec.journal.store import Store
 from instructrec.journal.writer import Writer
 from instructrec.pipeline.answering import with_notes
 from instructrec.recommender import Recommender
 from instructrec.runs import Run
 from instructrec.service.asking import Asked, history_of, person_of, query_for, with_dialogue
+from instructrec.service.comparing import Comparing, Placed
 from instructrec.service.items import Item, read_item, to_json
 from instructrec.service.people import People, Person
 from instructrec.service.shapes import Ask
@@ -79,6 +81,7 @@ class Live:
         self._slow = ThreadPoolExecutor(1, thread_name_prefix="slow")
         self._changing = threading.Lock()
         self.snapshot = _taken_up(run, store, self._quick)
+        self.comparing = Comparing(store, self.writer, lambda: self.snapshot.models)
         self._answers: OrderedDict[tuple[str, str], _Sent] = OrderedDict()
         self._shown: OrderedDict[str, _Listed] = OrderedDict()
         self.cache_hits = 0
@@ -102,7 +105,8 @@ class Live:
         snapshot, key = self.snapshot, person_of(ask)
         person = Person() if key is None else self.people.get(tenant, key)
         moment = time.time() // STEP_S * STEP_S
-        name, rests_on = (tenant, ask.model_dump_json()), (person.version, snapshot.version, moment)
+        placed = self.comparing.place(tenant, key) if key else None
+        name, rests_on = (tenant, ask.model_dump_json()), (person.version, snapshot.version, moment, placed)
         sent = self._answers.get(name)
         if sent is not None and sent.rests_on == rests_on:
             self.cache_hits += 1
@@ -110,11 +114,29 @@ class Live:
         deadline_s = (ask.deadline_ms or self.config.deadline_ms) / 1000
         loop = asyncio.get_running_loop()
         asked = await loop.run_in_executor(self._quick, query_for, ask, person, snapshot, moment)
-        found = await snapshot.ladder.answer(asked.query, deadline_s=deadline_s - (time.monotonic() - began))
+        ladder = snapshot.ladder_for(placed.model if placed else "")
+        found = await ladder.answer(asked.query, deadline_s=deadline_s - (time.monotonic() - began))
+        if placed and key:
+            self._expose(tenant, key, found, placed, snapshot)
         body = await self._told(tenant, ask, asked, found, snapshot, deadline_s - (time.monotonic() - began))
         if not found.degraded or found.served_by == snapshot.model.name:
             self._keep(name, _Sent(rests_on, body))
         return body
+
+    def _expose(self, tenant: str, person: str, found: Recommendation, placed: Placed, snapshot: Snapshot) -> None:
+        """Keep what was shown under an experiment; nobody waits for that."""
+        shown = Shown(
+            id=found.id,
+            person=person,
+            items=tuple(entry.item for entry in found.items),
+            time=time.time(),
+            model_version=snapshot.version,
+            arm=placed.arm.name,
+            propensity=placed.propensity,
+            request={"experiment": placed.experiment},
+        )
+        with suppress(StoreError):  # a journal that cannot be written is told of where events come in
+            self.writer.show(tenant, [shown])
 
     async def _told(self, tenant: str, ask: Ask, asked: Asked, found: Recommendation, snapshot: Snapshot, left_s: float) -> bytes:
         """The body of an answer, with reasons where they are wanted and there is time for them."""
@@ -162,7 +184,7 @@ class Live:
         return next(entry for entry in answer["items"] if entry["item_id"] == item)
 
     async def _reasons(self, listed: _Listed) -> list[Explanation]:
-        rungs = listed.snapshot.ladder.rungs
+        rungs = (*listed.snapshot.ladder.rungs, *listed.snapshot.ladder_for(listed.found.served_by).rungs)
         rung = next((rung for rung in rungs if rung.name == listed.found.served_by), rungs[0])
         pool = self._slow if rung.worker is not None else self._quick
         return await asyncio.get_running_loop().run_in_executor(pool, _explained, rung.model, listed)

@@ -130,6 +130,18 @@ class Profile(Strict):
     text: Words
 
 
+class Design(Strict):
+    """An experiment: arms (the first is the control), how people are split over them, and what is measured."""
+
+    arms: Annotated[list[dict[str, Any]], Field(min_length=2, max_length=20)] = Field(
+        description="Objects with name, weight and settings, such as {'model': 'ridge'}."
+    )
+    seed: Annotated[str, Field(max_length=100)] = ""
+    coverage: float = Field(1.0, ge=0, le=1)
+    metrics: Annotated[list[str], Field(min_length=1, max_length=10)] = Field(default_factory=lambda: ["ctr"])
+    guardrails: Annotated[list[dict[str, Any]], Field(max_length=10)] = Field(default_factory=list)
+
+
 class Problem(Strict):
     """Why a request was not answered: what came, what was wanted, what to do."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -33,6 +33,22 @@ class Snapshot:
     ladder: Ladder
     withdrawn: frozenset[ItemId]
     version: str
+    quick: Executor
+    _ladders: dict[str, Ladder] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models that can be asked first."""
+        return tuple(dict.fromkeys((*self.run.model_names, *parts_of(self.model))))
+
+    def ladder_for(self, model: str) -> Ladder:
+        """The ladder with a model of the run on top, by name; the run's own for "" and for a model that it does not hold."""
+        if model in ("", self.model.name) or model not in self.models:
+            return self.ladder
+        if model not in self._ladders:
+            below = [rung for rung in self.ladder.rungs[1:] if rung.name != model]
+            self._ladders[model] = Ladder([_rung(self.run.model(model)), *below], self.quick)
+        return self._ladders[model]
 
     @property
     def catalog(self) -> Catalog:
@@ -50,7 +66,7 @@ class Snapshot:
 
     def close(self) -> None:
         """Let its threads end; answers that are being made are still given."""
-        for rung in self.ladder.rungs:
+        for rung in (rung for ladder in (self.ladder, *self._ladders.values()) for rung in ladder.rungs):
             if rung.worker is not None:
                 rung.worker.close()
 
@@ -73,6 +89,7 @@ def take_up(run: Run, quick: Executor, *, items: Sequence[Item] = (), revision: 
         ladder=Ladder(rungs, quick),
         withdrawn=frozenset(item.item_id for item in items if not item.available),
         version=f"{run.version}.{revision}",
+        quick=quick,
     )
 
 
