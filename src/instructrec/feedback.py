@@ -20,7 +20,11 @@ from instructrec.tables import Catalog, FloatArray, IntArray, ItemId
 FEEDBACK = "feedback"
 """The source of a list that comes from reactions."""
 DEPTH = 80
-"""What is as like a disliked item as can be falls by as much as lies between the best item and the one so many places behind it."""
+"""What is as like a disliked item as can be falls by as much as lies between the best item and the one so many places behind it.
+
+On validation of MovieLens-1M 94 % of what resembles a disliked item leaves the next 20 (30 places: 81 %); `item_knn` needs the depth.
+What is chosen next often resembles what was just disliked, so that every such press costs accuracy on it: benchmarks.feedback_effect.
+"""
 ALIKE = (0.9, 0.95)
 """Quantiles of likeness over the catalog: up to the first an item does not resemble another, from the second on it does fully."""
 NAMED = 2.0
