@@ -29,6 +29,7 @@ from instructrec.service.items import Item, read_item, to_json
 from instructrec.service.people import People, Person
 from instructrec.service.shapes import Ask
 from instructrec.service.snapshot import Snapshot, take_up
+from instructrec.service.watch import Watch
 
 T = TypeVar("T")
 EVERYBODY = "everybody"
@@ -55,6 +56,7 @@ class _Sent:
 
     rests_on: tuple[Any, ...]
     body: bytes
+    found: Recommendation
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class Live:
         self._answers: OrderedDict[tuple[str, str], _Sent] = OrderedDict()
         self._shown: OrderedDict[str, _Listed] = OrderedDict()
         self.cache_hits = 0
+        self.watch = Watch()
 
     def close(self) -> None:
         """Answer what was asked, write what was said, and end."""
@@ -106,6 +109,7 @@ class Live:
         sent = self._answers.get(name)
         if sent is not None and sent.rests_on == rests_on:
             self.cache_hits += 1
+            self._count(sent.found, began, from_memory=True)
             return sent.body
         deadline_s = (ask.deadline_ms or self.config.deadline_ms) / 1000
         loop = asyncio.get_running_loop()
@@ -113,8 +117,13 @@ class Live:
         found = await snapshot.ladder.answer(asked.query, deadline_s=deadline_s - (time.monotonic() - began))
         body = await self._told(tenant, ask, asked, found, snapshot, deadline_s - (time.monotonic() - began))
         if not found.degraded or found.served_by == snapshot.model.name:
-            self._keep(name, _Sent(rests_on, body))
+            self._keep(name, _Sent(rests_on, body, found))
+        self._count(found, began, from_memory=False)
         return body
+
+    def _count(self, found: Recommendation, began: float, *, from_memory: bool) -> None:
+        items, seconds = (entry.item for entry in found.items), time.monotonic() - began
+        self.watch.listed(found.served_by, items, seconds=seconds, degraded=found.degraded, from_memory=from_memory)
 
     async def _told(self, tenant: str, ask: Ask, asked: Asked, found: Recommendation, snapshot: Snapshot, left_s: float) -> bytes:
         """The body of an answer, with reasons where they are wanted and there is time for them."""

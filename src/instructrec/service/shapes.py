@@ -130,6 +130,14 @@ class Profile(Strict):
     text: Words
 
 
+class Folder(Strict):
+    """A run folder to serve."""
+
+    path: Annotated[str, Field(min_length=1, max_length=4096)] = Field(
+        description="Name or path of a run folder beside the one that serves."
+    )
+
+
 class Problem(Strict):
     """Why a request was not answered: what came, what was wanted, what to do."""
 
