@@ -118,4 +118,3 @@ def row_of(live: Live, item: str, *, available: bool) -> dict[str, Any]:
     """The item as it is kept, shown or not from now on: what its owner sent before stays."""
     kept = next((row.body for row in live.store.items(EVERYBODY) if row.item_id == item), {})
     return {**kept, "item_id": item, "available": available}
-

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
+from instructrec import wire
 from instructrec.errors import BusyError, InstructRecError, QueryError, StoreError
 from instructrec.journal import user_key
 from instructrec.service.access import AccessError, Caller, Gate
@@ -57,9 +58,9 @@ async def answered(request: Request, language: str, work: Callable[[], Awaitable
     try:
         return await work()
     except AccessError as problem:
-        if problem.status == 429:
-            return _problem(request, language, problem, 429)
         asked = bool(request.headers.get("x-api-key"))
+        if problem.status == 429 or (problem.status == 403 and not asked):
+            return _problem(request, language, problem, problem.status)
         status, said = (problem.status, str(problem)) if asked else (200, "")
         return html("key.html.jinja", language=language, status=status, said=said, url=_here(request))
     except (BusyError, StoreError) as problem:
@@ -154,6 +155,7 @@ async def _listed(live: Live, who: Caller, state: State, click: Click, told: Tol
         change=views.change_of(rows, state, state.language),
         told=fill(text["told"][told.name], title=told.title) if told else "",
         chips=views.chips(now, catalog),
+        notes=[note for note in answer["notes"] if note != wire.note(f"unknown_user:{state.user}", language=state.language)],
         reasons=views.reasons_for(live, who.tenant, now),
         answer=answer,
         draft=draft,

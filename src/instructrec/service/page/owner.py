@@ -51,7 +51,8 @@ def view(live: Live, minutes: int, language: str) -> dict[str, Any]:
         "minutes": minutes,
         "windows": WINDOWS,
         "tiles": _tiles(found, text),
-        "plots": [plot for plot in _plots(steps, found, text) if plot.picture],
+        "plots": [plot for plot in _over_the_window(steps, found, text) if plot.picture],
+        "shares": [plot for plot in _shares(found["total"], text) if plot.picture],
         "run": found["run"],
         "folders": [folder for folder in folders(live) if not folder.serves],
         "withdrawn": [(item, title_of(live, item)) for item in gone[:MOST_WITHDRAWN]],
@@ -77,29 +78,28 @@ def _tiles(found: dict[str, Any], text: dict[str, Any]) -> list[Tile]:
     ]
 
 
-def _plots(steps: Sequence[Step], found: dict[str, Any], text: dict[str, Any]) -> list[Plot]:
-    whole = found["total"]
-    length = STEP_S * together(found["minutes"])
+def _over_the_window(steps: Sequence[Step], found: dict[str, Any], text: dict[str, Any]) -> list[Plot]:
+    minutes, length = found["minutes"], STEP_S * together(found["minutes"])
     times = [latency_ms(step.lists) for step in steps]
-    quantiles = [(text[name], [entry[f"{name}_ms"] for entry in times]) for name in ("p50", "p95", "p99")]
+    quantiles = [(name, [entry[f"{name}_ms"] for entry in times]) for name in ("p50", "p95", "p99")]
     rates = [(text["clicks"], rate(steps, "click")), (text["likes"], rate(steps, "like"))]
-    sent = [(text["lists"], [step.lists.total() / length for step in steps])] if whole["lists"] else []
-    served = [(name, share) for name, share in whole["served_by"].items()]
+    sent = [(text["lists"], [step.lists.total() / length for step in steps])] if found["total"]["lists"] else []
+    drawn = ((text["traffic"], sent), (text["latency_of"], quantiles), (text["rates_plot"], rates))
+    return [_over_time(title, series, steps, minutes, text["ago"]) for title, series in drawn]
+
+
+def _shares(whole: dict[str, Any], text: dict[str, Any]) -> list[Plot]:
     names = text["event"]
     events = [(names.get(name, name), float(count)) for name, count in whole["events"].items()]
     return [
-        _over_time(text["traffic"], sent, steps, text, _short),
-        _over_time(text["latency_of"], quantiles, steps, text, _short),
-        _over_time(text["rates_plot"], rates, steps, text, _short),
         _as_bars(text["events"], events, lambda value: f"{value:,g}"),
-        _as_bars(text["served_by"], served, _percent),
+        _as_bars(text["served_by"], list(whole["served_by"].items()), _percent),
     ]
 
 
 def _over_time(
-    title: str, series: Sequence[tuple[str, Sequence[float | None]]], steps: Sequence[Step], text: dict[str, Any],
-    form: Callable[[float], str],
-) -> Plot:  # fmt: skip
+    title: str, series: Sequence[tuple[str, Sequence[float | None]]], steps: Sequence[Step], minutes: int, x_title: str
+) -> Plot:
     """Lines over the minutes that have gone by, the present at the right; no line where nothing was counted."""
     last = steps[-1].at if steps else 0
     drawn = []
@@ -109,7 +109,7 @@ def _over_time(
         )
         if points:
             drawn.append(Line(name, points, place))
-    picture = lines(drawn, title=title, form=form, x_title=text["ago"], width=WIDTH)
+    picture = lines(drawn, title=title, form=_short, x_title=x_title, x_range=(-float(minutes), 0.0), width=WIDTH)
     legend = tuple((Markup(legend_mark(line.colour)), line.label) for line in drawn) if len(drawn) > 1 else ()
     return Plot(title, Markup(picture), legend)
 
@@ -120,7 +120,9 @@ def _as_bars(title: str, rows: Sequence[tuple[str, float]], form: Callable[[floa
 
 
 def _ms(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g} ms"
+    if value is None:
+        return "–"
+    return f"{value / 1000:.2g} s" if value >= 1000 else f"{value:.3g} ms"
 
 
 def _percent(value: float | None) -> str:
@@ -132,4 +134,4 @@ def _number(value: float | None) -> str:
 
 
 def _short(value: float) -> str:
-    return f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -75,7 +75,11 @@ def change_of(rows: Sequence[Row], state: State, language: str) -> str:
         return ""
     text = words(language)["change"]
     gone = len(set(state.shown) - {row.item for row in rows})
-    counts = {"came": sum(row.mark == "new" for row in rows), "moved": sum(row.mark in ("up", "down") for row in rows), "gone": gone}
+    counts = {
+        "came": sum(row.mark == "new" for row in rows),
+        "moved": sum(row.mark in ("up", "down") for row in rows),
+        "gone": gone,
+    }
     parts = [fill(text[name], n=count) for name, count in counts.items() if count]
     return fill(text["all"], parts=text["comma"].join(parts)) if parts else str(text["none"])
 
@@ -130,7 +134,7 @@ def known(live: Live, tenant: str, user: str, language: str) -> dict[str, Any]:
     """What is known of a user, with titles, and which event said it."""
     found = live.known_of(tenant, user)
     catalog, events = live.snapshot.catalog, live.people.get(tenant, user_key(user)).events
-    last = {(row.event.type, row.event.item_id): row.event.event_id for row in events}
+    last = {(str(row.event.type), row.event.item_id): row.event.event_id for row in events}
     text = words(language)["because"]
 
     def kept(kind: str, item: str, detail: str = "") -> Kept:
