@@ -1,5 +1,6 @@
 """The page in a browser, headless Chromium: the whole story, and nothing that runs or leaves the machine which should not."""
 
+import asyncio
 import json
 import shutil
 from urllib.parse import urlsplit
@@ -216,6 +217,25 @@ def test_the_owner_withdraws_an_item_and_nothing_is_wider_than_a_phone(browser, 
     for path in ("/", "/?user=u1", "/owner", "/?user=u1&lang=zh"):
         page.goto(f"{served.url}{path}")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+    tab.is_sound()
+
+
+def test_reasons_that_come_late_are_put_into_the_list(browser, serve, monkeypatch):
+    served = serve()
+    reasons, slow = served.live._reasons, []
+
+    async def later(listed):
+        if not slow:
+            slow.append(listed)
+            await asyncio.sleep(30)
+        return await reasons(listed)
+
+    monkeypatch.setattr(served.live, "_reasons", later)
+    tab = Tab(browser)
+    tab.page.goto(f"{served.url}/?user=u1")
+    assert tab.page.locator("#later").count() == 1 and tab.page.locator(".reason").count() == 0
+    tab.page.wait_for_selector(".reason")
+    assert tab.page.locator(".reason").count() == 10 and tab.page.locator("#later").count() == 0
     tab.is_sound()
 
 

@@ -255,6 +255,22 @@ def test_why_shows_what_counts_and_what_would_change_it(visitor):
     assert "There is no list" in visitor.open("/why?list=none&item=m1", status=400).text
 
 
+def test_reasons_that_take_too_long_are_there_when_asked_again(visitor, monkeypatch):
+    reasons, slow = visitor.live._reasons, []
+
+    async def later(listed):
+        if not slow:
+            slow.append(listed)
+            await asyncio.sleep(30)
+        return await reasons(listed)
+
+    monkeypatch.setattr(visitor.live, "_reasons", later)
+    page = visitor.open("/?user=u1")
+    assert len(page.items) == 10 and page.tags["p"] < 20 and "Reasons are still being worked out" in page.text
+    again = visitor.press("again")
+    assert again.items == page.items and again.tags["p"] >= page.tags["p"] + 9 and ("act", "again") not in again.buttons
+
+
 def test_people_read_edit_and_erase_what_is_known_of_them(visitor):
     page = visitor.open("/?user=u1")
     assert "I usually like" in page.text

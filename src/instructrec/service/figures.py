@@ -86,8 +86,8 @@ def folders(live: Live) -> list[Folder]:
     here = live.snapshot.run.path.resolve()
     found = []
     for path in sorted(here.parent.iterdir()):
-        models = _models(path)
-        if models is not None and not path.is_symlink():
+        models = None if path.is_symlink() else _models(path)
+        if models is not None:
             found.append(Folder(path.name, path, models, path == here))
     return found[:MOST_RUNS]
 

@@ -115,8 +115,8 @@ class Live:
         loop = asyncio.get_running_loop()
         asked = await loop.run_in_executor(self._quick, query_for, ask, person, snapshot, moment)
         found = await snapshot.ladder.answer(asked.query, deadline_s=deadline_s - (time.monotonic() - began))
-        body = await self._told(tenant, ask, asked, found, snapshot, deadline_s - (time.monotonic() - began))
-        if not found.degraded or found.served_by == snapshot.model.name:
+        body, whole = await self._told(tenant, ask, asked, found, snapshot, deadline_s - (time.monotonic() - began))
+        if whole and (not found.degraded or found.served_by == snapshot.model.name):
             self._keep(name, _Sent(rests_on, body, found))
         self._count(found, began, from_memory=False)
         return body
@@ -125,24 +125,29 @@ class Live:
         items, seconds = (entry.item for entry in found.items), time.monotonic() - began
         self.watch.listed(found.served_by, items, seconds=seconds, degraded=found.degraded, from_memory=from_memory)
 
-    async def _told(self, tenant: str, ask: Ask, asked: Asked, found: Recommendation, snapshot: Snapshot, left_s: float) -> bytes:
-        """The body of an answer, with reasons where they are wanted and there is time for them."""
+    async def _told(
+        self, tenant: str, ask: Ask, asked: Asked, found: Recommendation, snapshot: Snapshot, left_s: float
+    ) -> tuple[bytes, bool]:
+        """The body of an answer, with reasons where they are wanted and there is time for them, and whether it is all that was
+        wanted.
+        """
         language = ask.language or snapshot.run.config.language
         found = with_notes(found, snapshot.model, snapshot.dataset)
         listed = _Listed(tenant, snapshot, found, language)
         reasons: Sequence[Explanation] = ()
+        whole = True
         if ask.explain == "reasons" and found.items:
             try:
                 reasons = await asyncio.wait_for(self._reasons(listed), max(left_s, 0.001))
             except TimeoutError:
-                found = replace(found, notes=(*found.notes, "reasons_later"))
+                found, whole = replace(found, notes=(*found.notes, "reasons_later")), False
         self._shown[found.id] = listed
         while len(self._shown) > MOST_SHOWN:
             self._shown.popitem(last=False)
         answer = wire.answer(
             found, catalog=snapshot.catalog, model_version=snapshot.version, explanations=reasons, language=language
         )
-        return json.dumps(with_dialogue(answer, asked, snapshot), ensure_ascii=False).encode()
+        return json.dumps(with_dialogue(answer, asked, snapshot), ensure_ascii=False).encode(), whole
 
     def _keep(self, name: tuple[str, str], sent: _Sent) -> None:
         self._answers[name] = sent

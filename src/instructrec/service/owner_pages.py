@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from fastapi import APIRouter, Request, Response
 
 from instructrec.errors import QueryError
-from instructrec.service.figures import folder_named, row_of
+from instructrec.service.figures import folder_named, folders, row_of
 from instructrec.service.items import Item
 from instructrec.service.live import Live
 from instructrec.service.page import owner
@@ -43,8 +43,9 @@ async def _shown(request: Request, language: str, told: str) -> Response:
     asked = request.query_params.get("minutes", "15")
     minutes = int(asked) if asked in map(str, owner.WINDOWS) else 15
     live: Live = request.app.state.live
+    beside = await asyncio.to_thread(folders, live)
     url = f"/owner?minutes={minutes}&lang={language}"
-    return html("owner.html.jinja", language=language, v=owner.view(live, minutes, language), told=told, url=url)
+    return html("owner.html.jinja", language=language, v=owner.view(live, minutes, language, beside), told=told, url=url)
 
 
 async def _changed(request: Request, body: bytes) -> Response:
@@ -59,7 +60,7 @@ async def _act(live: Live, fields: Mapping[str, str], text: Mapping[str, str]) -
     """Do what a button says; a sentence of what was done."""
     act = fields.get("act", "")
     if act == "swap":
-        path = folder_named(live, fields.get("folder", ""))
+        path = await asyncio.to_thread(folder_named, live, fields.get("folder", ""))
         return fill(text["swapped"], name=path.name, version=await live.swap(path))
     if act not in ("withdraw", "restore"):
         raise QueryError(f"The page has no button '{act[:40]}'. Open it again, and use its buttons.")

@@ -99,20 +99,20 @@ async def _opened(request: Request, language: str) -> Response:
     who, asked = admitted(request, "read"), request.query_params
     user = asked.get("user", "").strip()
     if not user:
-        return _welcome(request, language, asked.get("find", "").strip())
+        return await _welcome(request, language, asked.get("find", "").strip())
     live: Live = request.app.state.live
     _check_user(user)
     state = State(user=user, language=language, done=undoable(live, who.tenant, user))
     return await _listed(live, who, state, Click(name=""), None)
 
 
-def _welcome(request: Request, language: str, part: str, told: str = "") -> Response:
+async def _welcome(request: Request, language: str, part: str, told: str = "") -> Response:
     live: Live = request.app.state.live
     return html(
         "welcome.html.jinja",
         language=language,
         part=part[:256],
-        found=views.found_users(live, part[:256]),
+        found=await asyncio.to_thread(views.found_users, live, part[:256]),
         users=len(live.snapshot.dataset.interactions.user_ids),
         told=told,
         url=f"/?lang={language}",
@@ -130,7 +130,7 @@ async def _clicked(request: Request, body: bytes) -> Response:
     _check_user(state.user)
     if click.name == "erase":
         await live.erase(who.tenant, user_key(state.user))
-        return _welcome(request, state.language, "", fill(words(state.language)["told"]["erased"], user=state.user))
+        return await _welcome(request, state.language, "", fill(words(state.language)["told"]["erased"], user=state.user))
     state, told = await act(live, request.app.state.metrics, who.tenant, state, click)
     return await _listed(live, who, state, click, told)
 
@@ -147,6 +147,7 @@ async def _listed(live: Live, who: Caller, state: State, click: Click, told: Tol
     rows = views.rows_of(answer, state, catalog)
     now = replace(state, shown=tuple(row.item for row in rows), list_id=answer["recommendation_id"])
     text = words(state.language)
+    later, stranger = (wire.note(code, language=state.language) for code in ("reasons_later", f"unknown_user:{state.user}"))
     return html(
         "list.html.jinja",
         language=state.language,
@@ -155,7 +156,8 @@ async def _listed(live: Live, who: Caller, state: State, click: Click, told: Tol
         change=views.change_of(rows, state, state.language),
         told=fill(text["told"][told.name], title=told.title) if told else "",
         chips=views.chips(now, catalog),
-        notes=[note for note in answer["notes"] if note != wire.note(f"unknown_user:{state.user}", language=state.language)],
+        notes=[note for note in answer["notes"] if note not in (later, stranger)],
+        later=later if later in answer["notes"] else "",
         reasons=views.reasons_for(live, who.tenant, now),
         answer=answer,
         draft=draft,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -184,7 +185,7 @@ def owner() -> APIRouter:
     @router.post("/run")
     async def swap(body: Folder, who: Owner, live: Service) -> dict[str, Any]:
         """Serve another run folder, one beside the one that serves; a bad one is refused, and what serves goes on."""
-        await live.swap(folder_named(live, body.path))
+        await live.swap(await asyncio.to_thread(folder_named, live, body.path))
         return serving(live)
 
     @router.get("/owner/figures")

@@ -17,7 +17,7 @@ from instructrec.service.page.form import WORDS, State
 
 OPINIONS = ("like", "dislike", "similar", "ban")
 """Buttons of an item, each an event of that type."""
-READING = ("", "say", "drop", "reset", "lang")
+READING = ("", "say", "drop", "reset", "lang", "again")
 """What changes only the page, so that a key that reads is enough."""
 MOST_SEEDED = 20
 
@@ -81,7 +81,7 @@ def _steered(live: Live, state: State, click: Click) -> tuple[State, Told | None
         return replace(state, dialogue=(*state.dialogue, rest), done=(*state.done, WORDS), asks_why=""), Told("dropped")
     if click.name == "reset":
         return replace(state, dialogue=(), done=tuple(one for one in state.done if one != WORDS), asks_why=""), Told("reset")
-    if click.name == "lang":
+    if click.name in ("lang", "again"):
         return state, None
     if click.name in ("say", ""):
         return replace(state, asks_why=""), None

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from instructrec.evaluation.intervals import Interval
 from instructrec.evaluation.plots import Bar, Line, Point, bars, legend_mark, lines
-from instructrec.service.figures import figures, folders, rate, together
+from instructrec.service.figures import Folder, figures, rate, together
 from instructrec.service.live import Live
 from instructrec.service.page.acting import title_of
 from instructrec.service.page.frame import fill, words
@@ -41,8 +41,8 @@ class Plot:
     legend: tuple[tuple[Markup, str], ...] = ()
 
 
-def view(live: Live, minutes: int, language: str) -> dict[str, Any]:
-    """What the template of the owner's side shows."""
+def view(live: Live, minutes: int, language: str, beside: Sequence[Folder]) -> dict[str, Any]:
+    """What the template of the owner's side shows; `beside`: the run folders that there are."""
     text = words(language)["owner"]
     found = figures(live, minutes)
     steps = live.watch.steps(minutes, together=together(minutes))
@@ -54,7 +54,7 @@ def view(live: Live, minutes: int, language: str) -> dict[str, Any]:
         "plots": [plot for plot in _over_the_window(steps, found, text) if plot.picture],
         "shares": [plot for plot in _shares(found["total"], text) if plot.picture],
         "run": found["run"],
-        "folders": [folder for folder in folders(live) if not folder.serves],
+        "folders": [folder for folder in beside if not folder.serves],
         "withdrawn": [(item, title_of(live, item)) for item in gone[:MOST_WITHDRAWN]],
         "more_withdrawn": max(0, len(gone) - MOST_WITHDRAWN),
     }

@@ -106,8 +106,33 @@ function glide(places) {
   }
 }
 
+// Reasons that took longer than the list: they are put into it when they are there, and nothing else moves.
+async function reasons(tries = 4) {
+  const form = document.getElementById("state");
+  if (!document.getElementById("later") || !tries) return;
+  const fields = new URLSearchParams(new FormData(form));
+  fields.set("act", "again");
+  try {
+    const { answer, parsed } = await ask(form.action, { method: "POST", body: fields });
+    if (form !== document.getElementById("state") || !answer.ok) return;
+    if (parsed.getElementById("later")) {
+      setTimeout(() => reasons(tries - 1), 1500);
+      return;
+    }
+    for (const row of document.querySelectorAll("[data-item]")) {
+      const found = parsed.querySelector(`[data-item="${CSS.escape(row.dataset.item)}"] .reason`);
+      if (found && !row.querySelector(".reason")) row.querySelector(".acts").before(document.adoptNode(found));
+    }
+    document.getElementById("later").remove();
+  } catch {
+    // The note with its button stays: people can ask themselves.
+  }
+}
+
 // What a page that was just shown needs.
 function settle() {
+  clearTimeout(settle.timer);
+  settle.timer = setTimeout(reasons, 1200);
   for (const link of document.querySelectorAll("[data-why]")) {
     link.setAttribute("role", "button");
     link.setAttribute("aria-expanded", "false");
