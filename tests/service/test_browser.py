@@ -34,8 +34,8 @@ def browser():
 class Tab:
     """A page with an eye on its console and on where it asks."""
 
-    def __init__(self, browser, **more):
-        self.context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB", **more)
+    def __init__(self, browser, *, motion="reduce", **more):
+        self.context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB", reduced_motion=motion, **more)
         self.page = self.context.new_page()
         self.page.set_default_timeout(15_000)
         self.problems, self.hosts = [], set()
@@ -178,7 +178,7 @@ def test_no_hostile_title_runs_or_fetches_anything(browser, serve, monkeypatch):
 def test_a_key_is_asked_for_once_and_sent_by_the_script(browser, serve):
     served = serve(wants_keys=True)
     key = new_key(served.live.store, tenant="a", name="page", scopes=["admin"])
-    tab = Tab(browser)
+    tab = Tab(browser, motion="no-preference")
     page = tab.page
     page.goto(f"{served.url}/?user=u1")
     assert page.locator(".item").count() == 0
