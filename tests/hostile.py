@@ -24,3 +24,26 @@ ODD = (
 
 TITLES = tuple([order.replace("{}", mark) for order, mark in product(ORDERS, MARKS)]) + ODD
 """More than 200 of them."""
+
+_RUN = "window.ran=1"
+ACTIVE = tuple(
+    [
+        before + payload + after
+        for before, after in (
+            ("", ""), ("Heat ", " (1995)"), ('"', '"'), ("'", "'"), ("</h2></li>", ""), ('">', ""), ("'>", ""), ("-->", "<!--"),
+            ("</bdi>", "<bdi>"), ("</title></textarea></style></noscript>", ""), ("]]>", ""), ("{{", "}}"), ("{%", "%}"),
+        )
+        for payload in (
+            f"<script>{_RUN}</script>", f"<img src=x onerror={_RUN}>", f"<svg onload={_RUN}>",
+            f"<svg><script>{_RUN}</script></svg>",
+            f'<iframe srcdoc="<script>parent.{_RUN}</script>"></iframe>', f'<a href="javascript:{_RUN}">x</a>',
+            f"<details open ontoggle={_RUN}>", f"<input autofocus onfocus={_RUN}>", f'" autofocus onfocus="{_RUN}',
+            f"' onmouseover='{_RUN}", f'<form action="javascript:{_RUN}"><button>',
+            f"<math><mtext><style><img src=x onerror={_RUN}>",
+            "<base href=https://example.org/>", '<meta http-equiv="refresh" content="0;url=https://example.org/">',
+            '<link rel="stylesheet" href="https://example.org/x.css">', "<img src=https://example.org/pixel.png>", "<!--",
+            f"&lt;script&gt;{_RUN}&lt;/script&gt;",
+        )
+    ]
+)  # fmt: skip
+"""More than 200 titles that would run a script in a page, or fetch something from elsewhere, where they are not mere text."""

@@ -19,11 +19,11 @@ from instructrec.tables import Catalog, FloatArray, IntArray, ItemId
 
 FEEDBACK = "feedback"
 """The source of a list that comes from reactions."""
-DEPTH = 80
-"""What is as like a disliked item as can be falls by as much as lies between the best item and the one so many places behind it.
+PRESSED, PULLED = 30, 80
+"""What is as like an item as can be falls (rises) by as much as lies between the best item and the one so many places behind it.
 
-On validation of MovieLens-1M 94 % of what resembles a disliked item leaves the next 20 (with 30 places 81 %); `item_knn` needs the
-depth. What is chosen next often resembles what was disliked, so that every press costs accuracy on it (benchmarks.feedback_effect).
+On validation of MovieLens-1M 81 % of what resembles a disliked item leaves the next 20; with 80 places 94 %, but what is chosen next
+often resembles what was disliked, so that every press costs accuracy on it (benchmarks.feedback_effect).
 """
 ALIKE = (0.9, 0.95)
 """Quantiles of likeness over the catalog: up to the first an item does not resemble another, from the second on it does fully."""
@@ -56,7 +56,8 @@ def effects(model: Scores, queries: Sequence[Query], totals: FloatArray) -> Floa
             into = press if reaction.kind == "dislike" else pull
             for codes, degrees in _touched(reaction, query, model):
                 into[codes] = np.maximum(into[codes], np.float32(reaction.weight) * degrees)
-        out[row] = _distance(totals[row], catalog.codes(query.history)) * (pull - press)
+        past = catalog.codes(query.history)
+        out[row] = _distance(totals[row], past, PULLED) * pull - _distance(totals[row], past, PRESSED) * press
     return out
 
 
@@ -221,12 +222,12 @@ def _sharing(item: int, attribute: str, query: Query, catalog: Catalog) -> Itera
         yield codes, np.full(len(codes), NAMED * (1.0 - often), dtype=np.float32)
 
 
-def _distance(scores: FloatArray, past: IntArray) -> np.float32:
-    """How far the best item that is new to somebody lies above the one DEPTH places behind: in any model, a way out of the list."""
+def _distance(scores: FloatArray, past: IntArray, places: int) -> np.float32:
+    """How far the best item that is new to somebody lies above the one so many places behind: in any model, a way out of the list."""
     new = np.delete(scores, past)
     if not len(new):
         return np.float32(0.0)
-    found = np.float32(float(new.max()) - nth_best(new, min(DEPTH + 1, len(new))))
+    found = np.float32(float(new.max()) - nth_best(new, min(places + 1, len(new))))
     # Where all are equal nothing has a place yet, and any distance makes one.
     return found if found > 0 else np.float32(1.0)
 

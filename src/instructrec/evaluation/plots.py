@@ -87,14 +87,23 @@ def bars(rows: Sequence[Bar], *, title: str, form: Format, width: float = WIDTH)
 
 
 def lines(
-    series: Sequence[Line], *, title: str, form: Format, x_title: str, x_labels: Sequence[str] = (), width: float = WIDTH
+    series: Sequence[Line],
+    *,
+    title: str,
+    form: Format,
+    x_title: str,
+    x_labels: Sequence[str] = (),
+    x_range: tuple[float, float] | None = None,
+    width: float = WIDTH,
 ) -> str:
-    """Lines over a numeric axis, or over named places 0, 1, 2 ... with `x_labels`; an empty string without any point."""
+    """Lines over a numeric axis (`x_range`: from where to where; none: as far as the points go), or over named places 0, 1, 2 ...
+    with `x_labels`; an empty string without any point.
+    """
     series = [thin(line) for line in series]
     points = [point for line in series for point in line.points]
     if not points:
         return ""
-    frame, ticks = _frame(points, width, len(x_labels))
+    frame, ticks = _frame(points, width, len(x_labels), x_range)
     body = [_horizontal_grid(frame, ticks, form), _x_axis(frame, x_labels, x_title)]
     for place, line in enumerate(series):
         shift = (place - (len(series) - 1) / 2) * 10.0 if x_labels else 0.0
@@ -129,12 +138,15 @@ def shorten(text: str, most: int = LABEL_LENGTH) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _frame(points: Sequence[Point], width: float, num_places: int) -> tuple[Frame, list[float]]:
+def _frame(
+    points: Sequence[Point], width: float, num_places: int, x_range: tuple[float, float] | None
+) -> tuple[Frame, list[float]]:
     low = min(min(point.y, point.low if point.low is not None else point.y) for point in points)
     high = max(max(point.y, point.high if point.high is not None else point.y) for point in points)
     # From 0 when it is near: a short axis makes small differences look large.
     ticks = nice_ticks(0.0 if 0 <= low < 0.6 * high else low, high)
-    xs = (-0.5, num_places - 0.5) if num_places else (min(point.x for point in points), max(point.x for point in points))
+    xs = x_range or (min(point.x for point in points), max(point.x for point in points))
+    xs = (-0.5, num_places - 0.5) if num_places else xs
     return Frame(xs, (ticks[0], ticks[-1]), 62, width - 18, 14, 250), ticks
 
 

@@ -44,11 +44,10 @@ def profile_of(history: Sequence[ItemId], catalog: Catalog, *, language: str = "
     codes = [int(code) for code in catalog.codes(history)]
     if not codes:
         return Profile(text=words["unknown"])
-    every = ItemWords.of(catalog)
+    every, base = _words_of(catalog)
     named = {value.lower(): value for labels in catalog.labels.values() for value in labels.names}
     counts = Counter(value for code in codes for value in every.values[code])
     shares = {named[value]: count / len(codes) for value, count in counts.items()}
-    base = Counter(value for row in every.values for value in row)
     likes = sorted(((value, share) for value, share in shares.items() if share >= _OFTEN), key=lambda pair: (-pair[1], pair[0]))
     expected = {named[value]: count / len(catalog) * len(codes) for value, count in base.items()}
     rarely = [
@@ -62,6 +61,16 @@ def profile_of(history: Sequence[ItemId], catalog: Catalog, *, language: str = "
         text="", likes=tuple(likes[:MOST_VALUES]), rarely=tuple(rarely[:1]), decades=decades, titles=tuple(titled[:MOST_TITLES])
     )
     return replace(found, text=_written(found, words, catalog))
+
+
+def _words_of(catalog: Catalog) -> tuple[ItemWords, Counter[str]]:
+    """What can be said of items, and how many have each value: put together once and kept with the catalog."""
+    kept = vars(catalog)
+    if "_profiled" not in kept:
+        every = ItemWords.of(catalog)
+        kept["_profiled"] = every, Counter(value for row in every.values for value in row)
+    found: tuple[ItemWords, Counter[str]] = kept["_profiled"]
+    return found
 
 
 def steered_by(query: Query, text: str, catalog: Catalog, *, language: str = "en") -> Query:

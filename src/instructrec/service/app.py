@@ -15,6 +15,9 @@ from instructrec.service.access import AccessError, Gate
 from instructrec.service.guards import BodyLimit, Counted
 from instructrec.service.live import Live
 from instructrec.service.metrics import Metrics
+from instructrec.service.owner_pages import owner_pages
+from instructrec.service.page.frame import files
+from instructrec.service.pages import pages
 from instructrec.service.routes import health, owner, public
 
 
@@ -36,7 +39,7 @@ def build(live: Live, gate: Gate) -> FastAPI:
         openapi_url="/v1/openapi.json",
     )
     app.state.live, app.state.gate, app.state.metrics = live, gate, Metrics(live)
-    for router in (public(), owner(), health()):
+    for router in (public(), owner(), health(), pages(), owner_pages(), files()):
         app.include_router(router)
     app.add_middleware(BodyLimit, most=live.config.body_bytes)
     app.add_middleware(Counted, metrics=app.state.metrics)

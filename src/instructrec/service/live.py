@@ -31,6 +31,7 @@ from instructrec.service.items import Item, read_item, to_json
 from instructrec.service.people import People, Person
 from instructrec.service.shapes import Ask
 from instructrec.service.snapshot import Snapshot, take_up
+from instructrec.service.watch import Watch
 
 T = TypeVar("T")
 EVERYBODY = "everybody"
@@ -57,6 +58,7 @@ class _Sent:
 
     rests_on: tuple[Any, ...]
     body: bytes
+    found: Recommendation
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class Live:
         self._answers: OrderedDict[tuple[str, str], _Sent] = OrderedDict()
         self._shown: OrderedDict[str, _Listed] = OrderedDict()
         self.cache_hits = 0
+        self.watch = Watch()
 
     def close(self) -> None:
         """Answer what was asked, write what was said, and end."""
@@ -110,6 +113,7 @@ class Live:
         sent = self._answers.get(name)
         if sent is not None and sent.rests_on == rests_on:
             self.cache_hits += 1
+            self._count(sent.found, began, from_memory=True)
             return sent.body
         deadline_s = (ask.deadline_ms or self.config.deadline_ms) / 1000
         loop = asyncio.get_running_loop()
@@ -118,9 +122,10 @@ class Live:
         found = await ladder.answer(asked.query, deadline_s=deadline_s - (time.monotonic() - began))
         if placed and key:
             self._expose(tenant, key, found, placed, snapshot)
-        body = await self._told(tenant, ask, asked, found, snapshot, deadline_s - (time.monotonic() - began))
-        if not found.degraded or found.served_by == snapshot.model.name:
-            self._keep(name, _Sent(rests_on, body))
+        body, whole = await self._told(tenant, ask, asked, found, snapshot, deadline_s - (time.monotonic() - began))
+        if whole and (not found.degraded or found.served_by == snapshot.model.name):
+            self._keep(name, _Sent(rests_on, body, found))
+        self._count(found, began, from_memory=False)
         return body
 
     def _expose(self, tenant: str, person: str, found: Recommendation, placed: Placed, snapshot: Snapshot) -> None:
@@ -138,24 +143,33 @@ class Live:
         with suppress(StoreError):  # a journal that cannot be written is told of where events come in
             self.writer.show(tenant, [shown])
 
-    async def _told(self, tenant: str, ask: Ask, asked: Asked, found: Recommendation, snapshot: Snapshot, left_s: float) -> bytes:
-        """The body of an answer, with reasons where they are wanted and there is time for them."""
+    def _count(self, found: Recommendation, began: float, *, from_memory: bool) -> None:
+        items, seconds = (entry.item for entry in found.items), time.monotonic() - began
+        self.watch.listed(found.served_by, items, seconds=seconds, degraded=found.degraded, from_memory=from_memory)
+
+    async def _told(
+        self, tenant: str, ask: Ask, asked: Asked, found: Recommendation, snapshot: Snapshot, left_s: float
+    ) -> tuple[bytes, bool]:
+        """The body of an answer, with reasons where they are wanted and there is time for them, and whether it is all that was
+        wanted.
+        """
         language = ask.language or snapshot.run.config.language
         found = with_notes(found, snapshot.model, snapshot.dataset)
         listed = _Listed(tenant, snapshot, found, language)
         reasons: Sequence[Explanation] = ()
+        whole = True
         if ask.explain == "reasons" and found.items:
             try:
                 reasons = await asyncio.wait_for(self._reasons(listed), max(left_s, 0.001))
             except TimeoutError:
-                found = replace(found, notes=(*found.notes, "reasons_later"))
+                found, whole = replace(found, notes=(*found.notes, "reasons_later")), False
         self._shown[found.id] = listed
         while len(self._shown) > MOST_SHOWN:
             self._shown.popitem(last=False)
         answer = wire.answer(
             found, catalog=snapshot.catalog, model_version=snapshot.version, explanations=reasons, language=language
         )
-        return json.dumps(with_dialogue(answer, asked, snapshot), ensure_ascii=False).encode()
+        return json.dumps(with_dialogue(answer, asked, snapshot), ensure_ascii=False).encode(), whole
 
     def _keep(self, name: tuple[str, str], sent: _Sent) -> None:
         self._answers[name] = sent

@@ -18,7 +18,7 @@ class Metrics:
     """The counters of one service."""
 
     def __init__(self, live: Live) -> None:
-        self._registry = CollectorRegistry()
+        self._registry, self._watch = CollectorRegistry(), live.watch
         self._seconds = Histogram(
             "instructrec_http_request_seconds",
             "Time to answer",
@@ -40,10 +40,12 @@ class Metrics:
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request."""
         self._seconds.labels(method, route, str(status)).observe(seconds)
+        self._watch.answered(status, seconds)
 
     def judged(self, kind: str, verdict: str) -> None:
         """Count an event."""
         self._events.labels(kind, verdict).inc()
+        self._watch.judged(kind, verdict)
 
     def listed(self, body: bytes) -> None:
         """Count a list that was made anew, from its JSON."""

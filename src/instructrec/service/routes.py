@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -11,6 +12,7 @@ from instructrec import wire
 from instructrec.instructions import parse
 from instructrec.journal import Rejected, user_key
 from instructrec.service.access import Caller, Gate
+from instructrec.service.figures import figures, folder_named, serving
 from instructrec.service.items import Item
 from instructrec.service.live import Live
 from instructrec.service.shapes import (
@@ -19,6 +21,7 @@ from instructrec.service.shapes import (
     Design,
     Events,
     EventVerdicts,
+    Folder,
     Items,
     Problem,
     Profile,
@@ -43,6 +46,7 @@ JSON = "application/json"
 MOST_LISTED = 500
 Key = Annotated[str, Path(min_length=1, max_length=256)]
 Number = Annotated[int, Query(ge=1, le=MOST_LISTED, description="How many items.")]
+Minutes = Annotated[int, Query(ge=1, le=60, description="How far back, in minutes.")]
 
 
 def caller(scope: str) -> Any:
@@ -184,13 +188,18 @@ def owner() -> APIRouter:
     @router.get("/run")
     async def run(who: Reader, live: Service) -> dict[str, Any]:
         """What serves."""
-        snapshot = live.snapshot
-        return {
-            "model_version": snapshot.version,
-            "models": [rung.name for rung in snapshot.ladder.rungs],
-            "items": len(snapshot.catalog),
-            "withdrawn": len(snapshot.withdrawn),
-        }
+        return serving(live)
+
+    @router.post("/run")
+    async def swap(body: Folder, who: Owner, live: Service) -> dict[str, Any]:
+        """Serve another run folder, one beside the one that serves; a bad one is refused, and what serves goes on."""
+        await live.swap(await asyncio.to_thread(folder_named, live, body.path))
+        return serving(live)
+
+    @router.get("/owner/figures")
+    async def counts(who: Owner, live: Service, minutes: Minutes = 15) -> dict[str, Any]:
+        """What this process served in the last minutes: lists, events, times, shares, and how much of the catalog was shown."""
+        return figures(live, minutes)
 
     return router
 

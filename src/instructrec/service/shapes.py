@@ -142,6 +142,14 @@ class Design(Strict):
     guardrails: Annotated[list[dict[str, Any]], Field(max_length=10)] = Field(default_factory=list)
 
 
+class Folder(Strict):
+    """A run folder to serve."""
+
+    path: Annotated[str, Field(min_length=1, max_length=4096)] = Field(
+        description="Name or path of a run folder beside the one that serves."
+    )
+
+
 class Problem(Strict):
     """Why a request was not answered: what came, what was wanted, what to do."""
 

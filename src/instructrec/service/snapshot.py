@@ -10,6 +10,7 @@ import numpy as np
 
 from instructrec.core import Query
 from instructrec.errors import RunError
+from instructrec.feedback import Likeness
 from instructrec.models import resolve
 from instructrec.recommender import Recommender
 from instructrec.runs import Run, parts_of
@@ -123,6 +124,8 @@ def _try(model: Recommender, dataset: Dataset, tried: int) -> None:
     ids = dataset.catalog.item_ids
     queries = [Query(history=tuple(ids[code] for code in history[-50:])) for history in histories]
     queries.append(Query())
+    # What clicks need to know of a model is worked out now, not in the first request with one.
+    Likeness.of(model).usual(model)
     for query, found in zip(queries, model.recommend(queries), strict=True):
         wrong = fault(found, query, model)
         if wrong:

@@ -1,0 +1,1 @@
+"""The page of a service: written on the server, so that it works without scripts; one script makes it smooth."""
