@@ -22,8 +22,8 @@ FEEDBACK = "feedback"
 PRESSED, PULLED = 30, 80
 """What is as like an item as can be falls (rises) by as much as lies between the best item and the one so many places behind it.
 
-On validation of MovieLens-1M 81 % of what resembles a disliked item leaves the next 20; with 80 places 94 %, but what is chosen next
-often resembles what was disliked, so that every press costs accuracy on it (benchmarks.feedback_effect).
+On validation of MovieLens-1M 81 % of what resembles a disliked item leaves the next 20; with 80 places 94 %, but what is chosen
+next often resembles what was disliked, so that every press costs accuracy on it (benchmarks.feedback_effect).
 """
 ALIKE = (0.9, 0.95)
 """Quantiles of likeness over the catalog: up to the first an item does not resemble another, from the second on it does fully."""
@@ -223,7 +223,7 @@ def _sharing(item: int, attribute: str, query: Query, catalog: Catalog) -> Itera
 
 
 def _distance(scores: FloatArray, past: IntArray, places: int) -> np.float32:
-    """How far the best item that is new to somebody lies above the one so many places behind: in any model, a way out of the list."""
+    """How far the best item that is new to somebody lies above the one so many places behind: a way out of the list in any model."""
     new = np.delete(scores, past)
     if not len(new):
         return np.float32(0.0)
