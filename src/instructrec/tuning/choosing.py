@@ -1,0 +1,132 @@
+"""Which of many drawn sentences is given: the one with the least expected risk, and not what was given to others already.
+
+The true sentence is unknown, but what it could be is not: other draws, what others wrote of the item, what the user wrote of other
+items. A candidate is worth its mean overlap with these (minimum Bayes risk decoding, Kumar and Byrne 2004, NAACL), the chance
+that it names the feature that the user will speak of, and less the more it repeats what others were given.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instructrec.tuning.knowing import Known
+
+ORDERS = 4
+"""n-grams of one to four words are compared."""
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoiceWeights:
+    """What counts how much. Overlaps are F of n-grams, 0 to 1; the overlap of single words counts 1.
+
+    `pairs`, `triples`, `fours`: of longer n-grams; `of_item`, `by_user`: of train sentences beside the draws (shares of the
+    evidence); `feature`: expected matches of the feature; `length`: a word more; `again`: the very sentence was given already;
+    `crowded`: features, each by the share of those before who were given it.
+    """
+
+    pairs: float = 0.5
+    triples: float = 0.0
+    fours: float = 1.0
+    of_item: float = 0.2
+    by_user: float = 0.1
+    feature: float = 0.1
+    length: float = 0.0
+    again: float = 0.05
+    crowded: float = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """Different sentences that were drawn for one pair, as words, and what is expected of each.
+
+    `overlap` float64 [3, ORDERS, candidates]: mean F of n-grams with other draws, sentences about the item, and sentences by the user (0 where there
+    are none; `exists` says where); `matches` [candidates]: expected number of features in common.
+    """
+
+    sentences: tuple[tuple[str, ...], ...]
+    overlap: Matrix
+    exists: NDArray[np.bool_]
+    matches: Matrix
+    features: tuple[frozenset[str], ...]
+
+
+def candidates(drawn: Sequence[str], known: Known, features: Set[str]) -> Candidates:
+    """Compare the sentences drawn for a pair with each other, and with what is known of it."""
+    counts = Counter(tuple(text.split()) for text in drawn if text)
+    sentences = tuple(counts)
+    evidence = [list(counts), [tuple(review.words) for review in known.of_item], [tuple(review.words) for review in known.by_user]]
+    weights = [[float(counts[words]) for words in sentences], [1.0] * len(evidence[1]), [1.0] * len(evidence[2])]
+    overlap = np.zeros((3, ORDERS, len(sentences)))
+    for source, (texts, shares) in enumerate(zip(evidence, weights, strict=True)):
+        for order in range(1, ORDERS + 1) if texts else ():
+            overlap[source, order - 1] = _similarity(sentences, texts, order) @ np.array(shares) / sum(shares)
+    wanted = _feature_chances(drawn, known, features)
+    held = tuple(frozenset(features.intersection(words)) for words in sentences)
+    return Candidates(
+        sentences=sentences,
+        overlap=overlap,
+        exists=np.array([bool(texts) for texts in evidence]),
+        matches=np.array([sum(wanted.get(feature, 0.0) for feature in some) for some in held]),
+        features=held,
+    )
+
+
+def _similarity(left: Sequence[tuple[str, ...]], right: Sequence[tuple[str, ...]], order: int) -> Matrix:
+    """F of the n-grams in common, float64 [left, right]."""
+    codes: dict[tuple[str, ...], int] = {}
+    rows = [[codes.setdefault(gram, len(codes)) for gram in zip(*(text[k:] for k in range(order)), strict=False)] for text in [*left, *right]]
+    counts = np.zeros((len(rows), max(1, len(codes))))
+    for row, grams in enumerate(rows):
+        np.add.at(counts[row], grams, 1.0)
+    one, other = counts[: len(left)], counts[len(left) :]
+    common = np.minimum(one[:, None], other[None]).sum(axis=2)
+    return 2.0 * common / np.maximum(one.sum(axis=1)[:, None] + other.sum(axis=1), 1.0)
+
+
+def _feature_chances(drawn: Sequence[str], known: Known, features: Set[str]) -> dict[str, float]:
+    """How likely it is of each feature that the user speaks of it: half by the draws, half by what others spoke of."""
+    said = [features.intersection(text.split()) for text in drawn]
+    counts: Counter[str] = Counter()
+    for some in said:
+        for feature in some:
+            counts[feature] += 1 / len(some)  # type: ignore[assignment]
+    chances = {feature: count / len(drawn) for feature, count in counts.items()}
+    if not known.of_item:
+        return chances
+    others = Counter(review.feature for review in known.of_item)
+    both = {*chances, *others}
+    return {feature: 0.5 * chances.get(feature, 0.0) + 0.5 * others[feature] / len(known.of_item) for feature in both}
+
+
+def choose(given: Sequence[Candidates], weights: ChoiceWeights) -> list[list[str]]:
+    """One sentence for each pair, in their order; those before are the others to whom a sentence was given already."""
+    sentences: Counter[tuple[str, ...]] = Counter()
+    crowds: Counter[str] = Counter()
+    found: list[list[str]] = []
+    for number, some in enumerate(given, start=1):
+        if not some.sentences:
+            found.append([])
+            continue
+        repeats = np.array([sentences[words] for words in some.sentences])
+        crowd = np.array([sum(crowds[feature] for feature in held) for held in some.features]) / number
+        scores = _worth(some, weights) - weights.again * np.log1p(repeats) - weights.crowded * crowd
+        best = int(scores.argmax())
+        sentences[some.sentences[best]] += 1
+        crowds.update(some.features[best])
+        found.append(list(some.sentences[best]))
+    return found
+
+
+def _worth(some: Candidates, weights: ChoiceWeights) -> Matrix:
+    """Expected worth of each candidate by itself."""
+    shares = np.array([1.0, weights.of_item, weights.by_user]) * some.exists
+    overlap = np.einsum("s,soc->oc", shares / shares.sum(), some.overlap)
+    lengths = np.array([len(words) for words in some.sentences])
+    worth: Matrix = np.array([1.0, weights.pairs, weights.triples, weights.fours]) @ overlap
+    return worth + weights.feature * some.matches + weights.length * lengths
