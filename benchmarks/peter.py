@@ -52,7 +52,7 @@ class PeterConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """`pairs` int64 [batch, 2] (user, item); `words` int64 [batch, longest + 2] from BEGIN to END, filled up with PAD; `ratings`."""
+    """`pairs` int64 [batch, 2] (user, item); `words` int64 [batch, longest + 2] from BEGIN to END, then PAD; `ratings`."""
 
     pairs: Tensor
     words: Tensor
@@ -158,9 +158,7 @@ class Peter:
         return [self._batch([reviews[place] for place in order[start : start + size]]) for start in range(0, len(order), size)]
 
     def _batch(self, reviews: Sequence[Review]) -> Batch:
-        rows = [
-            [BEGIN, *(self.word_codes.get(word, UNKNOWN) for word in review.words[:MOST_WORDS]), END] for review in reviews
-        ]
+        rows = [[BEGIN, *(self.word_codes.get(word, UNKNOWN) for word in review.words[:MOST_WORDS]), END] for review in reviews]
         words = torch.full((len(rows), max(map(len, rows))), PAD)
         for row, codes in enumerate(rows):
             words[row, : len(codes)] = torch.tensor(codes)
@@ -196,7 +194,11 @@ class Peter:
     @torch.no_grad()
     def _measured(self, reviews: Sequence[Review]) -> tuple[float, float]:
         self.network.eval()
-        found = [(float(whole), float(text), len(batch.words)) for batch in self._batches(reviews, None) for whole, text in [self._losses(batch)]]
+        found = [
+            (float(whole), float(text), len(batch.words))
+            for batch in self._batches(reviews, None)
+            for whole, text in [self._losses(batch)]
+        ]
         rows = sum(count for _, _, count in found)
         return sum(whole * count for whole, _, count in found) / rows, sum(text * count for _, text, count in found) / rows
 

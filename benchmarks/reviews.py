@@ -3,10 +3,10 @@
     python -m benchmarks.reviews --data musical-instruments --json
     python -m benchmarks.reviews --file reviews.pickle --index 1 --json
 
-Raw reviews (--data, or --file) become one sentence each, with a feature and an opinion, by the rules of `explain/opinions.py`; a file
-in PETER's format has them already, and --index names a folder with its division. Otherwise a random 10 % each is validation and test,
-and every user and item is in train (--seed). Features are found over all reviews, as the field's tools do; nothing else of test
-reviews is seen by anyone: no feature of the sentence to be written is given to any row.
+Raw reviews (--data, or --file) become one sentence each, with a feature and an opinion, by the rules of `explain/opinions.py`; a
+file in PETER's format has them already, and --index names a folder with its division. Otherwise a random 10 % each is validation
+and test, and every user and item is in train (--seed). Features are found over all reviews, as the field's tools do; nothing else
+of test reviews is seen by anyone: no feature of the sentence to be written is given to any row.
 
 Rows: `commonest` sentence of train; `retrieved`: the sentence of another user about the item that is most like what is known of
 item and user; `PETER` (benchmarks/peter.py); `writer, drawn`: one draw of ours; `writer`: the draw that `tuning/choosing.py`
@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from benchmarks.calibration import add_json_option, finish
 from benchmarks.cells import Lines
@@ -35,6 +36,7 @@ from benchmarks.peter import Peter, PeterConfig
 from instructrec.data.reviews import Review, ReviewSplit, published_split, random_split, read_reviews
 from instructrec.evaluation import text_quality as quality
 from instructrec.explain.opinions import with_opinions
+from instructrec.files import write_atomic
 from instructrec.tuning.choosing import Candidates, ChoiceWeights, candidates, choose
 from instructrec.tuning.knowing import Memory, RatingBiases
 from instructrec.tuning.reviewing import ReviewWriter, ReviewWriterConfig
@@ -46,6 +48,16 @@ FILES = {
 SHRINKS = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
 TRIALS = 300
 """Weights of the choice that are tried on validation."""
+COLUMNS = {
+    "bleu_1": 2, "bleu_4": 2, "rouge_1": 2, "rouge_2": 2, "rouge_l": 2, "usr": 3, "fmr": 3, "fcr": 3, "div": 3, "words": 1,
+    "rmse": 3, "parameters": 0, "minutes": 1,
+}  # fmt: skip
+"""Measures in the order of the table, with their digits."""
+PETER = {
+    "musical-instruments": PeterConfig(width=256, feed_forward=1024, optimizer="adamw", learning_rate=1e-3),
+    "gift-cards": PeterConfig(width=256, feed_forward=1024, optimizer="adamw", learning_rate=1e-3),
+}
+"""What was best on validation."""
 Texts = list[list[str]]
 Metrics = dict[str, float]
 
@@ -58,7 +70,9 @@ def goals(peter: Metrics) -> Mapping[str, float]:
 
 def reached(found: Metrics, wanted: Mapping[str, float]) -> dict[str, float]:
     """Each value by its goal; 1 or more is reached."""
-    return {name: goal / max(found[name], 1e-9) if name == "div" else found[name] / max(goal, 1e-9) for name, goal in wanted.items()}
+    return {
+        name: goal / max(found[name], 1e-9) if name == "div" else found[name] / max(goal, 1e-9) for name, goal in wanted.items()
+    }
 
 
 def measured(found: Texts, reviews: Sequence[Review], features: frozenset[str]) -> Metrics:
@@ -132,6 +146,18 @@ def retrieved(memory: Memory, reviews: Sequence[Review], features: frozenset[str
     return choose(found, ChoiceWeights(again=0.0, crowded=0.0))
 
 
+def kept(path: Path, key: Mapping[str, Any], make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What `make` gives, computed once for a key and then read from a file."""
+    if path.is_file():
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if found["key"] == json.loads(json.dumps(key)):
+            return found
+    made = {"key": key} | make()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, json.dumps(made))
+    return made
+
+
 class Bench:
     """One division, its models and its rows."""
 
@@ -139,50 +165,106 @@ class Bench:
         self.options = options
         self.parts = parts
         self.features = frozenset(review.feature for review in reviews)
+        self.memory = Memory(parts.train, shrink=best_shrink(parts))
         self.rows: dict[str, dict[str, Any]] = {}
         self.folder = options.work / f"{Path(options.file).stem if options.file else options.data}-{options.seed}"
-        self.folder.mkdir(parents=True, exist_ok=True)
 
     def row(self, name: str, found: Texts, **more: float) -> None:
         """Measure a row and print it."""
         self.rows[name] = measured(found, self.parts.test, self.features) | more
-        print(name, json.dumps({key: round(value, 4) for key, value in self.rows[name].items()}), flush=True)
+        cells = "".join(
+            f"{self.rows[name].get(key, float('nan')):>{max(8, len(key) + 2)}.{digits}f}" for key, digits in COLUMNS.items()
+        )
+        print(f"{name:<16}{cells}", flush=True)
 
-    def simple(self, memory: Memory) -> None:
-        """The rows without a model."""
+    def simple(self) -> None:
+        """The rows without a model that writes."""
         commonest = Counter(review.sentence for review in self.parts.train).most_common(1)[0][0].split()
         self.row("commonest", [commonest for _ in self.parts.test])
-        self.row("retrieved", retrieved(memory, self.parts.test, self.features))
+        self.row("retrieved", retrieved(self.memory, self.parts.test, self.features))
 
     def peter(self) -> Metrics:
-        """PETER's row; its values on validation."""
-        config = PeterConfig()
-        began = time.monotonic()
-        model = Peter(config).fit(self.parts, seed=self.options.seed, progress=Lines("peter"))
-        minutes = (time.monotonic() - began) / 60
-        error = rmse(model.rate(self.parts.test), self.parts.test)
-        self.row("PETER", model.write(self.parts.test), rmse=error, parameters=model.parameters, minutes=minutes)
-        return measured(model.write(self.parts.valid), self.parts.valid, self.features)
+        """PETER's row; its values on validation are handed back."""
+        config = PETER[self.options.data] if not self.options.file else PeterConfig()
 
-    def writer(self, memory: Memory, wanted: Mapping[str, float]) -> None:
-        """Our rows."""
+        def make() -> dict[str, Any]:
+            began = time.monotonic()
+            model = Peter(config).fit(self.parts, seed=self.options.seed, progress=Lines("PETER"))
+            minutes = (time.monotonic() - began) / 60
+            texts = {name: [" ".join(words) for words in model.write(getattr(self.parts, name))] for name in ("valid", "test")}
+            facts = {"rmse": rmse(model.rate(self.parts.test), self.parts.test), "parameters": model.parameters, "minutes": minutes}
+            return {"texts": texts, "facts": facts, "curve": model.curve}
+
+        found = kept(self.folder / "peter.json", self._key(config), make)
+        valid, test = ([text.split() for text in found["texts"][name]] for name in ("valid", "test"))
+        self.row("PETER", test, **found["facts"])
+        return measured(valid, self.parts.valid, self.features)
+
+    def writer(self, wanted: Mapping[str, float]) -> dict[str, Any]:
+        """Our rows; how they were chosen is handed back."""
         config = ReviewWriterConfig()
-        began = time.monotonic()
-        model = ReviewWriter(config).fit(self.parts.train, seed=self.options.seed, progress=Lines("writer"), folder=self.folder)
-        minutes = (time.monotonic() - began) / 60
-        drawn = {name: model.draw(getattr(self.parts, name), progress=Lines(name)) for name in ("valid", "test")}
-        biases = memory.biases
-        facts = {
-            "rmse": rmse([biases.rating(review.user, review.item) for review in self.parts.test], self.parts.test),
-            "parameters": model.parameters,
-            "minutes": minutes,
-        }
-        self.row("writer, drawn", [texts[0].split() for texts in drawn["test"]], **facts)
-        valid, test = (self._candidates(drawn[name], memory, getattr(self.parts, name)) for name in ("valid", "test"))
-        weights = searched(valid, lambda found: measured(found, self.parts.valid, self.features), wanted)
-        self.row("writer", choose(test, weights), **facts)
-        self.weights = dataclasses.asdict(weights)
 
-    def _candidates(self, drawn: Sequence[Sequence[str]], memory: Memory, reviews: Sequence[Review]) -> list[Candidates]:
-        known = [memory.known(review.user, review.item) for review in reviews]
+        def make() -> dict[str, Any]:
+            began = time.monotonic()
+            model = ReviewWriter(config).fit(
+                self.parts.train, seed=self.options.seed, progress=Lines("writer"), folder=self.folder / "unfinished"
+            )
+            minutes = (time.monotonic() - began) / 60
+            texts = {name: model.draw(getattr(self.parts, name), progress=Lines(name)) for name in ("valid", "test")}
+            return {"texts": texts, "facts": {"parameters": model.parameters, "minutes": minutes}}
+
+        found = kept(self.folder / "writer.json", self._key(config), make)
+        ratings = [self.memory.biases.rating(review.user, review.item) for review in self.parts.test]
+        facts = found["facts"] | {"rmse": rmse(ratings, self.parts.test)}
+        self.row("writer, drawn", [texts[0].split() for texts in found["texts"]["test"]], **facts)
+        valid, test = (self._candidates(found["texts"][name], getattr(self.parts, name)) for name in ("valid", "test"))
+        weights = searched(valid, lambda texts: measured(texts, self.parts.valid, self.features), wanted)
+        chosen = measured(choose(valid, weights), self.parts.valid, self.features)
+        self.row("writer", choose(test, weights), **facts)
+        return {"weights": dataclasses.asdict(weights), "valid": chosen, "valid_reached": reached(chosen, wanted)}
+
+    def _key(self, config: Any) -> dict[str, Any]:
+        return {"config": dataclasses.asdict(config), "seed": self.options.seed, "train": len(self.parts.train)}
+
+    def _candidates(self, drawn: Sequence[Sequence[str]], reviews: Sequence[Review]) -> list[Candidates]:
+        known = [self.memory.known(review.user, review.item) for review in reviews]
         return [candidates(texts, one, self.features) for texts, one in zip(drawn, known, strict=True)]
+
+
+def read(options: argparse.Namespace) -> tuple[list[Review], ReviewSplit]:
+    """The reviews with their sentences, and their division."""
+    path = Path(options.file) if options.file else Path(os.environ["INSTRUCTREC_DATA"]) / FILES[options.data]
+    reviews = read_reviews(path)
+    if not any(review.sentence for review in reviews):
+        reviews = with_opinions(reviews)
+    parts = published_split(reviews, options.index) if options.index else random_split(reviews, seed=options.seed)
+    return reviews, parts
+
+
+def main() -> None:
+    """Print a table and one line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="musical-instruments", choices=FILES)
+    parser.add_argument("--file", help="reviews of your own, or PETER's reviews.pickle")
+    parser.add_argument("--index", type=Path, help="folder with train.index, validation.index and test.index for --file")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", type=Path, default=Path(".reviews-work"))
+    add_json_option(parser)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    reviews, parts = read(options)
+    bench = Bench(options, reviews, parts)
+    sizes = {"train": len(parts.train), "valid": len(parts.valid), "test": len(parts.test), "features": len(bench.features)}
+    print(sizes)
+    print(" " * 16 + "".join(f"{key:>{max(8, len(key) + 2)}}" for key in COLUMNS))
+    bench.simple()
+    valid = bench.peter()
+    numbers: dict[str, Any] = {"data": options.file or options.data, "seed": options.seed} | sizes
+    numbers |= {"writer": bench.writer(goals(valid)), "peter_valid": valid, "rows": bench.rows}
+    numbers["reached"] = reached(bench.rows["writer"], goals(bench.rows["PETER"]))
+    print("reached (1: the goal)", {name: round(value, 3) for name, value in numbers["reached"].items()})
+    finish(numbers, options.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""Reviews: raw rows and PETER's records are read, whatever else a pickle asks for is refused, and divisions hold what they promise."""
+"""Raw rows and PETER's records are read, whatever else a pickle asks for is refused, and divisions hold what they promise."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ def test_other_pickles_are_refused(tmp_path, content):
 
 @pytest.mark.parametrize("template", [None, ["sound", "great", "a sentence"], ["sound", "great", 3, 1], ["a", "b", "c", "1"]])
 def test_a_record_without_its_four_parts_is_named(tmp_path, template):
-    (tmp_path / "reviews.jsonl").write_text("".join(json.dumps(record) + "\n" for record in [RECORDS[0], RECORDS[1] | {"template": template}]))
+    (tmp_path / "reviews.jsonl").write_text(
+        "".join(json.dumps(record) + "\n" for record in [RECORDS[0], RECORDS[1] | {"template": template}])
+    )
     with pytest.raises(BrokenLineError, match="line 2: 'template' is not a feature, an adjective, a sentence and a score"):
         read_reviews(tmp_path / "reviews.jsonl")
 
@@ -99,7 +101,11 @@ def test_a_published_division_is_taken_as_it_is(tmp_path):
 
 @pytest.mark.parametrize(
     ("train", "valid", "message"),
-    [("0 5", "1", "names the review 5, but there are 5"), ("0 one", "1", "no list of whole numbers"), ("0 1", "1", "a review twice")],
+    [
+        ("0 5", "1", "names the review 5, but there are 5"),
+        ("0 one", "1", "no list of whole numbers"),
+        ("0 1", "1", "a review twice"),
+    ],
 )
 def test_a_division_that_does_not_fit_is_refused(tmp_path, train, valid, message):
     reviews = [Review(user=str(number), item="i", rating=1.0) for number in range(5)]

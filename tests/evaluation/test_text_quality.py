@@ -53,7 +53,7 @@ SENTENCES = [
     ["great", "sound"],
     ["the", "strap", "slips"],
 ]
-FEATURES = {"sound", "price", "strap", "cable"}
+FEATURES = frozenset({"sound", "price", "strap", "cable"})
 
 
 def test_variety_and_features_counted_by_hand():
@@ -68,15 +68,15 @@ def test_variety_and_features_counted_by_hand():
 
 def test_diversity_is_the_mean_over_pairs():
     found = made_up(3, number=25)
-    features = {"w0", "w1", "w2"}
+    features = frozenset({"w0", "w1", "w2"})
     pairs = [len(features & set(a) & set(b)) for place, a in enumerate(found) for b in found[:place]]
     assert quality.feature_diversity(found, features) == pytest.approx(sum(pairs) / len(pairs))
 
 
 def test_nothing_written_is_worth_nothing():
     assert quality.bleu([], []) == quality.rouge_n([], []) == quality.rouge_l([[]], [["a"]]) == 0.0
-    assert quality.unique_sentence_ratio([]) == quality.feature_diversity([["a"]], {"a"}) == quality.distinct([["a"]]) == 0.0
-    assert quality.feature_coverage_ratio([], set()) == quality.feature_matching_ratio([], []) == 0.0
+    assert quality.unique_sentence_ratio([]) == quality.feature_diversity([["a"]], frozenset("a")) == quality.distinct([["a"]]) == 0.0
+    assert quality.feature_coverage_ratio([], frozenset()) == quality.feature_matching_ratio([], []) == 0.0
 
 
 def test_sentences_and_references_must_be_as_many():

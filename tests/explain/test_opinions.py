@@ -19,7 +19,10 @@ KNOWN = lexicon()
         ("i love these strings", [Opinion("strings", "love", 1)]),
         ("i don't like the strap", [Opinion("strap", "like", -1)]),
         ("the clip is flimsy and the display is dim", [Opinion("clip", "flimsy", -1)]),
-        ("good solid build quality at a fair price", [Opinion("quality", "good", 1), Opinion("quality", "solid", 1), Opinion("price", "fair", 1)]),
+        (
+            "good solid build quality at a fair price",
+            [Opinion("quality", "good", 1), Opinion("quality", "solid", 1), Opinion("price", "fair", 1)],
+        ),
         ("the cable is way too short", []),
         ("it is great", []),
         ("what a great one", []),
@@ -32,14 +35,19 @@ def test_opinions_of_a_sentence(sentence, expected):
 
 
 def test_only_given_features_count():
-    words = "great sound and a fair price".split()
+    words = ["great", "sound", "and", "a", "fair", "price"]
     assert opinions_in(words, KNOWN, frozenset({"price"})) == [Opinion("price", "fair", 1)]
 
 
 def test_sentences_are_lower_case_words_and_long_ones_are_cut():
     text = "Great strap!It's 1.5 in. wide (I measured). Don’t worry:\nit holds."
     assert sentences_of(text) == [
-        ["great", "strap"], ["it's", "1", "5", "in"], ["wide"], ["i", "measured"], ["don't", "worry"], ["it", "holds"],
+        ["great", "strap"],
+        ["it's", "1", "5", "in"],
+        ["wide"],
+        ["i", "measured"],
+        ["don't", "worry"],
+        ["it", "holds"],
     ]
     long = " ".join(["word"] * MOST_WORDS)
     assert sentences_of(f"the strap is fine, {long}, but dull") == [["the", "strap", "is", "fine"], long.split(), ["but", "dull"]]
@@ -59,7 +67,11 @@ def test_features_are_names_of_things_of_which_something_is_said():
 
 
 def test_each_review_gets_its_best_sentence():
-    texts = ["I got it. The strap is great. A nice strap is a good strap. Weak strap here.", "Nothing of it.", "The strap is not good."]
+    texts = [
+        "I got it. The strap is great. A nice strap is a good strap. Weak strap here.",
+        "Nothing of it.",
+        "The strap is not good.",
+    ]
     reviews = [Review(user=str(number), item="i", rating=4.0, text=text) for number, text in enumerate(texts)]
     found = with_opinions(reviews, least=1)
     assert [(review.user, review.feature, review.opinion, review.sentence, review.sentiment) for review in found] == [

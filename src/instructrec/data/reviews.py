@@ -1,4 +1,4 @@
-"""Reviews with text: raw ones as Amazon's are published, and ready ones with a feature, an opinion and a sentence (PETER's files)."""
+"""Reviews with text: raw ones as Amazon publishes them, and ready ones with feature, opinion and sentence (PETER's files)."""
 
 from __future__ import annotations
 

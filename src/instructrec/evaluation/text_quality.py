@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 
 Words = Sequence[str]
 
@@ -78,12 +78,12 @@ def feature_matching_ratio(found: Sequence[Words], wanted: Sequence[str]) -> flo
     return _mean([float(feature in words) for words, feature in zip(found, wanted, strict=True)])
 
 
-def feature_coverage_ratio(found: Sequence[Words], features: Set[str]) -> float:
+def feature_coverage_ratio(found: Sequence[Words], features: frozenset[str]) -> float:
     """FCR (NETE, section 5.2): the share of all features that stand in some sentence, 0 to 1."""
     return len(features.intersection(word for words in found for word in words)) / max(1, len(features))
 
 
-def feature_diversity(found: Sequence[Words], features: Set[str]) -> float:
+def feature_diversity(found: Sequence[Words], features: frozenset[str]) -> float:
     """DIV (NETE, section 5.2): features that two sentences have in common, mean over all pairs; lower is more diverse.
 
     A feature in c sentences is common to c(c-1)/2 pairs, so no pair has to be looked at.

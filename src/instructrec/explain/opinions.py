@@ -1,8 +1,8 @@
 """What a review speaks of, and what it says of it: (feature, opinion, sentence, sentiment), by rules and word lists.
 
-A feature is a word that often stands where opinions are about it ("great sound", "the sound is great"), and that is used as the name
-of a thing: behind "the" rather than behind "to", and before a word that ends a name rather than before another name. The idea of
-reading such quadruples out of reviews is that of Zhang et al. 2014 (SIGIR, explicit factor models).
+A feature is a word that often stands where opinions are about it ("great sound", "the sound is great"), and that is used as the
+name of a thing: behind "the" rather than behind "to", and before a word that ends a name rather than before another name. The idea
+of reading such quadruples out of reviews is that of Zhang et al. 2014 (SIGIR, explicit factor models).
 """
 
 from __future__ import annotations
@@ -167,8 +167,6 @@ def with_opinions(reviews: Sequence[Review], *, language: str = "en", least: int
             words, opinions = max(said, key=lambda pair: len(pair[1]))
             best = opinions[0]
             found.append(
-                replace(
-                    review, sentence=" ".join(words), feature=best.feature, opinion=best.opinion, sentiment=best.sentiment
-                )
+                replace(review, sentence=" ".join(words), feature=best.feature, opinion=best.opinion, sentiment=best.sentiment)
             )
     return found

@@ -7,8 +7,8 @@ that it names the feature that the user will speak of, and less the more it repe
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence, Set
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,8 +45,8 @@ class ChoiceWeights:
 class Candidates:
     """Different sentences that were drawn for one pair, as words, and what is expected of each.
 
-    `overlap` float64 [3, ORDERS, candidates]: mean F of n-grams with other draws, sentences about the item, and sentences by the user (0 where there
-    are none; `exists` says where); `matches` [candidates]: expected number of features in common.
+    `overlap` float64 [3, ORDERS, candidates]: mean F of n-grams with the draws, sentences about the item, and sentences by the
+    user (0 where there are none; `exists` says where); `matches` [candidates]: expected number of features in common.
     """
 
     sentences: tuple[tuple[str, ...], ...]
@@ -56,7 +56,7 @@ class Candidates:
     features: tuple[frozenset[str], ...]
 
 
-def candidates(drawn: Sequence[str], known: Known, features: Set[str]) -> Candidates:
+def candidates(drawn: Sequence[str], known: Known, features: frozenset[str]) -> Candidates:
     """Compare the sentences drawn for a pair with each other, and with what is known of it."""
     counts = Counter(tuple(text.split()) for text in drawn if text)
     sentences = tuple(counts)
@@ -80,22 +80,26 @@ def candidates(drawn: Sequence[str], known: Known, features: Set[str]) -> Candid
 def _similarity(left: Sequence[tuple[str, ...]], right: Sequence[tuple[str, ...]], order: int) -> Matrix:
     """F of the n-grams in common, float64 [left, right]."""
     codes: dict[tuple[str, ...], int] = {}
-    rows = [[codes.setdefault(gram, len(codes)) for gram in zip(*(text[k:] for k in range(order)), strict=False)] for text in [*left, *right]]
+    rows = [
+        [codes.setdefault(gram, len(codes)) for gram in zip(*(text[k:] for k in range(order)), strict=False)]
+        for text in [*left, *right]
+    ]
     counts = np.zeros((len(rows), max(1, len(codes))))
     for row, grams in enumerate(rows):
         np.add.at(counts[row], grams, 1.0)
     one, other = counts[: len(left)], counts[len(left) :]
     common = np.minimum(one[:, None], other[None]).sum(axis=2)
-    return 2.0 * common / np.maximum(one.sum(axis=1)[:, None] + other.sum(axis=1), 1.0)
+    similarity: Matrix = 2.0 * common / np.maximum(one.sum(axis=1)[:, None] + other.sum(axis=1), 1.0)
+    return similarity
 
 
-def _feature_chances(drawn: Sequence[str], known: Known, features: Set[str]) -> dict[str, float]:
+def _feature_chances(drawn: Sequence[str], known: Known, features: frozenset[str]) -> dict[str, float]:
     """How likely it is of each feature that the user speaks of it: half by the draws, half by what others spoke of."""
     said = [features.intersection(text.split()) for text in drawn]
-    counts: Counter[str] = Counter()
+    counts: defaultdict[str, float] = defaultdict(float)
     for some in said:
         for feature in some:
-            counts[feature] += 1 / len(some)  # type: ignore[assignment]
+            counts[feature] += 1 / len(some)
     chances = {feature: count / len(drawn) for feature, count in counts.items()}
     if not known.of_item:
         return chances

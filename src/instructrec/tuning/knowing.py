@@ -1,8 +1,8 @@
-"""What is known of a pair of user and item before the user's own review of it: what others wrote of the item, the user of others."""
+"""What is known of user and item before the user's review: what others wrote of the item, and the user of other items."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -37,10 +37,10 @@ class RatingBiases:
 
 
 def _means(values: Sequence[tuple[str, float]], shrink: float) -> dict[str, float]:
-    sums: Counter[str] = Counter()
+    sums: defaultdict[str, float] = defaultdict(float)
     counts: Counter[str] = Counter()
     for name, value in values:
-        sums[name] += value  # type: ignore[assignment]
+        sums[name] += value
         counts[name] += 1
     return {name: sums[name] / (counts[name] + shrink) for name in counts}
 

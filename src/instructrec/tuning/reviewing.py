@@ -1,6 +1,6 @@
-"""A language model that writes what a user would say of an item, from what is known before: what others said of it, the user of others.
+"""A language model that writes what a user would say of an item, from what others said of it, and the user of other items.
 
-Tuned on train reviews; the review itself is never among what is known. It draws many sentences, and `choosing.py` takes one of them.
+Tuned on train reviews; the review itself is never among what is known. It draws many sentences, of which `choosing.py` takes one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class ReviewWriterConfig(StepConfig):
     """How a writer is tuned, and how it draws."""
 
     base: str = field(default="smollm2-135m", metadata={"help": "base model"})
-    layers: int = field(default=8, metadata={"help": "blocks of the base that are used (0: all)"})
+    layers: int = field(default=6, metadata={"help": "first blocks of the base that are used (0: all)"})
+    last: int = field(default=6, metadata={"help": "last blocks of the base that follow"})
     rank: int = field(default=16, metadata={"help": "rank of the adapters"})
     alpha: float = field(default=64.0, metadata={"help": "scale of the adapters, times rank"})
     epochs: int = field(default=2, metadata={"help": "passes over the reviews"})
@@ -77,7 +78,10 @@ class ReviewWriter:
         progress: Progress | None = None,
         folder: Path | None = None,
     ) -> ReviewWriter:
-        """Tune on `train`; the loss on `valid` (nats a word) after each pass is kept in `curve`. Interrupted work goes on in `folder`."""
+        """Tune on `train`; the loss on `valid` (nats a word) after each pass is kept in `curve`.
+
+        Work that was interrupted goes on in `folder`.
+        """
         progress = progress or Silent()
         self.memory, self.seed = Memory(train), seed
         self._make(progress)
@@ -120,7 +124,9 @@ class ReviewWriter:
     def _make(self, progress: Progress) -> None:
         config = self.config
         base = prepare(config.base, progress=progress)
-        decoder = load_decoder(base, DecoderShape(layers=config.layers, rank=config.rank, alpha=config.alpha), seed=self.seed)
+        decoder = load_decoder(
+            base, DecoderShape(layers=config.layers, last=config.last, rank=config.rank, alpha=config.alpha), seed=self.seed
+        )
         if decoder.both_ways:
             raise ModelError(f"The base '{config.base}' reads both ways. Writing needs a decoder such as 'smollm2-135m'.")
         self._tokenizer = decoder.tokenizer
@@ -188,7 +194,9 @@ class ReviewWriter:
         hidden = functional.embedding(batch.places, self.model.hidden(batch.tokens, positions).flatten(0, 1))
         return functional.cross_entropy(self.model.scores_of(hidden, self._written), batch.right, reduction="sum")
 
-    def draw(self, pairs: Sequence[Review], *, seed: int = 0, at_once: int = 16, progress: Progress | None = None) -> list[list[str]]:
+    def draw(
+        self, pairs: Sequence[Review], *, seed: int = 0, at_once: int = 16, progress: Progress | None = None
+    ) -> list[list[str]]:
         """Sentences drawn for each pair of user and item: `prompts` times `samples` of them, some of them equal."""
         progress = progress or Silent()
         rng = np.random.default_rng(seed)

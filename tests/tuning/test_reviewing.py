@@ -1,0 +1,93 @@
+"""The writer of reviews knows what was said before and nothing of the review itself, and writes with words of train only."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from instructrec.data.reviews import Review
+from instructrec.errors import ModelError
+from instructrec.tuning.knowing import Memory, RatingBiases
+from instructrec.tuning.reviewing import ReviewWriter, ReviewWriterConfig
+
+TINY = ReviewWriterConfig(base="tiny", layers=2, epochs=12, batch_tokens=200, prompts=2, samples=3, most_tokens=12)
+ABOUT = {"i0": "strap", "i1": "cable", "i2": "tuner", "i3": "capo"}
+
+
+def world(users=12):
+    return [
+        Review(
+            user=f"u{u}",
+            item=item,
+            rating=float(3 + (u + k) % 3),
+            feature=thing,
+            opinion="great",
+            sentence=f"u{u} has a great {thing}",
+        )
+        for u in range(users)
+        for k, (item, thing) in enumerate(ABOUT.items())
+        if (u + k) % 4
+    ]
+
+
+@pytest.fixture(scope="module")
+def tuned():
+    return ReviewWriter(TINY).fit(world(), world()[::5])
+
+
+def test_what_is_known_leaves_out_the_review_itself():
+    reviews = world()
+    memory = Memory(reviews)
+    for review in reviews:
+        known = memory.known(review.user, review.item)
+        assert review not in known.of_item + known.by_user
+        assert {other.item for other in known.of_item} == {review.item}
+        assert {other.user for other in known.by_user} == {review.user}
+        assert known.item_features == [review.feature] and review.feature not in known.user_features
+    strange = memory.known("nobody", "nothing")
+    assert strange.of_item == strange.by_user == () and strange.rating == pytest.approx(memory.biases.mean)
+
+
+def test_biases_are_shrunk_means():
+    reviews = [
+        Review(user="a", item="i", rating=5.0),
+        Review(user="b", item="i", rating=3.0),
+        Review(user="a", item="j", rating=1.0),
+    ]
+    biases = RatingBiases.of(reviews, shrink=1.0)
+    assert biases.mean == 3.0
+    assert biases.items == {"i": pytest.approx(2 / 3), "j": -1.0}
+    assert biases.users == {"a": pytest.approx((2 - 2 / 3 - 2 + 1) / 3), "b": pytest.approx(-1 / 3)}
+    assert RatingBiases.of(reviews[:1], shrink=1.0).rating("a", "i") == 5.0
+
+
+def test_the_prompt_does_not_depend_on_what_is_to_be_written(tuned):
+    review = world()[3]
+    prompts = []
+    for sentence in (review.sentence, "something else that is long"):
+        tuned.memory = Memory([replace(other, sentence=sentence) if other == review else other for other in world()])
+        prompts.append(tuned._prompt(tuned.memory.known(review.user, review.item), np.random.default_rng(0), dropout=0.0))
+    tuned.memory = Memory(world())
+    assert prompts[0] == prompts[1]
+
+
+def test_draws_are_many_of_words_of_train_and_repeat_with_the_seed(tuned):
+    pairs = [Review(user="u0", item="i0", rating=0.0), Review(user="nobody", item="nothing", rating=0.0), world()[0]]
+    drawn = tuned.draw(pairs, at_once=2)
+    words = {word for review in world() for word in tuned._tokenizer.decode(tuned._tokens(review.sentence)).split()}
+    assert [len(texts) for texts in drawn] == [6, 6, 6]
+    assert all(set(text.split()) <= words and len(text.split()) <= TINY.most_tokens for texts in drawn for text in texts)
+    assert drawn == tuned.draw(pairs, at_once=2) != tuned.draw(pairs, at_once=2, seed=1)
+
+
+def test_tuning_lowers_the_loss_on_validation(tuned):
+    losses = [point["valid_loss"] for point in tuned.curve if "valid_loss" in point]
+    assert len(losses) == TINY.epochs and losses[-1] < losses[0] - 0.5
+    assert tuned.parameters > 512 * 32
+
+
+def test_a_base_that_reads_both_ways_is_refused():
+    with pytest.raises(ModelError, match="reads both ways"):
+        ReviewWriter(replace(TINY, base="scratch-t5")).fit(world())
