@@ -35,19 +35,19 @@ class ReviewWriterConfig(StepConfig):
     """How a writer is tuned, and how it draws."""
 
     base: str = field(default="smollm2-135m", metadata={"help": "base model"})
-    layers: int = field(default=6, metadata={"help": "first blocks of the base that are used (0: all)"})
-    last: int = field(default=6, metadata={"help": "last blocks of the base that follow"})
+    layers: int = field(default=8, metadata={"help": "first blocks of the base that are used (0: all)"})
+    last: int = field(default=0, metadata={"help": "last blocks of the base that follow"})
     rank: int = field(default=16, metadata={"help": "rank of the adapters"})
     alpha: float = field(default=64.0, metadata={"help": "scale of the adapters, times rank"})
     epochs: int = field(default=2, metadata={"help": "passes over the reviews"})
-    batch_tokens: int = field(default=1200, metadata={"help": "tokens an optimiser step"})
-    others: int = field(default=2, metadata={"help": "sentences of others about the item that are shown"})
-    own: int = field(default=1, metadata={"help": "sentences of the user about other items that are shown"})
+    batch_tokens: int = field(default=600, metadata={"help": "tokens an optimiser step"})
+    others: int = field(default=1, metadata={"help": "sentences of others about the item that are shown"})
+    own: int = field(default=0, metadata={"help": "sentences of the user about other items that are shown"})
     mark_dropout: float = field(default=0.3, metadata={"help": "share of the prompts in tuning that do not say which user or item"})
-    prompts: int = field(default=4, metadata={"help": "prompts of a pair, with other sentences each"})
+    prompts: int = field(default=2, metadata={"help": "prompts of a pair, with other sentences each"})
     samples: int = field(default=8, metadata={"help": "sentences drawn behind each prompt"})
     temperature: float = field(default=0.8, metadata={"help": "temperature of drawing"})
-    most_tokens: int = field(default=30, metadata={"help": "tokens of a sentence at most"})
+    most_tokens: int = field(default=26, metadata={"help": "tokens of a sentence at most"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
