@@ -7,7 +7,7 @@ import pytest
 
 from instructrec.data.reviews import Review
 from instructrec.tuning.choosing import ChoiceWeights, candidates, choose
-from instructrec.tuning.knowing import Known
+from instructrec.tuning.knowing import Known, Memory
 
 ALONE = Known(user="u", item="i", rating=4.0, of_item=(), by_user=())
 OTHERS = Known(
@@ -17,13 +17,14 @@ OTHERS = Known(
     of_item=(Review(user="v", item="i", rating=5.0, feature="cable", sentence="solid cable"),),
     by_user=(Review(user="u", item="j", rating=5.0, feature="strap", sentence="i like it"),),
 )
+MEMORY = Memory([*OTHERS.of_item, *OTHERS.by_user, *OTHERS.by_user])
 FEATURES = frozenset({"sound", "cable", "strap"})
 DRAWN = ["great sound", "great sound", "great clear sound", "i like the strap", "solid cable", ""]
-PLAIN = ChoiceWeights(pairs=0, triples=0, fours=0, of_item=0, by_user=0, feature=0, again=0, crowded=0)
+PLAIN = ChoiceWeights(pairs=0, triples=0, fours=0, of_item=0, by_user=0, feature=0, usual=0, again=0, crowded=0)
 
 
 def test_expected_overlaps_counted_by_hand():
-    found = candidates(["a b", "a b", "a c d"], ALONE, frozenset())
+    found = candidates(["a b", "a b", "a c d"], ALONE, frozenset(), MEMORY)
     assert found.sentences == (("a", "b"), ("a", "c", "d"))
     assert found.exists.tolist() == [True, False, False]
     np.testing.assert_allclose(found.overlap[0, 0], [(2 * 1 + 2 / 5) / 3, (2 * 2 / 5 + 1) / 3])
@@ -33,11 +34,11 @@ def test_expected_overlaps_counted_by_hand():
 
 
 def test_expected_matches_are_half_by_draws_half_by_others():
-    found = candidates(DRAWN, OTHERS, FEATURES)
+    found = candidates(DRAWN, OTHERS, FEATURES, MEMORY)
     chances = {"sound": 0.5 * 3 / 6, "strap": 0.5 / 6, "cable": 0.5 / 6 + 0.5}
     assert [sorted(held) for held in found.features] == [["sound"], ["sound"], ["strap"], ["cable"]]
     np.testing.assert_allclose(found.matches, [chances[next(iter(held))] for held in found.features])
-    np.testing.assert_allclose(candidates(DRAWN[:1], ALONE, FEATURES).matches, [1.0])
+    np.testing.assert_allclose(candidates(DRAWN[:1], ALONE, FEATURES, MEMORY).matches, [1.0])
 
 
 @pytest.mark.parametrize(
@@ -52,11 +53,11 @@ def test_expected_matches_are_half_by_draws_half_by_others():
 )
 def test_each_weight_counts_for_what_it_says(changed, expected):
     weights = ChoiceWeights(**({name: getattr(PLAIN, name) for name in PLAIN.__dataclass_fields__} | changed))
-    assert choose([candidates(DRAWN, OTHERS, FEATURES)], weights) == [expected.split()]
+    assert choose([candidates(DRAWN, OTHERS, FEATURES, MEMORY)], weights) == [expected.split()]
 
 
 def test_what_others_were_given_counts_against_a_sentence():
-    same = [candidates(DRAWN, ALONE, FEATURES)] * 3
+    same = [candidates(DRAWN, ALONE, FEATURES, MEMORY)] * 3
     assert [" ".join(words) for words in choose(same, PLAIN)] == ["great sound"] * 3
     again = ChoiceWeights(pairs=0, fours=0, feature=0, again=9.0, crowded=0)
     assert len({tuple(words) for words in choose(same, again)}) == 3
@@ -67,4 +68,7 @@ def test_what_others_were_given_counts_against_a_sentence():
 
 
 def test_where_nothing_was_drawn_nothing_is_given():
-    assert choose([candidates(["", ""], OTHERS, FEATURES), candidates([], ALONE, FEATURES)], ChoiceWeights()) == [[], []]
+    assert choose([candidates(["", ""], OTHERS, FEATURES, MEMORY), candidates([], ALONE, FEATURES, MEMORY)], ChoiceWeights()) == [
+        [],
+        [],
+    ]

@@ -1,4 +1,6 @@
-"""Which of many drawn sentences is given: the one with the least expected risk, and not what was given to others already.
+"""Which of many sentences is given: the one with the least expected risk, and not what was given to others already.
+
+Offered are the draws, each also with the features that others speak of in place of those that nobody did, and what others wrote.
 
 The true sentence is unknown, but what it could be is not: other draws, what others wrote of the item, what the user wrote of other
 items. A candidate is worth its mean overlap with these (minimum Bayes risk decoding, Kumar and Byrne 2004, NAACL), the chance
@@ -10,11 +12,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from instructrec.tuning.knowing import Known
+from instructrec.tuning.knowing import Known, Memory
 
 ORDERS = 4
 """n-grams of one to four words are compared."""
@@ -26,7 +29,8 @@ class ChoiceWeights:
     """What counts how much. Overlaps are F of n-grams, 0 to 1; the overlap of single words counts 1.
 
     `pairs`, `triples`, `fours`: of longer n-grams; `of_item`, `by_user`: of train sentences beside the draws (shares of the
-    evidence); `feature`: expected matches of the feature; `length`: a word more; `again`: the very sentence was given already;
+    evidence); `feature`: expected matches of the feature; `usual`: the share of pairs of words that train holds twice or more;
+    `length`: a word more; `again`: the very sentence was given already;
     `crowded`: features, each by the share of those before who were given it.
     """
 
@@ -36,6 +40,7 @@ class ChoiceWeights:
     of_item: float = 0.2
     by_user: float = 0.1
     feature: float = 0.1
+    usual: float = 0.1
     length: float = 0.0
     again: float = 0.05
     crowded: float = 0.1
@@ -46,22 +51,37 @@ class Candidates:
     """Different sentences that were drawn for one pair, as words, and what is expected of each.
 
     `overlap` float64 [3, ORDERS, candidates]: mean F of n-grams with the draws, sentences about the item, and sentences by the
-    user (0 where there are none; `exists` says where); `matches` [candidates]: expected number of features in common.
+    user (0 where there are none; `exists` says where); `matches` [candidates]: expected number of features in common; `usual`
+    [candidates]: share of pairs of words that are usual.
     """
 
     sentences: tuple[tuple[str, ...], ...]
     overlap: Matrix
     exists: NDArray[np.bool_]
     matches: Matrix
+    usual: Matrix
     features: tuple[frozenset[str], ...]
 
 
-def candidates(drawn: Sequence[str], known: Known, features: frozenset[str]) -> Candidates:
-    """Compare the sentences drawn for a pair with each other, and with what is known of it."""
+def offered(drawn: Sequence[str], known: Known, features: frozenset[str]) -> list[tuple[str, ...]]:
+    """Different sentences that could be given: draws, draws that speak of what others do, and sentences of others."""
+    said = known.item_features
+    found: dict[tuple[str, ...], None] = {}
+    for words in (tuple(text.split()) for text in drawn if text):
+        found[words] = None
+        for strange in sorted(features.intersection(words).difference(said)):
+            # One thing stands for one, and several for several, so that the words around it still agree.
+            alike = [feature for feature in said if feature.endswith("s") == strange.endswith("s")]
+            found |= {tuple(feature if word == strange else word for word in words): None for feature in alike}
+    return list(found | {tuple(review.words): None for review in known.of_item})
+
+
+def candidates(drawn: Sequence[str], known: Known, features: frozenset[str], memory: Memory) -> Candidates:
+    """Compare the sentences that could be given to a pair with all that could be true."""
     counts = Counter(tuple(text.split()) for text in drawn if text)
-    sentences = tuple(counts)
+    sentences = tuple(offered(drawn, known, features))
     evidence = [list(counts), [tuple(review.words) for review in known.of_item], [tuple(review.words) for review in known.by_user]]
-    weights = [[float(counts[words]) for words in sentences], [1.0] * len(evidence[1]), [1.0] * len(evidence[2])]
+    weights = [[float(count) for count in counts.values()], [1.0] * len(evidence[1]), [1.0] * len(evidence[2])]
     overlap = np.zeros((3, ORDERS, len(sentences)))
     for source, (texts, shares) in enumerate(zip(evidence, weights, strict=True)):
         for order in range(1, ORDERS + 1) if texts else ():
@@ -73,6 +93,7 @@ def candidates(drawn: Sequence[str], known: Known, features: frozenset[str]) -> 
         overlap=overlap,
         exists=np.array([bool(texts) for texts in evidence]),
         matches=np.array([sum(wanted.get(feature, 0.0) for feature in some) for some in held]),
+        usual=np.array([sum(pair in memory.usual for pair in pairwise(words)) / max(1, len(words) - 1) for words in sentences]),
         features=held,
     )
 
@@ -133,4 +154,4 @@ def _worth(some: Candidates, weights: ChoiceWeights) -> Matrix:
     overlap = np.einsum("s,soc->oc", shares / shares.sum(), some.overlap)
     lengths = np.array([len(words) for words in some.sentences])
     worth: Matrix = np.array([1.0, weights.pairs, weights.triples, weights.fours]) @ overlap
-    return worth + weights.feature * some.matches + weights.length * lengths
+    return worth + weights.feature * some.matches + weights.usual * some.usual + weights.length * lengths

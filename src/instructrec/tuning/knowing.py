@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -72,11 +73,14 @@ def _commonest(reviews: Sequence[Review]) -> list[str]:
 
 
 class Memory:
-    """The reviews that a writer learns from, by user and by item."""
+    """The reviews that a writer learns from, by user and by item; their `words`, and the `usual` pairs of words, said twice or more."""
 
     def __init__(self, train: Sequence[Review], *, shrink: float = 3.0) -> None:
         self.train = tuple(train)
         self.biases = RatingBiases.of(train, shrink=shrink)
+        pairs = Counter(pair for review in train for pair in itertools.pairwise(review.words))
+        self.usual = frozenset(pair for pair, count in pairs.items() if count > 1)
+        self.words = frozenset(word for review in train for word in review.words)
         self._by_user: dict[str, list[Review]] = {}
         self._of_item: dict[str, list[Review]] = {}
         for review in train:

@@ -197,7 +197,10 @@ class ReviewWriter:
     def draw(
         self, pairs: Sequence[Review], *, seed: int = 0, at_once: int = 16, progress: Progress | None = None
     ) -> list[list[str]]:
-        """Sentences drawn for each pair of user and item: `prompts` times `samples` of them, some of them equal."""
+        """Sentences drawn for each pair of user and item: `prompts` times `samples` of them at most, some of them equal.
+
+        Tokens can make words that nobody wrote; sentences with such words are left out.
+        """
         progress = progress or Silent()
         rng = np.random.default_rng(seed)
         generator = torch.Generator().manual_seed(seed)
@@ -208,7 +211,9 @@ class ReviewWriter:
             prompts = [self._prompt(known, rng, dropout=0.0) for known in some for _ in range(self.config.prompts)]
             drawn = self._drawn(prompts, generator)
             size = self.config.prompts
-            found += [[text for row in drawn[place * size : place * size + size] for text in row] for place in range(len(some))]
+            for place in range(len(some)):
+                texts = [text for row in drawn[place * size : place * size + size] for text in row]
+                found.append([text for text in texts if self.memory.words.issuperset(text.split())])
             progress.step(len(found))
         return found
 
