@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
 import json
 import os
 import time
@@ -172,6 +173,15 @@ def kept(path: Path, key: Mapping[str, Any], make: Callable[[], dict[str, Any]])
     return made
 
 
+def division(parts: ReviewSplit) -> str:
+    """Short name of a division: another for any other review, or place of one."""
+    rows = [
+        [(review.user, review.item, review.rating, review.sentence) for review in part]
+        for part in (parts.train, parts.valid, parts.test)
+    ]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
+
+
 def _split(texts: Sequence[str]) -> Texts:
     return [text.split() for text in texts]
 
@@ -248,7 +258,7 @@ class Bench:
         return {"weights": dataclasses.asdict(weights), "valid": chosen, "valid_reached": reached(chosen, wanted)}
 
     def _key(self, config: Any) -> dict[str, Any]:
-        return {"config": dataclasses.asdict(config), "seed": self.options.seed, "train": len(self.parts.train)}
+        return {"config": dataclasses.asdict(config), "seed": self.options.seed, "division": division(self.parts)}
 
     def _candidates(self, drawn: Sequence[Sequence[str]], reviews: Sequence[Review]) -> list[Candidates]:
         known = [self.memory.known(review.user, review.item) for review in reviews]

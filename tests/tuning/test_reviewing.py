@@ -58,9 +58,20 @@ def test_biases_are_shrunk_means():
     ]
     biases = RatingBiases.of(reviews, shrink=1.0)
     assert biases.mean == 3.0
-    assert biases.items == {"i": pytest.approx(2 / 3), "j": -1.0}
-    assert biases.users == {"a": pytest.approx((2 - 2 / 3 - 2 + 1) / 3), "b": pytest.approx(-1 / 3)}
+    assert [biases.of_item(item) for item in "ijk"] == [pytest.approx(2 / 3), -1.0, 0.0]
+    assert [biases.of_user(user, "i") for user in "abc"] == [pytest.approx((2 - 2 / 3 - 2 + 1) / 3), pytest.approx(-1 / 3), 0.0]
     assert RatingBiases.of(reviews[:1], shrink=1.0).rating("a", "i") == 5.0
+
+
+def test_the_rating_expected_does_not_know_the_review_itself():
+    reviews = world()
+    review = reviews[5]
+    memories = [Memory([replace(o, rating=rating) if o == review else o for o in reviews]) for rating in (1.0, 5.0)]
+    low, high = (memory.known(review.user, review.item).rating for memory in memories)
+    # The mean of all ratings is all that holds it.
+    assert high - low < memories[1].biases.mean - memories[0].biases.mean + 1e-9
+    low, high = (memory.biases.rating(review.user, review.item) for memory in memories)
+    assert high - low > 0.5
 
 
 def test_the_prompt_does_not_depend_on_what_is_to_be_written(tuned):
@@ -76,8 +87,8 @@ def test_the_prompt_does_not_depend_on_what_is_to_be_written(tuned):
 def test_draws_are_many_of_words_of_train_and_repeat_with_the_seed(tuned):
     pairs = [Review(user="u0", item="i0", rating=0.0), Review(user="nobody", item="nothing", rating=0.0), world()[0]]
     drawn = tuned.draw(pairs, at_once=2)
-    words = {word for review in world() for word in tuned._tokenizer.decode(tuned._tokens(review.sentence)).split()}
-    assert [len(texts) for texts in drawn] == [6, 6, 6]
+    words = {word for review in world() for word in review.words}
+    assert len(drawn) == 3 and all(1 <= len(texts) <= TINY.prompts * TINY.samples for texts in drawn)
     assert all(set(text.split()) <= words and len(text.split()) <= TINY.most_tokens for texts in drawn for text in texts)
     assert drawn == tuned.draw(pairs, at_once=2) != tuned.draw(pairs, at_once=2, seed=1)
 

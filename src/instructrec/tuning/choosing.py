@@ -48,7 +48,7 @@ class ChoiceWeights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidates:
-    """Different sentences that were drawn for one pair, as words, and what is expected of each.
+    """Different sentences that can be given to one pair, as words, and what is expected of each.
 
     `overlap` float64 [3, ORDERS, candidates]: mean F of n-grams with the draws, sentences about the item, and sentences by the
     user (0 where there are none; `exists` says where); `matches` [candidates]: expected number of features in common; `usual`
@@ -109,7 +109,9 @@ def _similarity(left: Sequence[tuple[str, ...]], right: Sequence[tuple[str, ...]
     for row, grams in enumerate(rows):
         np.add.at(counts[row], grams, 1.0)
     one, other = counts[: len(left)], counts[len(left) :]
-    common = np.minimum(one[:, None], other[None]).sum(axis=2)
+    # The lesser of two counts is the number of levels that both reach.
+    levels = range(1, int(counts.max()) + 1)
+    common = sum((((one >= level) * 1.0) @ ((other >= level) * 1.0).T for level in levels), np.zeros((len(one), len(other))))
     similarity: Matrix = 2.0 * common / np.maximum(one.sum(axis=1)[:, None] + other.sum(axis=1), 1.0)
     return similarity
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -16,34 +16,50 @@ MOST_FEATURES = 4
 """Features of an item, and of a user, that are named at most."""
 
 
+Sums = Mapping[str, tuple[float, int]]
+"""Of each name, the sum of its ratings as they differ from what was expected, and their number."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RatingBiases:
     """rating = mean + user + item, each bias shrunk towards 0 (Koren 2009, KDD Cup "BellKor", section 2)."""
 
     mean: float
-    users: Mapping[str, float]
-    items: Mapping[str, float]
+    shrink: float
+    users: Sums
+    items: Sums
 
     @classmethod
     def of(cls, reviews: Sequence[Review], *, shrink: float) -> Self:
-        """Biases in two passes: items first, then users from what is left; `shrink` is added to every count."""
+        """Biases in two passes: items first, then users from what is left; `shrink` (above 0) is added to every count."""
         mean = float(np.mean([review.rating for review in reviews]))
-        items = _means([(review.item, review.rating - mean) for review in reviews], shrink)
-        users = _means([(review.user, review.rating - mean - items[review.item]) for review in reviews], shrink)
-        return cls(mean=mean, users=users, items=items)
+        items = _sums((review.item, review.rating - mean) for review in reviews)
+        known = cls(mean=mean, shrink=shrink, users={}, items=items)
+        return replace(known, users=_sums((review.user, review.rating - mean - known.of_item(review.item)) for review in reviews))
 
-    def rating(self, user: str, item: str) -> float:
-        """The expected rating, on the scale of 1 to 5."""
-        return float(np.clip(self.mean + self.users.get(user, 0.0) + self.items.get(item, 0.0), 1, 5))
+    def of_item(self, item: str, own: Sequence[float] = ()) -> float:
+        """How much better an item is rated than others, without the ratings `own` that were counted."""
+        return self._bias(self.items, item, [rating - self.mean for rating in own])
+
+    def of_user(self, user: str, item: str, own: Sequence[float] = ()) -> float:
+        """How much better a user rates than others, without the ratings `own` of `item` that were counted."""
+        return self._bias(self.users, user, [rating - self.mean - self.of_item(item) for rating in own])
+
+    def rating(self, user: str, item: str, own: Sequence[float] = ()) -> float:
+        """The expected rating, on the scale of 1 to 5. `own`: what the user gave the item; it counts for `mean` alone."""
+        return float(np.clip(self.mean + self.of_user(user, item, own) + self.of_item(item, own), 1, 5))
+
+    def _bias(self, sums: Sums, name: str, without: Sequence[float]) -> float:
+        total, count = sums.get(name, (0.0, 0))
+        return (total - sum(without)) / (count - len(without) + self.shrink)
 
 
-def _means(values: Sequence[tuple[str, float]], shrink: float) -> dict[str, float]:
-    sums: defaultdict[str, float] = defaultdict(float)
-    counts: Counter[str] = Counter()
+def _sums(values: Iterable[tuple[str, float]]) -> Sums:
+    found: dict[str, tuple[float, int]] = {}
     for name, value in values:
-        sums[name] += value
-        counts[name] += 1
-    return {name: sums[name] / (counts[name] + shrink) for name in counts}
+        total, count = found.get(name, (0.0, 0))
+        found[name] = (total + value, count + 1)
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +89,7 @@ def _commonest(reviews: Sequence[Review]) -> list[str]:
 
 
 class Memory:
-    """The reviews that a writer learns from, by user and by item; their `words`, and the `usual` pairs of words, said twice or more."""
+    """The reviews that a writer learns from, by user and by item; their `words`; the `usual` pairs of words, said twice or more."""
 
     def __init__(self, train: Sequence[Review], *, shrink: float = 3.0) -> None:
         self.train = tuple(train)
@@ -89,10 +105,12 @@ class Memory:
 
     def known(self, user: str, item: str) -> Known:
         """What is known of a pair, without the user's own review of the item: the same in training and when it is asked for."""
+        by_user = self._by_user.get(user, ())
+        own = [review.rating for review in by_user if review.item == item]
         return Known(
             user=user,
             item=item,
-            rating=self.biases.rating(user, item),
+            rating=self.biases.rating(user, item, own),
             of_item=tuple(review for review in self._of_item.get(item, ()) if review.user != user),
-            by_user=tuple(review for review in self._by_user.get(user, ()) if review.item != item),
+            by_user=tuple(review for review in by_user if review.item != item),
         )

@@ -117,7 +117,7 @@ class ReviewWriter:
 
     @property
     def parameters(self) -> int:
-        """Number of weights that a sentence takes part of: the blocks used, adapters, marks, and the word vectors."""
+        """Number of weights that take part in a sentence: the blocks used, adapters, marks, and the word vectors."""
         model = self.model
         return sum(value.numel() for value in model.parameters()) + model.decoder.words.numel()
 
@@ -163,7 +163,7 @@ class ReviewWriter:
         rows = []
         for review in reviews:
             prompt = self._prompt(self.memory.known(review.user, review.item), rng, dropout=dropout)
-            # A word of which a token never stood in train cannot be written; what is before it counts.
+            # A token that never stood in train cannot be written, so it is left out, and the loss is that of the others.
             sentence = [token for token in self._tokens(review.sentence) if token in self._numbers]
             rows.append((prompt, sentence, len(review.words) + 1))
         rows.sort(key=lambda row: len(row[0]) + len(row[1]))
