@@ -106,13 +106,12 @@ class Decoder:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecoderShape:
     """How much of a base is used: the first `layers` blocks of each stack (0: all), its weights `shrink` times, LoRA with scale
-    alpha / rank. `last`: blocks from the end of a decoder-only base that follow, for one that writes: they turn states into words.
+    alpha / rank.
 
     `width` and `dropout` (on attention weights; everywhere in T5) shape a base from scratch; others have their own.
     """
 
     layers: int = 8
-    last: int = 0
     width: int = 128
     dropout: float = 0.0
     rank: int = 16
@@ -146,9 +145,9 @@ def _one_stack(base: Base, shape: DecoderShape, dtype: torch.dtype) -> tuple[Any
     blocks = getattr(body, "layers", None)
     if blocks is None:
         raise ModelError(f"The base '{base.name}' has no list of decoder layers. Use a decoder-only causal language model.")
-    if 0 < shape.layers < len(blocks) - shape.last:
-        body.layers = blocks[: shape.layers].extend(blocks[len(blocks) - shape.last :])
-        body.config.num_hidden_layers = len(body.layers)
+    if 0 < shape.layers < len(blocks):
+        body.layers = blocks[: shape.layers]
+        body.config.num_hidden_layers = shape.layers
     body.requires_grad_(False)
     table = body.get_input_embeddings()
     words = table.weight.detach().float() * float(getattr(table, "scalar_embed_scale", 1.0))

@@ -36,7 +36,6 @@ class ReviewWriterConfig(StepConfig):
 
     base: str = field(default="smollm2-135m", metadata={"help": "base model"})
     layers: int = field(default=8, metadata={"help": "first blocks of the base that are used (0: all)"})
-    last: int = field(default=0, metadata={"help": "last blocks of the base that follow"})
     rank: int = field(default=16, metadata={"help": "rank of the adapters"})
     alpha: float = field(default=64.0, metadata={"help": "scale of the adapters, times rank"})
     epochs: int = field(default=2, metadata={"help": "passes over the reviews"})
@@ -124,9 +123,7 @@ class ReviewWriter:
     def _make(self, progress: Progress) -> None:
         config = self.config
         base = prepare(config.base, progress=progress)
-        decoder = load_decoder(
-            base, DecoderShape(layers=config.layers, last=config.last, rank=config.rank, alpha=config.alpha), seed=self.seed
-        )
+        decoder = load_decoder(base, DecoderShape(layers=config.layers, rank=config.rank, alpha=config.alpha), seed=self.seed)
         if decoder.both_ways:
             raise ModelError(f"The base '{config.base}' reads both ways. Writing needs a decoder such as 'smollm2-135m'.")
         self._tokenizer = decoder.tokenizer
