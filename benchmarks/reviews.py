@@ -22,6 +22,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -173,13 +174,19 @@ def kept(path: Path, key: Mapping[str, Any], make: Callable[[], dict[str, Any]])
     return made
 
 
+def digest(content: Any) -> str:
+    """Short name of anything that JSON can hold."""
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
 def division(parts: ReviewSplit) -> str:
     """Short name of a division: another for any other review, or place of one."""
-    rows = [
-        [(review.user, review.item, review.rating, review.sentence) for review in part]
-        for part in (parts.train, parts.valid, parts.test)
-    ]
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
+    return digest(
+        [
+            [(review.user, review.item, review.rating, review.sentence) for review in part]
+            for part in (parts.train, parts.valid, parts.test)
+        ]
+    )
 
 
 def _split(texts: Sequence[str]) -> Texts:
@@ -239,16 +246,18 @@ class Bench:
         """Our rows; how they were chosen is handed back."""
         config = ReviewWriterConfig()
 
+        key = self._key(config)
+        unfinished = self.folder / f"unfinished-{digest(key)}"
+
         def make() -> dict[str, Any]:
             began = time.monotonic()
-            model = ReviewWriter(config).fit(
-                self.parts.train, seed=self.options.seed, progress=Lines("writer"), folder=self.folder / "unfinished"
-            )
+            model = ReviewWriter(config).fit(self.parts.train, seed=self.options.seed, progress=Lines("writer"), folder=unfinished)
             minutes = (time.monotonic() - began) / 60
             texts = {name: model.draw(getattr(self.parts, name), progress=Lines(name)) for name in ("valid", "test")}
             return {"texts": texts, "facts": {"parameters": model.parameters, "minutes": minutes}}
 
-        found = kept(self.folder / "writer.json", self._key(config), make)
+        found = kept(self.folder / "writer.json", key, make)
+        shutil.rmtree(unfinished, ignore_errors=True)
         ratings = [self.memory.biases.rating(review.user, review.item) for review in self.parts.test]
         facts = found["facts"] | {"rmse": rmse(ratings, self.parts.test)}
         self.row("writer, drawn", [texts[0].split() if texts else [] for texts in found["texts"]["test"]], **facts)

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from instructrec.data.reviews import Review
 from instructrec.errors import ModelError
 from instructrec.tuning.knowing import Memory, RatingBiases
 from instructrec.tuning.reviewing import ReviewWriter, ReviewWriterConfig
 
-TINY = ReviewWriterConfig(base="tiny", layers=2, epochs=12, batch_tokens=200, prompts=2, samples=3, most_tokens=12)
+TINY = ReviewWriterConfig(base="tiny", layers=2, epochs=12, batch_tokens=200, prompts=2, samples=3, most_tokens=12, temperature=0.4)
 ABOUT = {"i0": "strap", "i1": "cable", "i2": "tuner", "i3": "capo"}
 
 
@@ -88,8 +89,9 @@ def test_draws_are_many_of_words_of_train_and_repeat_with_the_seed(tuned):
     pairs = [Review(user="u0", item="i0", rating=0.0), Review(user="nobody", item="nothing", rating=0.0), world()[0]]
     drawn = tuned.draw(pairs, at_once=2)
     words = {word for review in world() for word in review.words}
-    assert len(drawn) == 3 and all(1 <= len(texts) <= TINY.prompts * TINY.samples for texts in drawn)
+    assert len(drawn) == 3 and all(len(texts) <= TINY.prompts * TINY.samples for texts in drawn)
     assert all(set(text.split()) <= words and len(text.split()) <= TINY.most_tokens for texts in drawn for text in texts)
+    assert any(text for texts in drawn for text in texts)
     assert drawn == tuned.draw(pairs, at_once=2) != tuned.draw(pairs, at_once=2, seed=1)
 
 
@@ -102,3 +104,27 @@ def test_tuning_lowers_the_loss_on_validation(tuned):
 def test_a_base_that_reads_both_ways_is_refused():
     with pytest.raises(ModelError, match="reads both ways"):
         ReviewWriter(replace(TINY, base="scratch-t5")).fit(world())
+
+
+def test_a_draw_is_what_reading_each_sentence_alone_gives(tuned):
+    rng = np.random.default_rng(0)
+    pairs = [tuned.memory.known(user, item) for user, item in (("u0", "i0"), ("nobody", "nothing"), ("u1", "i3"))]
+    prompts = [tuned._prompt(known, rng, dropout=0.0) for known in pairs]
+    drawn = tuned._drawn(prompts, torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    chances = [torch.rand(3, TINY.samples, generator=generator).tolist() for _ in range(TINY.most_tokens)]
+    lengths = set()
+    for row, prompt in enumerate(prompts):
+        for sample in range(TINY.samples):
+            written = []
+            for step in range(TINY.most_tokens):
+                tokens = torch.tensor([[*prompt, *tuned._written[written].tolist()]])
+                with torch.no_grad():
+                    states = tuned.model.hidden(tokens, torch.arange(tokens.shape[1])[None])[0, -1:]
+                    scores = tuned.model.scores_of(states, tuned._written)[0] / TINY.temperature
+                written.append(int((scores.softmax(0).cumsum(0) <= chances[step][row][sample]).sum()))
+                if written[-1] == 0:
+                    break
+            assert drawn[row][sample] == tuned._text(written)
+            lengths.add(len(written))
+    assert len(lengths) > 1

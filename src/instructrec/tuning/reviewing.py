@@ -222,23 +222,32 @@ class ReviewWriter:
         for row, prompt in enumerate(prompts):
             tokens[row, : len(prompt)] = torch.tensor(prompt)
         context = self._reader.read(self.model.vectors(tokens), lengths)
-        count = self.config.samples
-        parents = torch.arange(count).expand(len(prompts), -1)
-        states = context.hidden[:, None].expand(-1, count, -1)
+        shape = (len(prompts), self.config.samples)
+        # Numbers of the sentences that are still read on, and which of them have ended.
+        going, ended = torch.arange(shape[1]).expand(shape), torch.zeros(shape, dtype=torch.bool)
+        states = context.hidden[:, None].expand(-1, shape[1], -1)
         beams, steps = Continuations(), []
-        ended = torch.zeros(len(prompts), count, dtype=torch.bool)
         for _ in range(self.config.most_tokens):
             scores = self.model.scores_of(states.flatten(0, 1), self._written) / self.config.temperature
-            numbers = torch.multinomial(scores.softmax(dim=1), 1, generator=generator).view(len(prompts), count)
-            numbers = numbers.masked_fill(ended, _END)
-            ended |= numbers == _END
-            steps.append(numbers)
-            if bool(ended.all()):
+            chances = torch.rand(shape, generator=generator).gather(1, going)
+            numbers = _at(scores.softmax(dim=1), chances.view(-1, 1)).view(going.shape).masked_fill(ended, _END)
+            steps.append(torch.full(shape, _END).scatter(1, going, numbers))
+            ended = ended | (numbers == _END)
+            most = int((~ended).sum(dim=1).max())
+            if not most:
                 break
-            states, beams = self._reader.step(context, beams, parents, self.model.vectors(self._written[numbers]))
+            order = ended.int().argsort(dim=1, stable=True)[:, :most]
+            going, ended, numbers = (part.gather(1, order) for part in (going, ended, numbers))
+            states, beams = self._reader.step(context, beams, order, self.model.vectors(self._written[numbers]))
         drawn = torch.stack(steps, dim=2).tolist()
         return [[self._text(row) for row in rows] for rows in drawn]
 
     def _text(self, numbers: Sequence[int]) -> str:
         end = numbers.index(_END) if _END in numbers else len(numbers)
         return " ".join(self._tokenizer.decode(self._written[list(numbers[:end])].tolist()).split())
+
+
+def _at(probabilities: Tensor, chances: Tensor) -> Tensor:
+    """The number that each of `chances` [rows, 1], 0 to 1, falls on: int64 [rows, 1]."""
+    reached = probabilities.cumsum(dim=1)
+    return torch.searchsorted(reached, chances * reached[:, -1:], right=True).clamp_(max=probabilities.shape[1] - 1)
