@@ -78,3 +78,4 @@ def test_what_others_were_given_counts_against_a_sentence():
 def test_where_nothing_was_drawn_nothing_is_given():
     given = [candidates(["", ""], OTHERS, FEATURES, MEMORY), candidates([], ALONE, FEATURES, MEMORY)]
     assert choose(given, ChoiceWeights()) == [["solid", "cable"], []]
+    assert choose(given, PLAIN) == [["solid", "cable"], []]

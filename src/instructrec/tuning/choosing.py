@@ -153,7 +153,8 @@ def choose(given: Sequence[Candidates], weights: ChoiceWeights) -> list[list[str
 def _worth(some: Candidates, weights: ChoiceWeights) -> Matrix:
     """Expected worth of each candidate by itself."""
     shares = np.array([1.0, weights.of_item, weights.by_user]) * some.exists
-    overlap = np.einsum("s,soc->oc", shares / shares.sum(), some.overlap)
+    # Nothing was drawn, perhaps, and what others wrote counts for nothing.
+    overlap = np.einsum("s,soc->oc", shares / max(shares.sum(), 1e-9), some.overlap)
     lengths = np.array([len(words) for words in some.sentences])
     worth: Matrix = np.array([1.0, weights.pairs, weights.triples, weights.fours]) @ overlap
     return worth + weights.feature * some.matches + weights.usual * some.usual + weights.length * lengths
