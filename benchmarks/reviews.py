@@ -121,13 +121,13 @@ def _drawn(rng: np.random.Generator) -> ChoiceWeights:
         pairs=size(0.1, 3.0),
         triples=size(0.1, 5.0),
         fours=size(0.1, 10.0),
-        of_item=size(0.05, 2.0),
-        by_user=size(0.05, 1.0),
-        feature=size(0.01, 1.0),
+        of_item=size(0.1, 30.0),
+        by_user=size(0.05, 3.0),
+        feature=size(0.01, 3.0),
         usual=size(0.01, 1.0),
         length=float(rng.normal(0.0, 0.01)),
-        again=size(0.003, 0.3),
-        crowded=size(0.03, 3.0),
+        again=size(0.001, 0.3),
+        crowded=size(0.01, 3.0),
     )
 
 
