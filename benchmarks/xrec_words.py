@@ -1,7 +1,7 @@
 """Which words of an item's texts and of a person's profile a reason would speak of, learned from reasons others were given.
 
-A word's weight is softplus(features . w + a term of its own), and the words' weights times their rarity make a sparse vector that
-stands for the text still to be written. It is fitted by the cross-entropy of finding the own reference among those of a batch
+A word's weight is softplus(features . w), and the words' weights times their rarity make a sparse vector that stands for the text
+still to be written. It is fitted by the cross-entropy of finding the own reference among those of a batch
 (InfoNCE, van den Oord et al. 2018), so a word counts for what it does for finding the reference, not for being in it. The weights
 of a row are made by a model that was fitted on rows with another item, another title and another user.
 """
@@ -29,18 +29,9 @@ SOURCES = ("title", "item_summary", "user_summary")
 FOLDS = 10
 DIRECTIONS = 16
 """Principal directions of the word vectors that are features."""
-BATCH, RATE, START_SCALE = 400, 0.02, 25.0
+BATCH, STEPS, RATE, START_SCALE, PENALTY = 400, 300, 0.02, 25.0, 3e-3
 PRIOR = 20.0
 """Words seen less often than this in training are taken to be more like the average word."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Strength of the penalties on the weights of features and on the terms of single words; steps of Adam."""
-
-    features: float = 3e-3
-    words: float = 1e-3
-    steps: int = 400
 
 
 @dataclass(frozen=True)
@@ -183,7 +174,7 @@ def _how_often_spoken(found: Candidates, train: Rows) -> Floats:
     return np.stack(columns, axis=1)
 
 
-def fit(found: Candidates, train: Rows, settings: Settings, seed: int = 0) -> Floats:
+def fit(found: Candidates, train: Rows, seed: int = 0) -> Floats:
     """Weights of all candidates by a model of the training rows."""
     rarity = rarities([" ".join(found.references[row]) for row in train])
     references = references_of(found, rarity).astype(np.float32)
@@ -193,16 +184,14 @@ def fit(found: Candidates, train: Rows, settings: Settings, seed: int = 0) -> Fl
     spread = (spread - spread[inside].mean(axis=0)) / (spread[inside].std(axis=0) + 1e-6)
     features, start = torch.tensor(spread, dtype=torch.float32), np.searchsorted(found.row, np.arange(len(found.references) + 1))
     weights = torch.zeros(features.shape[1] + 2, requires_grad=True)  # with a constant, and the logarithm of the scale
-    terms = torch.zeros(len(found.words), requires_grad=True)
-    optimiser = torch.optim.Adam([weights, terms], lr=RATE)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.steps)
+    optimiser = torch.optim.Adam([weights], lr=RATE)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
     rng = np.random.default_rng(seed)
 
     def weigh(chosen: Any) -> torch.Tensor:
-        own = terms[torch.tensor(found.word[chosen])]
-        return torch.nn.functional.softplus(features[chosen] @ weights[2:] + weights[0] + own)
+        return torch.nn.functional.softplus(features[chosen] @ weights[2:] + weights[0])
 
-    for _ in range(settings.steps):
+    for _ in range(STEPS):
         rows = rng.choice(train, min(BATCH, len(train)), replace=False)
         chosen = np.concatenate([np.arange(start[row], start[row + 1]) for row in rows])
         row = np.repeat(np.arange(len(rows)), start[rows + 1] - start[rows])
@@ -210,7 +199,7 @@ def fit(found: Candidates, train: Rows, settings: Settings, seed: int = 0) -> Fl
         lengths = torch.zeros(len(rows)).index_add(0, torch.tensor(row), values**2).sqrt()
         scores = Similarity.apply(values / lengths[row], row, found.word[chosen], references[rows])
         loss = torch.nn.functional.cross_entropy(scores * START_SCALE * weights[1].exp(), torch.arange(len(rows)))
-        loss = loss + settings.words * (terms**2).sum() + settings.features * (weights**2).sum()
+        loss = loss + PENALTY * (weights[2:] ** 2).sum()
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()

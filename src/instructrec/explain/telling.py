@@ -13,17 +13,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 
-Source = Literal["title", "item", "person"]
+Source = Literal["title", "item", "person", "again"]
 _WORD = re.compile(r"\w\w+")
 _TOKEN = re.compile(r"\w+(?:[-'’.&]\w+)*|[^\w\s]")
 _MAKER = re.compile(r"\bby ((?:[A-Z][\w'’-]*\.?(?:[A-Z]\.)* ?){2,4})(?=$|[\s.,;])")
+_SLOT = re.compile(r"\{\w+\}")
 _LONGEST = 6
 """Words of a phrase; what is longer is cut at its last glue word before."""
-MOST: Mapping[Source, int] = {"title": 1, "item": 6, "person": 3}
+DRAWN = 8
+"""So many sentences that say the same are compared."""
+MOST: Mapping[Source, int] = {"title": 1, "item": 8, "person": 2, "again": 2}
 """So many phrases of a source are said at most."""
 
 
@@ -46,7 +50,7 @@ class Wording:
     def own_words(self) -> frozenset[str]:
         """Words that no text has from its inputs: those of the sentences."""
         lines = [line for some in self.sentences.values() for line in some] + [self.something, self.by]
-        return frozenset(word for line in lines for word in words_of(re.sub(r"\{\w+\}", " ", line)))
+        return frozenset(word for line in lines for word in own_words(line))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +68,13 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What was chosen to be said; `twice`: whether the title is named again at the end."""
+    """What was chosen to be said; `again`: what is said once more at the end (the title without its subtitle, phrases of the item)."""
 
     title: str
     maker: str
     items: tuple[Phrase, ...]
     tastes: tuple[Phrase, ...]
-    twice: bool
+    again: tuple[Phrase, ...]
 
 
 @cache
@@ -168,17 +172,22 @@ def choose(title: str, item_text: str, profile: str, weights: Mapping[str, float
     known = titled | set(words_of(maker))
     left = [phrase for phrase in cut(item_text, "item", wording) if not known.issuperset(phrase.words)]
     left += cut(profile, "person", wording)
-    again = Phrase(short_title(title), "title")
-    if len(again.words) <= _LONGEST:
-        left.append(again)
+    name = Phrase(wording.title.format(short_title(title)), "title")
+    if len(name.words) <= _LONGEST:
+        left.append(name)
     chosen: list[Phrase] = []
     said = Counter([*words_of(title), *words_of(maker)])
     while (best := _next(chosen, left, said, weights, rarity, limit)) is not None:
         chosen.append(best)
         left.remove(best)
         said += Counter(best.words)
-    items, tastes = (tuple(phrase for phrase in chosen if phrase.source == source) for source in ("item", "person"))
-    return Told(title, maker, items, tastes, again in chosen)
+        if best.source == "item":
+            left.append(Phrase(best.said, "again"))
+
+    def of(*sources: Source) -> tuple[Phrase, ...]:
+        return tuple(phrase for phrase in chosen if phrase.source in sources)
+
+    return Told(title, maker, of("item"), of("person"), of("title", "again"))
 
 
 def _next(
@@ -198,7 +207,7 @@ def _next(
         for phrase in left
         if said.total() + len(phrase.words) <= limit and sources[phrase.source] < MOST[phrase.source] and gains[phrase] > now
     ]
-    missing = [phrase for phrase in left if phrase.source != "title" and not sources[phrase.source]]
+    missing = [phrase for phrase in left if phrase.source in ("item", "person") and not sources[phrase.source]]
     return max(fits or missing, key=gains.__getitem__, default=None)
 
 
@@ -212,8 +221,8 @@ def agreement(count: Mapping[str, int], weights: Mapping[str, float], rarity: Ma
 # Sentences
 
 
-def tell(told: Told, variant: int) -> str:
-    """The text; `variant` chooses among sentences that say the same."""
+def tell(told: Told, variant: int, weight: Mapping[str, float] = MappingProxyType({})) -> str:
+    """The text; `variant` draws some sentences that say the same, of which the one is used whose own words weigh least in `weight`."""
     wording = telling_wording()
     matter = {word for phrase in told.items for word in phrase.words} - wording.boundaries - wording.own_words
     both = [phrase for phrase in told.tastes if matter.intersection(phrase.words)]
@@ -221,22 +230,28 @@ def tell(told: Told, variant: int) -> str:
     name = wording.title.format(told.title)
     if told.maker:
         name = wording.by.format(title=name, maker=told.maker)
-    lines = [_line("opening" if told.items else "bare", variant, title=name, items=_listed(told.items, wording))]
+    lines = [_line("opening" if told.items else "bare", variant, weight, title=name, items=_listed(told.items, wording))]
     if both:
-        also = _line("too", variant // 7, tastes=_listed(rest, wording)) if rest else ""
-        lines.append(_line("shared", variant // 11, both=_listed(both, wording)) + also)
+        also = _line("too", variant // 7, weight, tastes=_listed(rest, wording)) if rest else ""
+        lines.append(_line("shared", variant // 11, weight, both=_listed(both, wording)) + also)
     elif rest:
-        lines.append(_line("person", variant // 13, tastes=_listed(rest, wording)))
+        lines.append(_line("person", variant // 13, weight, tastes=_listed(rest, wording)))
     if len(lines) > 1 and variant // 17 % 2 and not both:
         lines.reverse()
-    if told.twice:
-        lines.append(_line("again", variant // 19, short=wording.title.format(short_title(told.title))))
+    if told.again:
+        lines.append(_line("again", variant // 19, weight, again=_listed(told.again, wording)))
     return " ".join(_capital(line) for line in lines)
 
 
-def _line(kind: str, variant: int, **slots: str) -> str:
+def _line(kind: str, variant: int, weight: Mapping[str, float], **slots: str) -> str:
     lines = telling_wording().sentences[kind]
-    return lines[variant % len(lines)].format(**slots)
+    drawn = [lines[(variant // len(lines) ** place + place) % len(lines)] for place in range(DRAWN)]
+    return min(drawn, key=lambda line: sum(weight.get(word, 0.0) ** 2 for word in own_words(line))).format(**slots)
+
+
+def own_words(line: str) -> tuple[str, ...]:
+    """The words of a sentence with slots, without what stands in them."""
+    return words_of(_SLOT.sub(" ", line))
 
 
 def _capital(line: str) -> str:
