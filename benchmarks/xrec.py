@@ -2,17 +2,17 @@
 
     python -m benchmarks.xrec --json
 
-Folder xrec-explanations under $INSTRUCTREC_DATA: 3,000 pairs of user and item a set, each with a title, a summary of the item, one of
-the user and a reference, the user's own review in other words; XRec's predictions. Our texts are made of title and
-summaries alone (`explain/telling.py`); how much each word matters is learned from other rows (`benchmarks/xrec_words.py`): ten
-folds by title, and no row is learned from that shares user, item or title with a row it is used for. The form of the model and its few settings were found on the
-first three folds of both sets; ours_unseen is ours on the other seven.
+Folder xrec-explanations under $INSTRUCTREC_DATA: 3,000 pairs of user and item a set, each with a title, a summary of the item, one
+of the user and a reference, the user's own review in other words; XRec's predictions. Our texts are made of title and summaries
+alone (`explain/telling.py`); how much each word matters is learned from other rows (`benchmarks/xrec_words.py`): ten folds by title,
+and no row is learned from that shares user, item or title with a row it is used for. The form of the model and its few settings were
+found on the first three folds of both sets; ours_unseen is ours on the other seven.
 
-id_at_1: tf-idf cosine (fitted on the references) of a text to its own reference above that to 99 others drawn with seed 1, ties lost.
-id_at_1_masked: the same without the title's words in the text. bag: ours before it is put into sentences, as a vector with any
+id_at_1: tf-idf cosine (fitted on the references) of a text to its own reference above that to 99 others drawn with seed 1; ties are
+lost. id_at_1_masked: the same without the title's words in the text. bag: ours before it is put into sentences, as a vector with any
 weights. oracle: words of title and item summary that the reference has (no text can know them).
-told_apart, told_apart_reference: of two texts about one item for two users, is a text's cosine to its own user's summary (reference)
-above that to the other's? Ties count half. distinct_2, opening (the commonest first eight words), words (mean number).
+told_apart, told_apart_reference: of two texts about one item for two users, is a text's cosine to its own user's summary
+(reference) above that to the other's? Ties count half. distinct_2, opening (the commonest first eight words), words (mean number).
 grounded: share of content words (neither in the sentences' own words nor boundaries) that stand in the row's inputs.
 Standard errors of the shares are at most .009.
 """
@@ -45,7 +45,8 @@ from benchmarks.xrec_words import (
     unit_rows,
     vectors_of,
 )
-from instructrec.explain.telling import choose, rarities, tell, telling_wording, words_of
+from instructrec.explain.cutting import telling_wording, words_of
+from instructrec.explain.telling import choose, rarities, tell
 from instructrec.lm.sentences import SentenceEncoder
 
 OTHERS, SEED, OPENING = 99, 1, 8
@@ -62,8 +63,8 @@ def read(folder: Path, name: str) -> Table:
     return {**table, "prediction": [prediction[reference] for reference in table["explanation"]]}
 
 
-def found_itself(texts: sp.csr_matrix, references: sp.csr_matrix) -> float:
-    """Share of texts that are more like their own reference than like any of the others drawn."""
+def found_itself(texts: sp.csr_matrix, references: sp.csr_matrix, rows: Sequence[int] | None = None) -> float:
+    """Share of texts (those of `rows` alone, if given) that are more like their own reference than like any of the others drawn."""
     alike = (texts @ references.T).toarray()
     rng, size = np.random.default_rng(SEED), len(alike)
     right = []
@@ -71,7 +72,7 @@ def found_itself(texts: sp.csr_matrix, references: sp.csr_matrix) -> float:
         others = rng.choice(size - 1, OTHERS, replace=False)
         others += others >= row
         right.append(alike[row, row] > alike[row, others].max())
-    return float(np.mean(right))
+    return float(np.mean(right if rows is None else np.array(right)[rows]))
 
 
 def vectors_with(found: Candidates, weights: Floats, idf: Floats, kept: Any = True) -> sp.csr_matrix:
@@ -123,7 +124,7 @@ def told_apart(texts: sp.csr_matrix, own: sp.csr_matrix, items: Sequence[Any]) -
 def grounded(texts: Sequence[str], table: Table) -> float:
     """Content words that stand in the inputs of their row, by all content words."""
     wording = telling_wording()
-    empty = wording.own_words | wording.boundaries | wording.glue
+    empty = wording.own_words | wording.sets["boundaries"] | wording.sets["glue"]
     inputs = zip(*(table[source] for source in SOURCES), strict=True)
     known = [{word for text in row for word in words_of(text)} for row in inputs]
     said = [word in some for text, some in zip(texts, known, strict=True) for word in words_of(text) if word not in empty]
@@ -142,41 +143,46 @@ def manner(texts: Sequence[str]) -> dict[str, float]:
     }
 
 
+def without_titles(texts: Sequence[Sequence[str]], table: Table) -> list[list[str]]:
+    """The words of each text that its title has not."""
+    return [[word for word in text if word not in words_of(title)] for text, title in zip(texts, table["title"], strict=True)]
+
+
 def measured(texts: Sequence[str], table: Table, found: Candidates) -> dict[str, float]:
     """All measures of the texts of one writer."""
-    rarity = rarities(table["explanation"])
+    rarity, of_users = rarities(table["explanation"]), rarities(table["user_summary"])
     references = references_of(found, rarity)
     words = [words_of(text) for text in texts]
-    masked = [[word for word in text if word not in words_of(title)] for text, title in zip(words, table["title"], strict=True)]
     made = vectors_of(words, found.words, rarity)
-    of_users = rarities(table["user_summary"])
     users = vectors_of([words_of(text) for text in table["user_summary"]], found.words, of_users)
     return {
         "id_at_1": found_itself(made, references),
-        "id_at_1_masked": found_itself(vectors_of(masked, found.words, rarity), references),
+        "id_at_1_masked": found_itself(vectors_of(without_titles(words, table), found.words, rarity), references),
         "told_apart": told_apart(vectors_of(words, found.words, of_users), users, table["iid"]),
         "told_apart_reference": told_apart(made, references, table["iid"]),
         "grounded": grounded(texts, table),
     } | manner(texts)
 
 
-def compared(table: Table, folds_used: int) -> tuple[dict[str, Any], list[str]]:
+def compared(table: Table) -> tuple[dict[str, Any], list[str]]:
     """Measures by writer, and our texts."""
     found = candidates(table, SentenceEncoder())
-    weights, chosen = learned(found, table, folds_used)
-    ours = written(found, weights, table)
+    weights, ours = written(found, table)
     rarity = rarities(table["explanation"])
     idf, references = np.array([rarity.get(word, 0.0) for word in found.words]), references_of(found, rarity)
     untitled, of_item = ~found.sources[:, 0], found.sources[:, 0] | found.sources[:, 1]
     copied = [f"{title} {item}" for title, item in zip(table["title"], table["item_summary"], strict=True)]
     writers = {"xrec": table["prediction"], "title": table["title"], "copied": copied, "ours": ours}
     numbers: dict[str, Any] = {name: measured(texts, table, found) for name, texts in writers.items()}
+    unseen = np.concatenate([test for test, _ in folds(table)[DEVELOPED:]])
+    made = vectors_of([words_of(text) for text in ours], found.words, rarity)
+    numbers["ours_unseen"] = {"id_at_1": found_itself(made, references, unseen)}
     bounds = {"bag": weights, "oracle": (found.spoken & of_item).astype(float)}
     for name, values in bounds.items():
         vectors = [vectors_with(found, values, idf, kept) for kept in (1.0, untitled)]
         both = ("id_at_1", "id_at_1_masked")
         numbers[name] = {key: found_itself(made, references) for key, made in zip(both, vectors, strict=True)}
-    return numbers | {"penalties": {str(key): count for key, count in chosen.items()}}, ours
+    return numbers, ours
 
 
 def main() -> None:
@@ -190,7 +196,7 @@ def main() -> None:
     folder = Path(os.environ.get("INSTRUCTREC_DATA", ".")) / "xrec-explanations"
     numbers: dict[str, Any] = {}
     for name in given.sets:
-        numbers[name], texts = compared(read(folder, name), 10)
+        numbers[name], texts = compared(read(folder, name))
         for writer, values in numbers[name].items():
             print(f"{name:<8}{writer:<10}" + "  ".join(f"{key} {value:.3f}" for key, value in values.items()))
         print(*texts[:: max(1, len(texts) // max(1, given.texts))], sep="\n")

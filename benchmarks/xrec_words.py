@@ -20,7 +20,8 @@ import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
-from instructrec.explain.telling import rarities, short_title, words_of
+from instructrec.explain.cutting import words_of
+from instructrec.explain.telling import rarities, short_title
 from instructrec.lm.sentences import SentenceEncoder
 
 Rows = NDArray[np.int64]
@@ -121,7 +122,12 @@ def _plain(word: str, texts: Sequence[tuple[str, ...]], common: Sequence[float],
 
 
 def _meanings(
-    table: Mapping[str, Sequence[Any]], words: Sequence[str], row: Rows, word: Rows, sources: NDArray[np.bool_], encoder: SentenceEncoder
+    table: Mapping[str, Sequence[Any]],
+    words: Sequence[str],
+    row: Rows,
+    word: Rows,
+    sources: NDArray[np.bool_],
+    encoder: SentenceEncoder,
 ) -> Floats:
     """Cosines of the word with each of the three texts, and where it lies among all words, for each place it stands in."""
     vectors = encoder.encode(words)

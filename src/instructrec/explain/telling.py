@@ -1,61 +1,52 @@
 """A short text on why this item suits this person, made of phrases of the item's own text and of the person's profile.
 
 Evidence first: both texts are cut into phrases, phrases are chosen so that the words of the text agree with what matters (a weight
-a word), and only then are they put into sentences (`wording/telling.en.toml`), which claim nothing of their own.
+a word), and only then are they put into sentences (`wording/telling.en.toml`), which claim no more than which text speaks of them.
+What both texts speak of is the reason that is given; without it, none is claimed.
 """
 
 from __future__ import annotations
 
+import html
 import re
-import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 
-Source = Literal["title", "item", "person", "again"]
-_WORD = re.compile(r"\w\w+")
-_TOKEN = re.compile(r"\w+(?:[-'’.&]\w+)*|[^\w\s]")
-_MAKER = re.compile(r"\bby ((?:[A-Z][\w'’-]*\.?(?:[A-Z]\.)* ?){2,4})(?=$|[\s.,;])")
-_SLOT = re.compile(r"\{\w+\}")
-_LONGEST = 6
-"""Words of a phrase; what is longer is cut at its last glue word before."""
+from instructrec.explain.cutting import (
+    Wording,
+    as_listed,
+    content,
+    cut,
+    folded,
+    is_adjective,
+    own_words,
+    runs,
+    telling_wording,
+    words_of,
+)
+
+Source = Literal["item", "person", "both"]
+_MAKER = r"\W{0,4}\bby ((?:(?:[A-Z]\.)+ |[A-Z][\w'’-]+ ){1,3}[A-Z][\w'’-]+)"
+_MARKUP = re.compile(r"<[^>]*>|[“”\"{}]")
+_NONE: Mapping[str, float] = MappingProxyType({})
 DRAWN = 8
 """So many sentences that say the same are compared."""
-MOST: Mapping[Source, int] = {"title": 1, "item": 8, "person": 2, "again": 2}
+MOST: Mapping[Source, int] = {"item": 6, "person": 2, "both": 2}
 """So many phrases of a source are said at most."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wording:
-    """Sentences with slots by name, and the closed lists of words by which phrases are found."""
-
-    sentences: Mapping[str, tuple[str, ...]]
-    boundaries: frozenset[str]
-    glue: frozenset[str]
-    denials: frozenset[str]
-    adjective_endings: tuple[str, ...]
-    something: str
-    title: str
-    by: str
-    comma: str
-    last_comma: str
-
-    @property
-    def own_words(self) -> frozenset[str]:
-        """Words that no text has from its inputs: those of the sentences."""
-        lines = [line for some in self.sentences.values() for line in some] + [self.something, self.by]
-        return frozenset(word for line in lines for word in own_words(line))
+AT_ONCE = 3
+"""So many phrases of the item stand in the first sentence at most."""
+TITLE_AGAIN = 5
+"""A short title of more words is not said twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Some words in a row of one of the inputs; `said`: as it stands in a list."""
+    """Some words in a row of one of the inputs, or of both; `said`: as it stands in a list."""
 
     said: str
     source: Source
@@ -68,33 +59,31 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What was chosen to be said; `again`: what is said once more at the end (the title without its subtitle, phrases of the item)."""
+    """What was chosen to be said, of the item, of the person and of both; `again`: how the item is named a second time."""
 
     title: str
-    maker: str
-    items: tuple[Phrase, ...]
-    tastes: tuple[Phrase, ...]
-    again: tuple[Phrase, ...]
+    maker: str = ""
+    items: tuple[str, ...] = ()
+    tastes: tuple[str, ...] = ()
+    both: tuple[str, ...] = ()
+    again: str = ""
 
 
-@cache
-def telling_wording(language: str = "en") -> Wording:
-    """The sentences of a language."""
-    path = resources.files("instructrec.explain") / "wording" / f"telling.{language}.toml"
-    table = tomllib.loads(path.read_text(encoding="utf-8"))
-    return Wording(
-        sentences={name: tuple(lines) for name, lines in table.items() if isinstance(lines, list) and name != "adjective_endings"},
-        boundaries=frozenset(table["boundaries"].split()),
-        glue=frozenset(table["glue"].split()),
-        denials=frozenset(table["denials"].split()),
-        adjective_endings=tuple(table["adjective_endings"]),
-        **{name: table[name] for name in ("something", "title", "by", "comma", "last_comma")},
-    )
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What the words of a text should agree with: how much a word matters for this pair (0 if absent), how rare it is;
+    and how many words are said at most.
+    """
 
+    weights: Mapping[str, float]
+    rarity: Mapping[str, float]
+    limit: int
 
-def words_of(text: str) -> tuple[str, ...]:
-    """Words of two letters or more, in lower case."""
-    return tuple(_WORD.findall(text.lower()))
+    def agreement(self, count: Mapping[str, int]) -> float:
+        """Cosine between the tf-idf vector of some words and the vector of weight times rarity, up to the length of the latter."""
+        dot = sum(number * self.weights.get(word, 0.0) * self.rarity.get(word, 0.0) ** 2 for word, number in count.items())
+        square = sum((number * self.rarity.get(word, 0.0)) ** 2 for word, number in count.items())
+        return dot / square**0.5 if square else 0.0
 
 
 def rarities(texts: Sequence[str]) -> dict[str, float]:
@@ -103,54 +92,12 @@ def rarities(texts: Sequence[str]) -> dict[str, float]:
     return {word: float(np.log((1 + len(texts)) / (1 + count)) + 1) for word, count in counts.items()}
 
 
-# Phrases
+# Inputs
 
 
-def cut(text: str, source: Source, wording: Wording) -> list[Phrase]:
-    """The phrases of a text in its order, each once: words between boundaries, held together by glue words."""
-    found = (_as_listed(run, wording) for run in _runs(text, wording))
-    return list(dict.fromkeys(Phrase(said, source) for said in found if words_of(said)))
-
-
-def _runs(text: str, wording: Wording) -> Iterator[list[str]]:
-    run: list[str] = []
-    denied = False
-    for token in [*_TOKEN.findall(text), "."]:
-        low = token.lower().removesuffix("'s").removesuffix("’s")
-        denied = (denied or low in wording.denials) and low not in (".", ";", "but")
-        if low in wording.glue and run and not denied:
-            run.append(token)
-        elif denied or low in wording.boundaries or low in wording.glue or not token[0].isalnum():
-            yield from _pieces(run, wording)
-            run = []
-        else:
-            run.append(token)
-
-
-def _pieces(run: list[str], wording: Wording) -> Iterator[list[str]]:
-    """A run without glue at its end, cut at an "and" that joins two phrases, and where it gets too long."""
-    while run and run[-1].lower() in wording.glue:
-        run = run[:-1]
-    joints = [place for place, word in enumerate(run) if word.lower() == "and"]
-    middle = next((place for place in joints if min(place, len(run) - place - 1) > 1), None)
-    if middle is None and len(run) > _LONGEST:
-        inner = [place for place, word in enumerate(run) if word.lower() in wording.glue and place <= _LONGEST]
-        middle = inner[-1] if inner else None
-    if middle is None:
-        if run:
-            yield run
-    else:
-        yield from _pieces(run[:middle], wording)
-        behind = run[middle + 1 :]
-        while behind and behind[0].lower() in wording.glue:
-            behind = behind[1:]
-        yield from _pieces(behind, wording)
-
-
-def _as_listed(run: Sequence[str], wording: Wording) -> str:
-    said = " ".join(run)
-    is_adjective = run[-1].lower().endswith(wording.adjective_endings) and not run[-1][0].isupper()
-    return wording.something.format(said) if is_adjective else said
+def plain_title(title: str) -> str:
+    """A title without markup and quotation marks."""
+    return " ".join(_MARKUP.sub(" ", html.unescape(title)).split())
 
 
 def short_title(title: str) -> str:
@@ -158,106 +105,157 @@ def short_title(title: str) -> str:
     return re.split(r"[:(\[]| - ", title, maxsplit=1)[0].strip() or title
 
 
+def _maker(title: str, item_text: str) -> str:
+    """Who is named behind the title with "by"."""
+    names = "|".join(re.escape(name) for name in (title, short_title(title)) if name)
+    found = re.search(f"(?i:{names}){_MAKER}", item_text) if names else None
+    return found[1] if found else ""
+
+
+def _without(text: str, title: str) -> str:
+    """A text without an item's title, so that parts of it are not taken for what the text says of the item."""
+    for name in (title, short_title(title)):
+        if len(words_of(name)) > 1:
+            text = re.sub(re.escape(name) + "(?:['’]s)?", " | ", text, flags=re.IGNORECASE)
+    return text
+
+
+def in_both(item_text: str, profile: str, wording: Wording) -> list[str]:
+    """The longest stretches of words that a phrase of each text has and that end one of them; articles and plurals do not count."""
+    mine, theirs = ([_bare(run, wording) for run in runs(text, wording)] for text in (profile, item_text))
+    ends = {_key(run[at:]): run[at:] for run in theirs for at in range(len(run))}
+    spans = {_key(run[a:b]) for run in theirs for a in range(len(run)) for b in range(a + 1, len(run) + 1)}
+    found = (as_listed(stretch, wording) for run in mine for stretch in _met(run, spans, ends, wording))
+    return list(dict.fromkeys(said for said in found if said and content(said, wording)))
+
+
+def _bare(run: Sequence[str], wording: Wording) -> list[str]:
+    return [word for word in run if word.lower() not in wording.sets["articles"]]
+
+
+def _key(run: Sequence[str]) -> tuple[str, ...]:
+    return tuple(folded(word) for word in run)
+
+
+def _met(
+    run: Sequence[str], spans: set[tuple[str, ...]], ends: Mapping[tuple[str, ...], list[str]], wording: Wording
+) -> Iterator[list[str]]:
+    """Stretches of a run that are among the spans, each as long as can be, in the words of the text whose phrase they end."""
+    start, size = 0, len(run)
+    while start < size:
+        fits = (end for end in range(size, start, -1) if _key(run[start:end]) in (spans if end == size else ends))
+        end = next(fits, start)
+        stretch = list(run[start:end]) if end == size else ends.get(_key(run[start:end]), [])
+        glued = {word.lower() for word in (*stretch[:1], *stretch[-1:])} & wording.sets["glue"]
+        if stretch and not glued and not is_adjective(stretch[-1], wording):
+            yield stretch
+        start = max(end, start + 1)
+
+
 # Choice
 
 
-def choose(title: str, item_text: str, profile: str, weights: Mapping[str, float], rarity: Mapping[str, float], limit: int = 40) -> Told:
+def choose(
+    title: str, item_text: str, profile: str, weights: Mapping[str, float], rarity: Mapping[str, float], limit: int = 40
+) -> Told:
     """The phrases whose tf-idf vector, with the title's, has the greatest cosine to the words' weights times rarities.
 
-    Phrases are added one by one, the best first, as long as the cosine grows and at most `limit` words are said; one of the item's and
-    one of the person's at least, if there are any. `weights`: how much a word matters for this pair (0 if absent).
+    What both texts speak of comes first. Then phrases are added one by one, the best first, as long as the cosine grows and at most
+    `limit` words are said; one of the item's and one of the person's at least, if there are any.
     """
-    wording, titled = telling_wording(), set(words_of(title))
-    maker = next((found[1].strip(" .") for found in _MAKER.finditer(item_text)), "")
-    known = titled | set(words_of(maker))
-    left = [phrase for phrase in cut(item_text, "item", wording) if not known.issuperset(phrase.words)]
-    left += cut(profile, "person", wording)
-    name = Phrase(wording.title.format(short_title(title)), "title")
-    if len(name.words) <= _LONGEST:
-        left.append(name)
+    wording, aim = telling_wording(), Aim(weights, rarity, limit)
+    title = plain_title(title)
+    maker, matter = _maker(title, item_text), _without(item_text, title)
+    known = {*map(folded, words_of(title)), *map(folded, words_of(maker))}
+    left = [Phrase(said, "both") for said in in_both(matter, profile, wording)]
+    left += [Phrase(said, "item") for said in cut(matter, wording)]
+    left += [Phrase(said, "person") for said in cut(profile, wording)]
+    left = [phrase for phrase in left if phrase.source == "person" or not known.issuperset(map(folded, phrase.words))]
     chosen: list[Phrase] = []
     said = Counter([*words_of(title), *words_of(maker)])
-    while (best := _next(chosen, left, said, weights, rarity, limit)) is not None:
+    while (best := _next(chosen, left, said, aim)) is not None:
         chosen.append(best)
-        left.remove(best)
         said += Counter(best.words)
-        if best.source == "item":
-            left.append(Phrase(best.said, "again"))
+        left = [phrase for phrase in left if not _is_told(phrase, chosen, wording)]
+    items, tastes, both = (tuple(one.said for one in chosen if one.source == source) for source in ("item", "person", "both"))
+    short = short_title(title)
+    names = Counter(words_of(short))
+    again = 0 < names.total() <= TITLE_AGAIN and aim.agreement(said + names) > aim.agreement(said)
+    return Told(title, maker, items, tastes, both, short if again else "")
 
-    def of(*sources: Source) -> tuple[Phrase, ...]:
-        return tuple(phrase for phrase in chosen if phrase.source in sources)
 
-    return Told(title, maker, of("item"), of("person"), of("title", "again"))
+def _is_told(phrase: Phrase, chosen: Sequence[Phrase], wording: Wording) -> bool:
+    """Would saying it repeat what was chosen? What both texts speak of may stand inside longer phrases of the item alone."""
+    mine = content(phrase.said, wording)
+    for one in chosen:
+        theirs = content(one.said, wording)
+        if mine <= theirs or ("person" in (one.source, phrase.source) and mine & theirs):
+            return True
+        if one.source == phrase.source == "both" and mine & theirs:
+            return True
+    return False
 
 
-def _next(
-    chosen: Sequence[Phrase],
-    left: Sequence[Phrase],
-    said: Counter[str],
-    weights: Mapping[str, float],
-    rarity: Mapping[str, float],
-    limit: int,
-) -> Phrase | None:
-    """The phrase to say next: the best that still adds, or the best of a source of which nothing is said."""
-    gains = {phrase: agreement(said + Counter(phrase.words), weights, rarity) for phrase in left}
+def _next(chosen: Sequence[Phrase], left: Sequence[Phrase], said: Counter[str], aim: Aim) -> Phrase | None:
+    """The phrase to say next: the best that both texts have, the best that still adds, or the best of a source that is silent."""
+    gains = {phrase: aim.agreement(said + Counter(phrase.words)) for phrase in left}
     sources = Counter(phrase.source for phrase in chosen)
-    now = agreement(said, weights, rarity)
+    if not chosen and (both := [phrase for phrase in left if phrase.source == "both"]):
+        return max(both, key=gains.__getitem__)
+    now = aim.agreement(said)
     fits = [
         phrase
         for phrase in left
-        if said.total() + len(phrase.words) <= limit and sources[phrase.source] < MOST[phrase.source] and gains[phrase] > now
+        if said.total() + len(phrase.words) <= aim.limit and sources[phrase.source] < MOST[phrase.source] and gains[phrase] > now
     ]
-    missing = [phrase for phrase in left if phrase.source in ("item", "person") and not sources[phrase.source]]
+    missing = [phrase for phrase in left if not sources[phrase.source] and not (sources["both"] and phrase.source == "person")]
     return max(fits or missing, key=gains.__getitem__, default=None)
-
-
-def agreement(count: Mapping[str, int], weights: Mapping[str, float], rarity: Mapping[str, float]) -> float:
-    """Cosine between the tf-idf vector of some words and the vector of weight times rarity, up to the length of the latter."""
-    dot = sum(number * weights.get(word, 0.0) * rarity.get(word, 0.0) ** 2 for word, number in count.items())
-    square = sum((number * rarity.get(word, 0.0)) ** 2 for word, number in count.items())
-    return dot / square**0.5 if square else 0.0
 
 
 # Sentences
 
 
-def tell(told: Told, variant: int, weight: Mapping[str, float] = MappingProxyType({})) -> str:
-    """The text; `variant` draws some sentences that say the same, of which the one is used whose own words weigh least in `weight`."""
-    wording = telling_wording()
-    matter = {word for phrase in told.items for word in phrase.words} - wording.boundaries - wording.own_words
-    both = [phrase for phrase in told.tastes if matter.intersection(phrase.words)]
-    rest = [phrase for phrase in told.tastes if phrase not in both]
-    name = wording.title.format(told.title)
-    if told.maker:
-        name = wording.by.format(title=name, maker=told.maker)
-    lines = [_line("opening" if told.items else "bare", variant, weight, title=name, items=_listed(told.items, wording))]
-    if both:
-        also = _line("too", variant // 7, weight, tastes=_listed(rest, wording)) if rest else ""
-        lines.append(_line("shared", variant // 11, weight, both=_listed(both, wording)) + also)
-    elif rest:
-        lines.append(_line("person", variant // 13, weight, tastes=_listed(rest, wording)))
-    if len(lines) > 1 and variant // 17 % 2 and not both:
-        lines.reverse()
-    if told.again:
-        lines.append(_line("again", variant // 19, weight, again=_listed(told.again, wording)))
+def tell(told: Told, variant: int, disturbing: Mapping[str, float] = _NONE) -> str:
+    """The text; `variant` draws some sentences that say the same, of which the one is used whose own words disturb least."""
+    wording, signs = telling_wording(), telling_wording().signs
+    name = signs["title"].format(told.title) if told.title else signs["untitled"]
+    title = signs["by"].format(title=name, maker=told.maker) if told.maker else name
+    slots = {
+        "title": title,
+        "name": signs["title"].format(told.again),
+        "items": _listed(told.items[:AT_ONCE], wording),
+        "both": _listed(told.both, wording),
+        "tastes": _listed(told.tastes, wording),
+    }
+    lines = [_line(kind, variant // (7 * place + 1), disturbing, slots) for place, kind in enumerate(_kinds(told))]
+    if len(told.items) > AT_ONCE:
+        rest = slots | {"items": _listed(told.items[AT_ONCE:], wording)}
+        lines.insert(1, _line("more", variant // 5, disturbing, rest))
     return " ".join(_capital(line) for line in lines)
 
 
-def _line(kind: str, variant: int, weight: Mapping[str, float], **slots: str) -> str:
+def _kinds(told: Told) -> Iterator[str]:
+    if told.items:
+        yield "opening_again" if told.again and not told.both else "opening"
+        if told.both:
+            yield "shared_again" if told.again else "shared"
+    else:
+        yield "agreed" if told.both else "bare"
+    if told.tastes:
+        yield "too" if told.both else "person"
+
+
+def _line(kind: str, variant: int, disturbing: Mapping[str, float], slots: Mapping[str, str]) -> str:
     lines = telling_wording().sentences[kind]
     drawn = [lines[(variant // len(lines) ** place + place) % len(lines)] for place in range(DRAWN)]
-    return min(drawn, key=lambda line: sum(weight.get(word, 0.0) ** 2 for word in own_words(line))).format(**slots)
-
-
-def own_words(line: str) -> tuple[str, ...]:
-    """The words of a sentence with slots, without what stands in them."""
-    return words_of(_SLOT.sub(" ", line))
+    return min(drawn, key=lambda line: sum(disturbing.get(word, 0.0) ** 2 for word in own_words(line))).format(**slots)
 
 
 def _capital(line: str) -> str:
     return line[:1].upper() + line[1:]
 
 
-def _listed(phrases: Iterable[Phrase], wording: Wording) -> str:
-    said = [phrase.said for phrase in phrases]
-    return wording.last_comma.join(part for part in (wording.comma.join(said[:-1]), *said[-1:]) if part)
+def _listed(said: Sequence[str], wording: Wording) -> str:
+    pairs = any(" and " in phrase for phrase in said)
+    last = wording.signs["last_comma_of_pairs" if pairs else "last_comma"]
+    return last.join(part for part in (wording.signs["comma"].join(said[:-1]), *said[-1:]) if part)
