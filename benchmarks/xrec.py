@@ -2,15 +2,15 @@
 
     python -m benchmarks.xrec --json
 
-Folder xrec-explanations under $INSTRUCTREC_DATA: 3,000 pairs of user and item a set, each with a title, a summary of the item, one
-of the user and a reference, the user's own review in other words; XRec's predictions. Our texts are made of title and summaries
-alone (`explain/telling.py`); how much each word matters is learned from other rows (`benchmarks/xrec_words.py`): ten folds by title,
-and no row is learned from that shares user, item or title with a row it is used for. The form of the model and its few settings were
-found on the first three folds of both sets; ours_unseen is ours on the other seven.
+Folder xrec-explanations under $INSTRUCTREC_DATA: 3,000 pairs of user and item a set, each with a title, a summary of the item,
+one of the user and a reference, the user's own review in other words; XRec's predictions. Our texts are made of title and
+summaries alone (`explain/telling.py`); how much each word matters is learned from other rows (`benchmarks/xrec_words.py`): ten
+folds by title, and no row is learned from that shares user, item or title with a row it is used for. The form of the model and its
+few settings were found on the first three folds of both sets; ours_unseen is ours on the other seven.
 
-id_at_1: tf-idf cosine (fitted on the references) of a text to its own reference above that to 99 others drawn with seed 1; ties are
-lost. id_at_1_masked: the same without the title's words in the text. bag: ours before it is put into sentences, as a vector with any
-weights. oracle: words of title and item summary that the reference has (no text can know them).
+id_at_1: tf-idf cosine (fitted on the references) of a text to its own reference above that to 99 others drawn with seed 1; ties
+are lost. id_at_1_masked: the same without the title's words in the text. bag: ours before it is put into sentences, as a vector
+with any weights. oracle: words of title and item summary that the reference has (no text can know them).
 told_apart, told_apart_reference: of two texts about one item for two users, is a text's cosine to its own user's summary
 (reference) above that to the other's? Ties count half. distinct_2, opening (the commonest first eight words), words (mean number).
 grounded: share of content words (neither in the sentences' own words nor boundaries) that stand in the row's inputs.
@@ -20,6 +20,7 @@ Standard errors of the shares are at most .009.
 from __future__ import annotations
 
 import argparse
+import html
 import itertools
 import os
 import zlib
@@ -126,7 +127,7 @@ def grounded(texts: Sequence[str], table: Table) -> float:
     wording = telling_wording()
     empty = wording.own_words | wording.sets["boundaries"] | wording.sets["glue"]
     inputs = zip(*(table[source] for source in SOURCES), strict=True)
-    known = [{word for text in row for word in words_of(text)} for row in inputs]
+    known = [{word for text in row for word in words_of(html.unescape(text))} for row in inputs]
     said = [word in some for text, some in zip(texts, known, strict=True) for word in words_of(text) if word not in empty]
     return float(np.mean(said))
 

@@ -16,7 +16,7 @@ from importlib import resources
 WORD = re.compile(r"\w\w+")
 _TOKEN = re.compile(r"\w+(?:[-'.&/]\w+)*|[^\w\s]")
 _SLOT = re.compile(r"\{\w+\}")
-_LONGEST = 6
+_LONGEST = 8
 """Words of a phrase; what is longer is cut at its last glue word before."""
 _LISTS = ("boundaries", "inside", "glue", "articles", "denials", "nouns", "adjectives", "general", "commoners")
 
@@ -115,8 +115,8 @@ def _ends(low: str, run: Sequence[str], wording: Wording) -> bool:
 def _is_common(token: str, wording: Wording) -> bool:
     """Is this word at the head of a sentence, to judge by its form, none that keeps its capital inside one?"""
     low = token.lower()
-    known = low in wording.sets["commoners"] or low in wording.sets["adjectives"] or low.endswith(wording.endings["commoner"])
-    return low[1:] == token[1:] and known
+    joined = "-" in low or low.endswith(wording.endings["commoner"])
+    return low[1:] == token[1:] and (joined or low in wording.sets["commoners"])
 
 
 def _pieces(run: list[str], wording: Wording) -> Iterator[list[str]]:
@@ -170,6 +170,6 @@ def as_listed(run: Sequence[str], wording: Wording) -> str:
     low = [word.lower() for word in run if word.lower() not in wording.sets["glue"]]
     if not words_of(" ".join(low)) or all(word in wording.sets["general"] for word in low):
         return ""
-    if not is_adjective(run[-1], wording) or run[-1][0].isupper():
+    if not is_adjective(run[-1], wording) or (len(run) > 1 and run[-1][0].isupper()):
         return " ".join(run)
     return wording.signs["something"].format(" ".join(run[1:] if run[0].lower() in articles else run))

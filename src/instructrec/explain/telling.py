@@ -34,12 +34,10 @@ Source = Literal["item", "person", "both"]
 _MAKER = r"\W{0,4}\bby ((?:(?:[A-Z]\.)+ |[A-Z][\w'’-]+ ){1,3}[A-Z][\w'’-]+)"
 _MARKUP = re.compile(r"<[^>]*>|[“”\"{}]")
 _NONE: Mapping[str, float] = MappingProxyType({})
-DRAWN = 8
+DRAWN = 5
 """So many sentences that say the same are compared."""
-MOST: Mapping[Source, int] = {"item": 6, "person": 2, "both": 2}
+MOST: Mapping[Source, int] = {"item": 4, "person": 2, "both": 2}
 """So many phrases of a source are said at most."""
-AT_ONCE = 3
-"""So many phrases of the item stand in the first sentence at most."""
 TITLE_AGAIN = 5
 """A short title of more words is not said twice."""
 
@@ -164,7 +162,7 @@ def choose(
     `limit` words are said; one of the item's and one of the person's at least, if there are any.
     """
     wording, aim = telling_wording(), Aim(weights, rarity, limit)
-    title = plain_title(title)
+    title, item_text, profile = plain_title(title), html.unescape(item_text), html.unescape(profile)
     maker, matter = _maker(title, item_text), _without(item_text, title)
     known = {*map(folded, words_of(title)), *map(folded, words_of(maker))}
     left = [Phrase(said, "both") for said in in_both(matter, profile, wording)]
@@ -223,14 +221,11 @@ def tell(told: Told, variant: int, disturbing: Mapping[str, float] = _NONE) -> s
     slots = {
         "title": title,
         "name": signs["title"].format(told.again),
-        "items": _listed(told.items[:AT_ONCE], wording),
+        "items": _listed(told.items, wording),
         "both": _listed(told.both, wording),
         "tastes": _listed(told.tastes, wording),
     }
     lines = [_line(kind, variant // (7 * place + 1), disturbing, slots) for place, kind in enumerate(_kinds(told))]
-    if len(told.items) > AT_ONCE:
-        rest = slots | {"items": _listed(told.items[AT_ONCE:], wording)}
-        lines.insert(1, _line("more", variant // 5, disturbing, rest))
     return " ".join(_capital(line) for line in lines)
 
 
