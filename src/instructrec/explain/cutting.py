@@ -14,7 +14,7 @@ from functools import cache
 from importlib import resources
 
 WORD = re.compile(r"\w\w+")
-_TOKEN = re.compile(r"\w+(?:[-'.&/]\w+)*|[^\w\s]")
+_TOKEN = re.compile(r"(?:[A-Z]\.)+(?= [A-Z])|\w+(?:[-'.&/]\w+)*|[^\w\s]")
 _SLOT = re.compile(r"\{\w+\}")
 _LONGEST = 8
 """Words of a phrase; what is longer is cut at its last glue word before."""
@@ -87,17 +87,17 @@ def runs(text: str, wording: Wording) -> Iterator[list[str]]:
     for place, token in enumerate(tokens):
         low = token.lower().removesuffix("'s")
         denied = (denied or low in sets["denials"] or low.endswith("n't")) and low not in (".", ";", "but")
+        first = place == 0 or tokens[place - 1] in (".", "!", "?")
         behind_glue = bool(run) and run[-1].lower() in sets["glue"]
         if not denied and low in sets["articles"] and not behind_glue:
             yield from _pieces(run[:-1], wording)  # what stands right before an article is a verb
-            run = [low]
+            run = [low if first else token]
         elif not denied and run and (low in sets["glue"] or _joins(tokens, place, wording)):
             run += [token] if low in sets["glue"] else []
         elif denied or _ends(low, run, wording):
             yield from _pieces(run, wording)
             run = []
         else:
-            first = place == 0 or tokens[place - 1] in (".", "!", "?")
             run.append(token.lower() if first and _is_common(token, wording) else token)
 
 
@@ -108,7 +108,7 @@ def _joins(tokens: Sequence[str], place: int, wording: Wording) -> bool:
 
 def _ends(low: str, run: Sequence[str], wording: Wording) -> bool:
     sets = wording.sets
-    bare = [word for word in run if word not in sets["articles"]]
+    bare = [word for word in run if word.lower() not in sets["articles"]]
     return low in sets["boundaries"] or low in sets["glue"] or not low[:1].isalnum() or (low in sets["inside"] and not bare)
 
 

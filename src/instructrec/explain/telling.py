@@ -93,9 +93,9 @@ def rarities(texts: Sequence[str]) -> dict[str, float]:
 # Inputs
 
 
-def plain_title(title: str) -> str:
-    """A title without markup and quotation marks."""
-    return " ".join(_MARKUP.sub(" ", html.unescape(title)).split())
+def plain(text: str) -> str:
+    """A text without markup, quotation marks and line breaks."""
+    return re.sub(r"\s+(?=[:;,.!?]|$)", "", " ".join(_MARKUP.sub(" ", html.unescape(text)).split()))
 
 
 def short_title(title: str) -> str:
@@ -162,7 +162,7 @@ def choose(
     `limit` words are said; one of the item's and one of the person's at least, if there are any.
     """
     wording, aim = telling_wording(), Aim(weights, rarity, limit)
-    title, item_text, profile = plain_title(title), html.unescape(item_text), html.unescape(profile)
+    title, item_text, profile = plain(title), plain(item_text), plain(profile)
     maker, matter = _maker(title, item_text), _without(item_text, title)
     known = {*map(folded, words_of(title)), *map(folded, words_of(maker))}
     left = [Phrase(said, "both") for said in in_both(matter, profile, wording)]
@@ -243,7 +243,8 @@ def _kinds(told: Told) -> Iterator[str]:
 def _line(kind: str, variant: int, disturbing: Mapping[str, float], slots: Mapping[str, str]) -> str:
     lines = telling_wording().sentences[kind]
     drawn = [lines[(variant // len(lines) ** place + place) % len(lines)] for place in range(DRAWN)]
-    return min(drawn, key=lambda line: sum(disturbing.get(word, 0.0) ** 2 for word in own_words(line))).format(**slots)
+    least: str = min(drawn, key=lambda line: sum(disturbing.get(word, 0.0) ** 2 for word in own_words(line)))
+    return least.format(**slots)
 
 
 def _capital(line: str) -> str:
