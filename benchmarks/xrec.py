@@ -127,7 +127,7 @@ def grounded(texts: Sequence[str], table: Table) -> float:
     wording = telling_wording()
     empty = wording.own_words | wording.sets["boundaries"] | wording.sets["glue"]
     inputs = zip(*(table[source] for source in SOURCES), strict=True)
-    known = [{word for text in row for word in words_of(html.unescape(text))} for row in inputs]
+    known = [{word for text in row for word in words_of(f"{text} {html.unescape(text)}")} for row in inputs]
     said = [word in some for text, some in zip(texts, known, strict=True) for word in words_of(text) if word not in empty]
     return float(np.mean(said))
 
