@@ -223,7 +223,7 @@ def _sharing(item: int, attribute: str, query: Query, catalog: Catalog) -> Itera
 
 
 def _distance(scores: FloatArray, past: IntArray, places: int) -> np.float32:
-    """How far the best item that is new to somebody lies above the one so many places behind: a way out of the list in any model."""
+    """How far the best item that is new to somebody lies above the one so many places behind: a way out of any list."""
     new = np.delete(scores, past)
     if not len(new):
         return np.float32(0.0)

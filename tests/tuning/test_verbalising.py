@@ -69,11 +69,22 @@ def test_a_text_is_spelled_and_read_back_and_can_be_written():
         tokens = speller.text(text.text)
         assert tokens[-1] == speller.end and set(tokens) <= set(speller.tokens)
         assert speller.decode(tokens[:-1]) == text.text
-        row = WrittenRow(speller, Plan(words={slot: "x" for slot in SLOTS if slot in text.slots}))
+        row = WrittenRow(speller, Plan(words={slot: "x" for slot in SLOTS if slot in text.slots}, tone="warm"))
         for token in tokens:
             assert speller.place[token] in row.allowed(), (text.text, speller.decode(row.tokens))
             row.take(speller.place[token])
         assert row.ended and row.text() == text.text
+
+
+def test_a_plain_text_has_no_sentence_without_a_slot():
+    speller, spoken = SlotSpeller(Bytes(), 512, "en"), {slot: "x" for slot in SLOTS}
+    for tone, expected in (("plain", False), ("warm", True), ("brisk", True)):
+        row = WrittenRow(speller, Plan(words=spoken, tone=tone))
+        found = speller.attested(row.left, row.needed, idle=row._idle)
+        bare = [text for text in seeds("en") for sentence in parted(text.text) if sentence and "{" not in " ".join(sentence)]
+        assert bare and row._idle is expected and found is speller.attested(row.left, row.needed, idle=expected)
+    kept = [slots for _, slots in speller._sentences if slots]
+    assert kept and len(kept) < len(speller._sentences)
 
 
 def test_a_word_that_no_text_has_cannot_come():

@@ -59,6 +59,10 @@ class MarkedDecoder(nn.Module):
         states = hidden.float() * self.gain
         return torch.einsum("rw,rcw->rc", states, self.vectors(tokens)) * self.scale
 
+    def scores_of(self, hidden: Tensor, tokens: Tensor) -> Tensor:
+        """How well each of the same `tokens` int64 [choices] follows each state [rows, width]: float32 [rows, choices]."""
+        return (hidden.float() * self.gain) @ self.vectors(tokens).T * self.scale
+
     def save(self, folder: Path) -> None:
         """Write the adapter and the marks."""
         save_adapter(self.body, folder / "adapter.safetensors")

@@ -201,7 +201,8 @@ class WrittenRow:
         self.ended = self.failed = False
         self._sentence: list[Unit] = []
         self._begun: list[int] = []
-        self._idle = True
+        # A sentence without a slot says nothing: it is manner, and a plain text has none.
+        self._idle = plan.tone != "plain"
         self._attested = self._opening()
 
     def _opening(self) -> Attested:
