@@ -24,6 +24,8 @@ from instructrec.tables import Catalog
 MOST_VALUES = 6
 MOST_HISTORY = 12
 MOST_FOUND = 12
+MOST_ABOUT = 600
+"""Characters of an item's own text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +192,7 @@ def evidence_of(entry: Mapping[str, Any], catalog: Catalog, language: str) -> di
         "title": entry["title"].strip() or entry["item_id"],
         "item": entry["item_id"],
         "text": entry["explanation"],
+        "about": _about(entry["item_id"], catalog),
         "status": entry["explanation_status"],
         "bars": [
             Bar(title=title(fact["item_id"]), weight=fact["weight"], width=100 * abs(fact["weight"]) / widest) for fact in weighed
@@ -199,6 +202,15 @@ def evidence_of(entry: Mapping[str, Any], catalog: Catalog, language: str) -> di
         "counterfactual": entry["counterfactual_text"],
         "source": text["sources"].get(entry["source"], entry["source"]),
     }
+
+
+def _about(item: str, catalog: Catalog) -> str:
+    """The beginning of an item's own text, where it says more than the title."""
+    code = catalog.index.get(item)
+    text = catalog.texts[code].strip() if code is not None and catalog.texts else ""
+    if not text or text == catalog.titles[code or 0].strip():
+        return ""
+    return text if len(text) <= MOST_ABOUT else f"{text[:MOST_ABOUT].rstrip()}…"
 
 
 def found_users(live: Live, part: str) -> list[str]:
