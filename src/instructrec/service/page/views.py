@@ -140,7 +140,9 @@ def known(live: Live, tenant: str, user: str, language: str) -> dict[str, Any]:
     text = words(language)["because"]
 
     def kept(kind: str, item: str, detail: str = "") -> Kept:
-        return Kept(item=item, title=title_of(live, item), event=last.get((kind, item), ""), detail=detail)
+        # Many stars are a like, too.
+        event = last.get((kind, item)) or (last.get(("rating", item)) if kind == "like" else None)
+        return Kept(item=item, title=title_of(live, item), event=event or "", detail=detail)
 
     def why(reason: str) -> str:
         name = reason.removeprefix("attribute:")
