@@ -175,6 +175,7 @@ async def _why(request: Request, language: str) -> Response:
         "why.html.jinja",
         language=language,
         why=views.evidence_of(entry, live.snapshot.catalog, language),
+        asked={name: asked.get(name, "") for name in ("list", "item", "user")},
         back=views.url_of(asked.get("user", ""), language),
         url="",
     )
