@@ -25,6 +25,13 @@ def test_bars_are_as_long_as_their_values() -> None:
     assert tree.attrib["aria-label"] == "Accuracy. one 0.100 (0.050–0.150); two 0.200"
 
 
+def test_an_axis_can_be_wider_than_the_points() -> None:
+    line = Line("lists", (Point(-5, 1.0), Point(0, 2.0)))
+    tree = ElementTree.fromstring(lines([line], title="T", form=places, x_title="minutes", x_range=(-10.0, 0.0), width=480))
+    first, last = (float(node.attrib["cx"]) for node in tree.iter("circle"))
+    assert first == pytest.approx((62 + last) / 2, abs=0.1) and last == pytest.approx(480 - 18)
+
+
 def test_lines_draw_one_path_and_a_mark_a_point() -> None:
     line = Line("fusion", (Point(0, 0.1, 0.05, 0.2), Point(1, 0.3)), 2)
     tree = ElementTree.fromstring(lines([line], title="T", form=places, x_title="items", x_labels=["1–5", "6–9"]))

@@ -132,6 +132,54 @@ def test_the_whole_story(browser, serve):
     tab.is_sound()
 
 
+NAMELESS = """
+Array.from(document.querySelectorAll("button, a, input:not([type=hidden]), textarea, select, summary"))
+  .filter(one => !one.closest("[aria-hidden=true]"))
+  .filter(one => !(one.textContent.trim() || one.getAttribute("aria-label") || (one.labels && one.labels.length)))
+  .map(one => one.outerHTML)
+"""
+
+
+def test_a_keyboard_is_enough_and_everything_has_a_name(browser, serve):
+    served = serve()
+    tab = Tab(browser)
+    page = tab.page
+    page.goto(f"{served.url}/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip", "the first stop leads to the content"
+    assert page.evaluate(NAMELESS) == []
+    page.focus("#fresh")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".item")
+    assert page.evaluate(NAMELESS) == []
+    page.focus("#say")
+    page.keyboard.type("comedy")
+    token = tab.token()
+    page.keyboard.press("Enter")
+    tab.wait(token)
+    order = []
+    for _ in range(4):
+        page.keyboard.press("Tab")
+        order.append(page.evaluate("document.activeElement.value || document.activeElement.id"))
+    assert order == ["say", "drop 0", "undo", "like 0"], order
+    for act in ("like", "dislike"):
+        page.focus(f".item .act.{act}")
+        token = tab.token()
+        page.keyboard.press("Enter")
+        tab.wait(token)
+        assert page.evaluate("document.activeElement !== document.body"), "focus is not lost"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.value").startswith("because ")
+    page.focus(".act.why")
+    page.keyboard.press(" ")
+    page.wait_for_selector(".evidence .facts, .evidence .bars")
+    page.goto(f"{served.url}/owner")
+    assert page.evaluate(NAMELESS) == []
+    levels = page.eval_on_selector_all("h1, h2, h3", "all => all.map(one => Number(one.tagName[1]))")
+    assert levels[0] == 1 and all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    tab.is_sound()
+
+
 def test_what_is_known_can_be_edited_taken_away_and_erased(browser, serve):
     served = serve()
     tab = Tab(browser, accept_downloads=True)

@@ -252,6 +252,8 @@ def test_why_shows_what_counts_and_what_would_change_it(visitor):
     assert why.tags["rect"] >= 2 and sum(title in why.text for title in titles) >= 1
     for part in ("What you picked before", "Facts", "Where it comes from", "Every claim was checked"):
         assert part in why.text
+    other = visitor.open(f"/why?list={page.fields['list_id']}&item={page.items[0]}&user=u1&lang=zh")
+    assert other.lang == "zh" and other.tags["rect"] == why.tags["rect"]
     assert "There is no list" in visitor.open("/why?list=none&item=m1", status=400).text
 
 

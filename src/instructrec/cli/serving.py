@@ -56,6 +56,7 @@ def serve(
     gate = Gate(live.store, wants_keys=not alone if wants_keys is None else wants_keys, requests_per_s=live.config.requests_per_s)
     output.words.print(
         f"Serving {run} (version {live.snapshot.version}) at http://{host}:{port}\n"
+        f"  http://{host}:{port}/ in a browser; for its owner http://{host}:{port}/owner\n"
         f'  curl "http://{host}:{port}/v1/recommend/USER?n=5"\n  http://{host}:{port}/v1/openapi.json\nCtrl-C ends it.',
         markup=False,
     )

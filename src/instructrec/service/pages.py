@@ -153,7 +153,7 @@ async def _listed(live: Live, who: Caller, state: State, click: Click, told: Tol
         language=state.language,
         state=now,
         rows=rows,
-        change=views.change_of(rows, state, state.language),
+        change="" if click.name in ("lang", "again") else views.change_of(rows, state, state.language),
         told=fill(text["told"][told.name], title=told.title) if told else "",
         chips=views.chips(now, catalog),
         notes=[note for note in answer["notes"] if note not in (later, stranger)],
@@ -175,6 +175,7 @@ async def _why(request: Request, language: str) -> Response:
         "why.html.jinja",
         language=language,
         why=views.evidence_of(entry, live.snapshot.catalog, language),
+        asked={name: asked.get(name, "") for name in ("list", "item", "user")},
         back=views.url_of(asked.get("user", ""), language),
         url="",
     )

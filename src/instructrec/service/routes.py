@@ -198,7 +198,7 @@ def owner() -> APIRouter:
 
     @router.get("/owner/figures")
     async def counts(who: Owner, live: Service, minutes: Minutes = 15) -> dict[str, Any]:
-        """What this process served in the last minutes: lists, events, times, shares, and how much of the catalog was shown."""
+        """What this process served in the last minutes, to all tenants: lists, events, times, shares, how much of the catalog."""
         return figures(live, minutes)
 
     return router

@@ -126,7 +126,7 @@ def _ms(value: float | None) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.3g} %"
+    return "–" if value is None else f"{100 * value:.1f} %".replace(".0 ", " ")
 
 
 def _number(value: float | None) -> str:

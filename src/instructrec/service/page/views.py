@@ -24,6 +24,8 @@ from instructrec.tables import Catalog
 MOST_VALUES = 6
 MOST_HISTORY = 12
 MOST_FOUND = 12
+MOST_ABOUT = 600
+"""Characters of an item's own text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +140,9 @@ def known(live: Live, tenant: str, user: str, language: str) -> dict[str, Any]:
     text = words(language)["because"]
 
     def kept(kind: str, item: str, detail: str = "") -> Kept:
-        return Kept(item=item, title=title_of(live, item), event=last.get((kind, item), ""), detail=detail)
+        # Many stars are a like, too.
+        event = last.get((kind, item)) or (last.get(("rating", item)) if kind == "like" else None)
+        return Kept(item=item, title=title_of(live, item), event=event or "", detail=detail)
 
     def why(reason: str) -> str:
         name = reason.removeprefix("attribute:")
@@ -190,6 +194,7 @@ def evidence_of(entry: Mapping[str, Any], catalog: Catalog, language: str) -> di
         "title": entry["title"].strip() or entry["item_id"],
         "item": entry["item_id"],
         "text": entry["explanation"],
+        "about": _about(entry["item_id"], catalog),
         "status": entry["explanation_status"],
         "bars": [
             Bar(title=title(fact["item_id"]), weight=fact["weight"], width=100 * abs(fact["weight"]) / widest) for fact in weighed
@@ -199,6 +204,15 @@ def evidence_of(entry: Mapping[str, Any], catalog: Catalog, language: str) -> di
         "counterfactual": entry["counterfactual_text"],
         "source": text["sources"].get(entry["source"], entry["source"]),
     }
+
+
+def _about(item: str, catalog: Catalog) -> str:
+    """The beginning of an item's own text, where it says more than the title."""
+    code = catalog.index.get(item)
+    text = catalog.texts[code].strip() if code is not None and catalog.texts else ""
+    if not text or text == catalog.titles[code or 0].strip():
+        return ""
+    return text if len(text) <= MOST_ABOUT else f"{text[:MOST_ABOUT].rstrip()}…"
 
 
 def found_users(live: Live, part: str) -> list[str]:
