@@ -9,6 +9,7 @@ from collections import Counter
 
 import pytest
 
+from instructrec.data.plain_values import plain_values
 from instructrec.data.reviews import Review, published_split, random_split, read_reviews
 from instructrec.errors import BrokenLineError, DataError
 
@@ -132,3 +133,20 @@ def test_a_random_division_keeps_every_user_and_item_in_train(seed):
 def test_too_few_reviews_cannot_be_divided():
     with pytest.raises(DataError, match="only 0 can be held out, and 4 were wanted"):
         random_split([Review(user=str(number), item=str(number), rating=1.0) for number in range(20)])
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_plain_values_come_out_as_they_went_in_by_every_protocol(protocol):
+    same = ["x", 1]
+    values = [
+        {"user": "u", "n": [1, -2, 300, 2**40, 2**80], "x": 1.5, "none": None, "yes": True, "no": False, "empty": [(), [], {}]},
+        ("a", ("b", ("c", "d", "e", "f"), ("g",)), "héllo", ""),
+        [same, same, {1: "one", "two": 2}],
+    ]
+    assert plain_values(pickle.dumps(values, protocol=protocol)) == values
+
+
+@pytest.mark.parametrize("content", [b"", b"abc", b"\x80\x04.", pickle.dumps([1, 2])[:-1], b"\x80\x04]q\x00(K\x01", b"h\x05."])
+def test_a_damaged_file_is_said_to_be_one(content):
+    with pytest.raises(ValueError):
+        plain_values(content)

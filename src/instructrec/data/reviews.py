@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
 
 import numpy as np
 
 from instructrec.data.cells import floats, judge
 from instructrec.data.options import AS_FOUND
+from instructrec.data.plain_values import plain_values
 from instructrec.data.raw import Column, Table, as_id, is_missing
 from instructrec.data.readers import objects, read_table, suffix_of
 from instructrec.errors import DataError
@@ -134,19 +132,12 @@ def _is_template(cell: object) -> bool:
     )
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Reads containers, strings and numbers. Whatever else a pickle asks for would be code that it brings along."""
-
-    def find_class(self, module: str, name: str) -> NoReturn:
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
-
-
 def _pickled(path: Path) -> Table:
     try:
-        content: Any = _PlainUnpickler(io.BytesIO(path.read_bytes())).load()
+        content = plain_values(path.read_bytes())
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror or error}). Check the path and its permissions.") from error
-    except Exception as error:  # a damaged pickle raises nearly anything
+    except ValueError as error:
         raise DataError(
             f"{path.name} is not a pickle of plain values ({error}). Only lists, dicts, strings and numbers are read; write the "
             "records as JSON lines instead."
