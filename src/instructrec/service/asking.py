@@ -47,7 +47,7 @@ def query_for(ask: Ask, person: Person, snapshot: Snapshot, now: float) -> Asked
     dialogue, standing = _said(ask, state, snapshot, language)
     past = tuple(ask.history) if ask.history is not None else history_of(ask.user_id, state, snapshot)
     request = Request(
-        user=ask.user_id or ask.session_id,
+        user=ask.user_id,
         history=past,
         instruction="" if dialogue is not None else ask.instruction,
         n=ask.n,

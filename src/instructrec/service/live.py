@@ -85,9 +85,10 @@ class Live:
         self.snapshot = _taken_up(run, store, self._quick)
         self.comparing = Comparing(store, self.writer, lambda: self.snapshot.models)
         self._answers: OrderedDict[tuple[str, str], _Sent] = OrderedDict()
-        self._shown: OrderedDict[str, _Listed] = OrderedDict()
+        self._shown: OrderedDict[tuple[str, str], _Listed] = OrderedDict()
         self.cache_hits = 0
         self.watch = Watch()
+        self.on_list: Callable[[str, bool], None] = lambda served_by, degraded: None
 
     def close(self) -> None:
         """Answer what was asked, write what was said, and end."""
@@ -145,6 +146,7 @@ class Live:
 
     def _count(self, found: Recommendation, began: float, *, from_memory: bool) -> None:
         items, seconds = (entry.item for entry in found.items), time.monotonic() - began
+        self.on_list(found.served_by, found.degraded)
         self.watch.listed(found.served_by, items, seconds=seconds, degraded=found.degraded, from_memory=from_memory)
 
     async def _told(
@@ -163,7 +165,7 @@ class Live:
                 reasons = await asyncio.wait_for(self._reasons(listed), max(left_s, 0.001))
             except TimeoutError:
                 found, whole = replace(found, notes=(*found.notes, "reasons_later")), False
-        self._shown[found.id] = listed
+        self._shown[tenant, found.id] = listed
         while len(self._shown) > MOST_SHOWN:
             self._shown.popitem(last=False)
         answer = wire.answer(
@@ -182,8 +184,8 @@ class Live:
 
         Raises QueryError for a list that is not known (any more), and for an item that is not in it.
         """
-        listed = self._shown.get(recommendation_id)
-        if listed is None or listed.tenant != tenant:
+        listed = self._shown.get((tenant, recommendation_id))
+        if listed is None:
             raise QueryError(f"There is no list '{recommendation_id}' (any more). Ask for a new list, and for its reasons.")
         if item not in {entry.item for entry in listed.found.items}:
             raise QueryError(f"Item '{item}' is not in the list '{recommendation_id}'. Ask about one that it holds.")

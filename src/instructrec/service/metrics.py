@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -36,6 +35,7 @@ class Metrics:
         self._cached.set_function(lambda: live.cache_hits)
         self._waiting = Gauge("instructrec_journal_queued_bytes", "Bytes that wait to be written", registry=self._registry)
         self._waiting.set_function(lambda: live.writer.queued_bytes)
+        live.on_list = self.listed
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request."""
@@ -47,10 +47,9 @@ class Metrics:
         self._events.labels(kind, verdict).inc()
         self._watch.judged(kind, verdict)
 
-    def listed(self, body: bytes) -> None:
-        """Count a list that was made anew, from its JSON."""
-        answer = json.loads(body)
-        self._lists.labels(answer["served_by"], str(answer["degraded"]).lower()).inc()
+    def listed(self, served_by: str, degraded: bool) -> None:
+        """Count a list that was sent."""
+        self._lists.labels(served_by, str(degraded).lower()).inc()
 
     def text(self) -> bytes:
         """All counters."""

@@ -10,7 +10,10 @@ import numpy as np
 
 from instructrec.core import Query
 from instructrec.errors import RunError
+from instructrec.explain.facts import Lore
+from instructrec.explain.phrases import phrases
 from instructrec.feedback import Likeness
+from instructrec.instructions import parse
 from instructrec.models import resolve
 from instructrec.recommender import Recommender
 from instructrec.runs import Run, parts_of
@@ -82,6 +85,9 @@ def take_up(run: Run, quick: Executor, *, items: Sequence[Item] = (), revision: 
         run = run.with_catalog(catalog)
     dataset = replace(run.dataset, catalog=catalog)
     rungs = [_rung(model) for model in _models(run, dataset)]
+    # Tables that the first words and the first reasons would otherwise wait for.
+    parse("anything", catalog, language=run.config.language)
+    Lore.of(dataset, phrases(run.config.language))
     for rung in rungs:
         _try(rung.model, dataset, tried)
     return Snapshot(
