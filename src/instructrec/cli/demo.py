@@ -10,6 +10,7 @@ import typer
 
 from instructrec.cli import options
 from instructrec.cli.output import Output
+from instructrec.cli.serving import serve
 from instructrec.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def demo(
     ] = None,
     seed: options.Seed = None,
     sets: options.Sets = None,
+    served: Annotated[bool, typer.Option("--serve", help="Serve the run afterwards, with its page, at 127.0.0.1:8000.")] = False,
     json: options.Json = None,
 ) -> None:
     """Tune a language model on real interactions, measure it beside honest baselines, and recommend with reasons."""
@@ -51,6 +53,8 @@ def demo(
     _show_end(output.words, run, seconds)
     about = {"run": str(run.path), "version": run.version, "reused": reused}
     output.finish({**about, "seconds": round(seconds, 1), "peak_memory_mb": peak_memory_mb(), **run.report})
+    if served:
+        serve(run.path)
 
 
 def _finished_or_trained(out: Console, config: RunConfig, path: Path | None, default: str) -> tuple[Run, bool]:
@@ -93,7 +97,7 @@ def _show_end(out: Console, run: Run, seconds: float) -> None:
         "",
         "Type next:",
         f'  instructrec recommend {run.path} --user {user} --instruction "a thriller from the 1980s"',
-        f"  instructrec evaluate {run.path}",
+        f"  instructrec serve {run.path}",
         "  instructrec train --data YOUR_FOLDER --model fusion --out runs/mine",
     )
     out.print("\n".join(lines), markup=False)
