@@ -17,7 +17,7 @@ _OPENING = tuple("(（[/‘“《")
 """Signs behind which no space stands."""
 TOLD_TOKENS = 8
 """Tokens that are read of what a slot stands for."""
-CONTEXT = {"en": 3, "zh": 4}
+CONTEXT = {"en": 5, "zh": 4}
 """Words (or signs) before a word that decide what it may be: with these it stands in some sentence by hand."""
 _LEAST = 2
 """So many they are at least, where with more nothing is left that the outline allows."""
