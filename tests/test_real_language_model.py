@@ -68,7 +68,7 @@ def test_an_item_that_came_after_tuning_is_recommended_from_its_text(parts: Spli
 
 
 def test_equal_seeds_give_equal_bits_on_several_threads(parts: Split, two_threads: None) -> None:
-    first, second = (tuned(parts, num_users=100, epochs=1) for _ in range(2))
+    first, second = (tuned(parts, num_users=40, epochs=1) for _ in range(2))
     assert first.curve == second.curve
     queries = parts.test.queries[:20]
     np.testing.assert_array_equal(first.score(queries), second.score(queries))
