@@ -9,7 +9,8 @@ import pytest
 
 from instructrec.service.access import Gate, new_key
 from instructrec.service.app import build
-from instructrec.service.live import ServiceConfig, opened
+from instructrec.service.live import opened
+from instructrec.service.settings import ServiceConfig
 
 
 class Client:

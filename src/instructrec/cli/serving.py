@@ -11,6 +11,7 @@ import typer
 from instructrec.cli import options
 from instructrec.cli.output import Output
 from instructrec.errors import ConfigError
+from instructrec.service.settings import DEFAULTS, ServiceConfig
 
 JOURNAL = "journal.db"
 Database = Annotated[
@@ -31,7 +32,7 @@ def serve(
     database: Database = None,
     deadline_ms: Annotated[
         int, typer.Option("--deadline-ms", help="When a list must be there, in milliseconds, unless a request says.")
-    ] = 800,
+    ] = DEFAULTS.deadline_ms,
     wants_keys: Annotated[
         bool | None,
         typer.Option("--keys/--no-keys", help="Open only to API keys.", show_default="no keys on this machine's own address"),
@@ -43,7 +44,7 @@ def serve(
 
     from instructrec.service.access import Gate
     from instructrec.service.app import build
-    from instructrec.service.live import ServiceConfig, opened
+    from instructrec.service.live import opened
 
     alone = _is_own(host)
     if wants_keys is False and not alone:

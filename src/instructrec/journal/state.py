@@ -24,7 +24,7 @@ LIKED_RATING: Final = 4.0
 """A rating of at least so much is a like (of 1 to 5 stars)."""
 _DAY_S: Final = 86_400.0
 _MET: Final = frozenset(("view", "click", "like", "purchase", "similar"))
-_ABOUT_THE_ITEM_ALONE: Final = ("seen", "not_now")
+ABOUT_THE_ITEM_ALONE: Final = ("seen", "not_now")
 
 
 class Dislike(NamedTuple):
@@ -97,7 +97,7 @@ class PersonState:
         dislikes = tuple(
             (one.item, one.reason, 0.5 ** (max(0.0, now - one.time) / (DISLIKE_HALF_LIFE_DAYS * _DAY_S)))
             for one in self.disliked
-            if one.reason not in _ABOUT_THE_ITEM_ALONE
+            if one.reason not in ABOUT_THE_ITEM_ALONE
         )
         return Weights(history, dislikes, self.banned)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
-from instructrec.core import Instruction, Query, Reaction
+from instructrec.core import Instruction, Query, Reaction, ReactionKind
 from instructrec.errors import QueryError
 from instructrec.instructions import Dialogue, refine
 from instructrec.journal import session_key, user_key
-from instructrec.journal.state import PersonState
+from instructrec.journal.state import ABOUT_THE_ITEM_ALONE, PersonState
 from instructrec.pipeline.answering import Request, query_of, stored_history, understood
 from instructrec.service.people import Person
 from instructrec.service.shapes import Ask
@@ -18,6 +18,8 @@ from instructrec.service.snapshot import Snapshot
 
 FAINT = 0.02
 """Reactions that have faded below this say nothing any more."""
+MOST_REACTIONS = 20
+"""Of each kind, the last ones: a model is asked once what resembles each of these items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +78,17 @@ def reactions(state: PersonState, snapshot: Snapshot, now: float) -> tuple[React
     found = [Reaction(item=item, kind="dislike", reason=reason, weight=weight) for item, reason, weight in weights.dislikes]
     found += [Reaction(item=item, kind="like", weight=weights.history.get(item, 1.0)) for item in state.liked]
     found += [Reaction(item=one.item, kind="similar", weight=weights.history.get(one.item, 1.0)) for one in state.similar]
-    return tuple(one for one in found if one.item in known and one.weight >= FAINT)
+    alive = [one for one in found if one.item in known and one.weight >= FAINT]
+    return tuple(one for kind in get_args(ReactionKind) for one in [one for one in alive if one.kind == kind][-MOST_REACTIONS:])
 
 
 def history_of(user: str | None, state: PersonState, snapshot: Snapshot) -> tuple[str, ...]:
-    """What somebody has met, oldest first: by the log of the run, then by the journal."""
-    return (*stored_history(snapshot.dataset, user), *state.history)
+    """What somebody has met, oldest first: by the log of the run, then by the journal; without what they turned out to dislike,
+    which would go on speaking for what resembles it.
+    """
+    met = (*stored_history(snapshot.dataset, user), *state.history)
+    rejected = {one.item for one in state.disliked if one.reason not in ABOUT_THE_ITEM_ALONE}
+    return tuple(item for item in met if item not in rejected)
 
 
 def _said(ask: Ask, state: PersonState, snapshot: Snapshot, language: str) -> tuple[Dialogue | None, Instruction | None]:

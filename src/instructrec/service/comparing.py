@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from instructrec.errors import ConfigError, nearest
+from instructrec.errors import ConfigError, StoreError, nearest
 from instructrec.experiments import METRICS, Arm, Assignment, Event, Experiment, Row, assign, pre_period, results
 from instructrec.journal import records
 from instructrec.journal.store import Store
@@ -63,8 +64,17 @@ class Comparing:
         if known is None and one.status == "running":
             arms[person] = found
             row = records.Assignment(one.id, person, found.arm, time.time())
-            self._writer.run(lambda store: store.trials.assign(tenant, [row]))
+            # Where it cannot be written the hash gives the same arm again, and lists go on.
+            with suppress(StoreError):
+                self._writer.run(lambda store: store.trials.assign(tenant, [row]))
         return Placed(one.id, one.arm(found.arm), found.propensity)
+
+    def forget(self, tenant: str, person: str) -> None:
+        """Drop what is in memory of somebody's arms."""
+        with self._lock:
+            for (owner, _), arms in self._arms.items():
+                if owner == tenant:
+                    arms.pop(person, None)
 
     def put(self, tenant: str, body: Mapping[str, Any]) -> Experiment:
         """Keep a new experiment, as a draft. Raises ConfigError for one that cannot be run here, or that runs already."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from instructrec.errors import RunError
-from instructrec.service.live import EVERYBODY, Live
+from instructrec.service.live import Live
 from instructrec.service.watch import STEP_S, Step, as_json, latency_ms, total
 
 MOST_POINTS = 90
@@ -112,9 +112,3 @@ def _models(path: Path) -> tuple[str, ...] | None:
         return tuple(str(name) for name in manifest["models"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def row_of(live: Live, item: str, *, available: bool) -> dict[str, Any]:
-    """The item as it is kept, shown or not from now on: what its owner sent before stays."""
-    kept = next((row.body for row in live.store.items(EVERYBODY) if row.item_id == item), {})
-    return {**kept, "item_id": item, "available": available}

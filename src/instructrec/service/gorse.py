@@ -113,7 +113,7 @@ def _add_items(router: APIRouter) -> None:
     @router.get("/items")
     async def many(who: Reader, live: Service, n: Number = 10, cursor: str = "") -> dict[str, Any]:
         """Items in the order of the catalog; `Cursor` is where the next ones begin, empty behind the last."""
-        start, size = int(cursor) if cursor.isdigit() else 0, len(live.snapshot.catalog)
+        start, size = int(cursor) if cursor.isascii() and cursor.isdecimal() else 0, len(live.snapshot.catalog)
         found = [_item(live, code) for code in range(min(start, size), min(start + n, size))]
         return {"Cursor": str(start + n) if start + n < size else "", "Items": found}
 
@@ -207,9 +207,9 @@ def _row(row: Mapping[str, Any], live: Live) -> dict[str, Any]:
     attributes = {key: value for key, value in (labels or {}).items() if key in catalog.labels or key in catalog.numbers}
     if row.get("Categories") and catalog.labels:
         attributes.setdefault(next(iter(catalog.labels)), row["Categories"])
-    hidden = name in live.snapshot.withdrawn if row.get("IsHidden") is None else row["IsHidden"]
     title = {"title": row["Comment"]} if row.get("Comment") else {}
-    return {"item_id": name, "attributes": attributes, "available": not hidden, **title}
+    shown = {} if row.get("IsHidden") is None else {"available": not row["IsHidden"]}
+    return {"item_id": name, "attributes": attributes, **title, **shown}
 
 
 async def _put_users(live: Live, tenant: str, rows: Rows) -> dict[str, int]:

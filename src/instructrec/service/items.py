@@ -54,10 +54,26 @@ def read_item(row: object, catalog: Catalog) -> Item:
     )
 
 
+def merged(kept: Mapping[str, Any], row: object) -> object:
+    """A row with what was said of the item before, where the row says nothing; what is no object stays what it is."""
+    if not isinstance(row, Mapping):
+        return row
+    attributes = row.get("attributes", {})
+    if isinstance(attributes, Mapping):
+        attributes = {**kept.get("attributes", {}), **attributes}
+    return {**kept, **row, "attributes": attributes}
+
+
 def to_json(item: Item) -> dict[str, Any]:
     """The item as `read_item` reads it."""
     values = {name: value if isinstance(value, float) else list(value) for name, value in item.attributes.items()}
     return {"item_id": item.item_id, "title": item.title, "text": item.text, "attributes": values, "available": item.available}
+
+
+def kept_item(body: Mapping[str, Any]) -> Item:
+    """An item as `to_json` wrote it, which was checked when it came."""
+    values = {name: tuple(value) if isinstance(value, list) else float(value) for name, value in body["attributes"].items()}
+    return Item(item_id=body["item_id"], title=body["title"], text=body["text"], attributes=values, available=body["available"])
 
 
 def with_items(catalog: Catalog, items: Sequence[Item]) -> Catalog:

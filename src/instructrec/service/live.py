@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,8 +26,9 @@ from instructrec.recommender import Recommender
 from instructrec.runs import Run
 from instructrec.service.asking import Asked, history_of, person_of, query_for, with_dialogue
 from instructrec.service.comparing import Comparing, Placed
-from instructrec.service.items import Item, read_item, to_json
+from instructrec.service.items import Item, kept_item, merged, read_item, to_json
 from instructrec.service.people import People, Person
+from instructrec.service.settings import DEFAULTS, ServiceConfig
 from instructrec.service.shapes import Ask
 from instructrec.service.snapshot import Snapshot, take_up
 from instructrec.service.watch import Watch
@@ -41,15 +41,6 @@ STEP_S = 3600.0
 MOST_ANSWERS, MOST_SHOWN = 20_000, 20_000
 """Answers that are kept as they were sent, and lists that can still be explained."""
 QUICK_THREADS = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceConfig:
-    """How a service answers."""
-
-    deadline_ms: int = field(default=800, metadata={"help": "When a list must be there, in milliseconds, unless a request says."})
-    requests_per_s: float = field(default=2000.0, metadata={"help": "Requests a second that one API key may make."})
-    body_bytes: int = field(default=4_000_000, metadata={"help": "The largest body of a request."})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +63,18 @@ class _Listed:
 
 
 class Live:
-    """One run that serves, with a journal of what people do. Made by `open`, ended by `close`."""
+    """One run that serves, with a journal of what people do. Made by `opened`, ended by `close`."""
 
-    def __init__(self, run: Run, store: Store, config: ServiceConfig = ServiceConfig()) -> None:
+    def __init__(self, run: Run, store: Store, config: ServiceConfig = DEFAULTS) -> None:
         self.config, self.store = config, store
         self.people = People(store)
         self.writer = Writer(store)
         self.writer.on_commit(self.people.follow)
         self._quick = ThreadPoolExecutor(QUICK_THREADS, thread_name_prefix="quick")
         self._slow = ThreadPoolExecutor(1, thread_name_prefix="slow")
-        self._changing = threading.Lock()
-        self.snapshot = _taken_up(run, store, self._quick)
+        rows = store.items(EVERYBODY)
+        self._items = {row.item_id: row.body for row in rows}
+        self.snapshot = self._read(run, self._items, max((row.version for row in rows), default=0))
         self.comparing = Comparing(store, self.writer, lambda: self.snapshot.models)
         self._answers: OrderedDict[tuple[str, str], _Sent] = OrderedDict()
         self._shown: OrderedDict[tuple[str, str], _Listed] = OrderedDict()
@@ -110,7 +102,7 @@ class Live:
         person = Person() if key is None else self.people.get(tenant, key)
         moment = time.time() // STEP_S * STEP_S
         placed = self.comparing.place(tenant, key) if key else None
-        name, rests_on = (tenant, ask.model_dump_json()), (person.version, snapshot.version, moment, placed)
+        name, rests_on = (tenant, ask.model_dump_json()), (person.version, snapshot.number, moment, placed)
         sent = self._answers.get(name)
         if sent is not None and sent.rests_on == rests_on:
             self.cache_hits += 1
@@ -119,7 +111,8 @@ class Live:
         deadline_s = (ask.deadline_ms or self.config.deadline_ms) / 1000
         loop = asyncio.get_running_loop()
         asked = await loop.run_in_executor(self._quick, query_for, ask, person, snapshot, moment)
-        ladder = snapshot.ladder_for(placed.model if placed else "")
+        # A model that was not asked before is read from disk.
+        ladder = await loop.run_in_executor(self._quick, snapshot.ladder_for, placed.model) if placed else snapshot.ladder
         found = await ladder.answer(asked.query, deadline_s=deadline_s - (time.monotonic() - began))
         if placed and key:
             self._expose(tenant, key, found, placed, snapshot)
@@ -252,6 +245,7 @@ class Live:
         """Forget somebody: events, profile, lists; how many rows of each were there."""
         gone = await self._written(lambda store: store.erase_person(tenant, person))
         self.people.forget(tenant, person)
+        self.comparing.forget(tenant, person)
         for answers in (self._answers, self._shown):
             answers.clear()
         return gone
@@ -268,17 +262,21 @@ class Live:
         """
         read: list[Item | str] = []
         for row in rows:
+            name = row.get("item_id") if isinstance(row, Mapping) else None
             try:
-                read.append(read_item(row, self.snapshot.catalog))
+                item = read_item(merged(self._items.get(name, {}) if isinstance(name, str) else {}, row), self.snapshot.catalog)
             except QueryError as problem:
                 read.append(str(problem))
+                continue
+            self._items[item.item_id] = to_json(item)
+            read.append(item)
         items = [entry for entry in read if isinstance(entry, Item)]
         if items:
-            revision = await self._written(lambda store: store.put_items(EVERYBODY, [to_json(item) for item in items]))
-            gone = frozenset(item.item_id for item in items if not item.available)
-            back = frozenset(item.item_id for item in items if item.available)
-            snapshot = self.snapshot
-            self.snapshot = snapshot.with_withdrawn((snapshot.withdrawn | gone) - back, f"{snapshot.run.version}.{revision}")
+            bodies = [self._items[item.item_id] for item in items]
+            revision = await self._written(lambda store: store.put_items(EVERYBODY, bodies))
+            gone = frozenset(item.item_id for item in items if not self._items[item.item_id]["available"])
+            back = frozenset(item.item_id for item in items) - gone
+            self.snapshot = self.snapshot.with_withdrawn((self.snapshot.withdrawn | gone) - back, revision)
         return read
 
     async def refresh(self) -> str:
@@ -288,36 +286,31 @@ class Live:
     async def swap(self, path: Path) -> str:
         """Serve the run of a folder from now on; requests under way are answered by the one before. Its version.
 
-        Raises RunError, and goes on as before, where the folder is no whole run or the run gives unsound lists.
+        Lists of the run before it can still be explained, those of earlier ones no longer. Raises RunError, and goes on as before,
+        where the folder is no whole run or the run gives unsound lists.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._slow, self._swap, path)
-
-    def _swap(self, path: Path) -> str:
-        with self._changing:
-            fresh = _taken_up(Run.load(path), self.store, self._quick)
-            before, self.snapshot = self.snapshot, fresh
+        items, revision = dict(self._items), self.snapshot.revision
+        loop = asyncio.get_running_loop()
+        fresh = await loop.run_in_executor(self._slow, lambda: self._read(Run.load(path), items, revision))
+        before = self.snapshot
+        # What was withdrawn while the run was read is withdrawn.
+        self.snapshot = fresh.with_withdrawn(before.withdrawn, before.revision)
+        kept = [(name, one) for name, one in self._shown.items() if one.snapshot.ladder is before.ladder]
+        self._answers.clear()
+        self._shown = OrderedDict(kept)
         before.close()
-        return fresh.version
+        return self.snapshot.version
 
-
-def _taken_up(run: Run, store: Store, quick: Executor) -> Snapshot:
-    """A run with the items that are kept."""
-    rows = store.items(EVERYBODY)
-    revision = max((row.version for row in rows), default=0)
-    return take_up(run, quick, items=[_kept(row.body) for row in rows], revision=revision)
-
-
-def _kept(body: Any) -> Item:
-    """An item that was checked when it came."""
-    values = {name: tuple(value) if isinstance(value, list) else float(value) for name, value in body["attributes"].items()}
-    return Item(item_id=body["item_id"], title=body["title"], text=body["text"], attributes=values, available=body["available"])
+    def _read(self, run: Run, items: Mapping[str, Any], revision: int) -> Snapshot:
+        """A run with items as they are kept."""
+        return take_up(run, self._quick, items=[kept_item(body) for body in items.values()], revision=revision)
 
 
 def _explained(model: Recommender, listed: _Listed) -> list[Explanation]:
     return explain(model, listed.found, listed.snapshot.dataset, language=listed.language, counterfactual=True)
 
 
-def opened(path: Path, url: str, config: ServiceConfig = ServiceConfig()) -> Live:
+def opened(path: Path, url: str, config: ServiceConfig = DEFAULTS) -> Live:
     """A service of a run folder with a journal at a URL. Raises RunError or StoreError where one of them does not open."""
     run, store = Run.load(path), Store.open(url)
     try:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from fastapi import APIRouter, Request, Response
 
 from instructrec.errors import QueryError
-from instructrec.service.figures import folder_named, folders, row_of
+from instructrec.service.figures import folder_named, folders
 from instructrec.service.items import Item
 from instructrec.service.live import Live
 from instructrec.service.page import owner
@@ -67,8 +67,7 @@ async def _act(live: Live, fields: Mapping[str, str], text: Mapping[str, str]) -
     item = fields.get("item", "").strip()
     if item not in live.snapshot.catalog.index:
         raise QueryError(f"There is no item '{item[:100]}' in the catalog. Item ids come from the items table.")
-    row = await asyncio.to_thread(row_of, live, item, available=act == "restore")
-    found = (await live.put_items([row]))[0]
+    found = (await live.put_items([{"item_id": item, "available": act == "restore"}]))[0]
     if not isinstance(found, Item):
         raise QueryError(found)
     return fill(text["restored_told" if act == "restore" else "withdrawn_told"], title=title_of(live, item))

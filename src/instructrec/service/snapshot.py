@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
@@ -27,17 +28,22 @@ TRIED = 20
 SLOW = ("lm", "tiger", "sasrec")
 """Models that take long enough to be asked by a thread of their own."""
 
+_NUMBERS = itertools.count()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """A run that serves. `withdrawn`: items that nobody is shown; `version` changes with the run and with the items."""
+    """A run that serves. `withdrawn`: items that nobody is shown; `revision` counts the changes of items; `number` is another one
+    for each snapshot of this process, for two with equal items may differ in whether their models have read them.
+    """
 
     run: Run
     dataset: Dataset
     ladder: Ladder
     withdrawn: frozenset[ItemId]
-    version: str
+    revision: int
     quick: Executor
+    number: int = field(default_factory=_NUMBERS.__next__)
     _ladders: dict[str, Ladder] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -64,9 +70,14 @@ class Snapshot:
         """The model that is asked first."""
         return self.ladder.rungs[0].model
 
-    def with_withdrawn(self, items: frozenset[ItemId], version: str) -> Snapshot:
+    @property
+    def version(self) -> str:
+        """Changes with the run and with the items."""
+        return f"{self.run.version}.{self.revision}"
+
+    def with_withdrawn(self, items: frozenset[ItemId], revision: int) -> Snapshot:
         """The same models with other items hidden: at once, nothing is read again."""
-        return replace(self, withdrawn=items, version=version)
+        return replace(self, withdrawn=items, revision=revision, number=next(_NUMBERS))
 
     def close(self) -> None:
         """Let its threads end; answers that are being made are still given."""
@@ -95,7 +106,7 @@ def take_up(run: Run, quick: Executor, *, items: Sequence[Item] = (), revision: 
         dataset=dataset,
         ladder=Ladder(rungs, quick),
         withdrawn=frozenset(item.item_id for item in items if not item.available),
-        version=f"{run.version}.{revision}",
+        revision=revision,
         quick=quick,
     )
 

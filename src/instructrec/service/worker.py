@@ -55,11 +55,9 @@ class Worker:
         return len(self._waiting)
 
     def close(self) -> None:
-        """Take no more requests; what waits is cancelled."""
+        """Take no more requests; what waits is still answered."""
         with self._changed:
             self._closed = True
-            while self._waiting:
-                self._waiting.popleft()[2].cancel()
             self._changed.notify_all()
 
     def _start(self) -> None:
@@ -90,16 +88,20 @@ class Worker:
         with self._changed:
             if turn == self._turn:
                 self._began = None
-            while turn == self._turn and not self._closed:
+            while turn == self._turn:
                 some: list[tuple[Query, Future[Recommendation]]] = []
                 while self._waiting and len(some) < AT_ONCE:
                     query, end, future = self._waiting.popleft()
-                    if end > self._clock() and future.set_running_or_notify_cancel():
+                    if not future.set_running_or_notify_cancel():
+                        continue
+                    if end > self._clock():
                         some.append((query, future))
                     else:
-                        future.cancel()
+                        future.set_exception(TimeoutError("Nobody waits for this any more."))
                 if some:
                     self._began = self._clock()
                     return some
+                if self._closed:
+                    return []
                 self._changed.wait()
             return []
