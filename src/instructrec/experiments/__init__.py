@@ -3,6 +3,7 @@
 Pure functions of numbers: no web, no database, no clock.
 """
 
+from instructrec.evaluation.intervals import Interval
 from instructrec.experiments.assignment import HASH_VERSION, Assignment, Exposure, assign, exposure_of, hash_of
 from instructrec.experiments.design import Arm, Experiment, Guardrail
 from instructrec.experiments.interleaving import Interleaved, Preference, preference, team_draft
@@ -10,7 +11,7 @@ from instructrec.experiments.metrics import METRICS, Event, Metric, pre_period
 from instructrec.experiments.offpolicy import Estimate, Exploration, doubly_robust, importance_weights, ips, snips
 from instructrec.experiments.results import ArmMetric, GuardrailCheck, Results, Row, Verdict, results
 from instructrec.experiments.splits import SplitCheck
-from instructrec.experiments.statistics import Interval, Moments
+from instructrec.experiments.statistics import Moments
 
 __all__ = [
     "HASH_VERSION",

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from instructrec.errors import DataError
+from instructrec.evaluation.intervals import Interval
 from instructrec.experiments.splits import sequential_split_p
-from instructrec.experiments.statistics import LEVEL, Interval, Moments, mean_interval
+from instructrec.experiments.statistics import LEVEL, Moments, mean_interval
 from instructrec.tables import ItemId
 
 Team: TypeAlias = Literal["first", "second"]

@@ -15,7 +15,9 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from instructrec.errors import DataError
-from instructrec.experiments.statistics import LEVEL, Interval, Values
+from instructrec.evaluation.intervals import Interval
+from instructrec.evaluation.metrics import Values
+from instructrec.experiments.statistics import LEVEL
 from instructrec.tables import IntArray
 
 Estimator: TypeAlias = Literal["ips", "snips", "dr"]

@@ -16,6 +16,8 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 
 from instructrec.errors import DataError, nearest
+from instructrec.evaluation.intervals import Interval
+from instructrec.evaluation.metrics import Values
 from instructrec.experiments.design import Experiment, Guardrail
 from instructrec.experiments.metrics import METRICS
 from instructrec.experiments.splits import SplitCheck, check_split
@@ -23,9 +25,7 @@ from instructrec.experiments.statistics import (
     LEVEL,
     TUNED_FOR,
     Adjusted,
-    Interval,
     Moments,
-    Values,
     cuped,
     difference,
     ratio,

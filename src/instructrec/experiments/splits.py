@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from instructrec.errors import DataError
+from instructrec.evaluation.metrics import Values
 from instructrec.experiments.metrics import DAY_S
-from instructrec.experiments.statistics import Values
 from instructrec.tables import IntArray
 
 SPLIT_ALARM: Final = 0.001

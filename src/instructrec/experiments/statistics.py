@@ -13,32 +13,19 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
 
 from instructrec.errors import DataError
+from instructrec.evaluation.intervals import Interval
+from instructrec.evaluation.metrics import Values
 from instructrec.tables import IntArray
 
-Values: TypeAlias = NDArray[np.float64]
 Method: TypeAlias = Literal["fixed", "always_valid"]
 
 LEVEL: Final = 0.95
 TUNED_FOR: Final = 5_000
 """Units at which the always-valid interval pays least for being so, unless told otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """An estimate and the bounds of its interval, which are infinite where the numbers do not bound it yet."""
-
-    value: float
-    low: float
-    high: float
-
-    def to_json(self) -> dict[str, float | None]:
-        """Value, low and high; what is infinite or does not exist is null, as JSON has neither."""
-        numbers = {"value": self.value, "low": self.low, "high": self.high}
-        return {name: number if math.isfinite(number) else None for name, number in numbers.items()}
 
 
 @dataclass(frozen=True, slots=True)
