@@ -45,6 +45,7 @@ def serve(
     from instructrec.service.access import Gate
     from instructrec.service.app import build
     from instructrec.service.live import opened
+    from instructrec.service.process import prepare_process
 
     alone = _is_own(host)
     if wants_keys is False and not alone:
@@ -61,6 +62,7 @@ def serve(
         f'  curl "http://{host}:{port}/v1/recommend/USER?n=5"\n  http://{host}:{port}/v1/openapi.json\nCtrl-C ends it.',
         markup=False,
     )
+    prepare_process()
     # The access log would cost more than a list from memory does; /metrics counts requests.
     uvicorn.run(build(live, gate), host=host, port=port, access_log=False, log_level="warning", timeout_graceful_shutdown=5)
     output.finish({"run": str(run), "model_version": live.snapshot.version, "lists_from_memory": live.cache_hits})

@@ -17,6 +17,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from instructrec.errors import StoreError
 from instructrec.journal import opening, schema
 
+ROWS_OF_A_STATEMENT = 256
+"""Rows in one INSERT of SQLite, which takes 32,766 values in a statement."""
+
 
 class Database:
     """Transactions. After a failed write nothing is written any more: what the disk holds is then not known, and `failed` says
@@ -144,9 +147,14 @@ class Database:
         """Insert rows of new keys, each with the values of all columns in order, the fastest way that the driver has."""
         names = ", ".join(table.columns.keys())
         if self.is_sqlite:
-            connection.exec_driver_sql(
-                f"INSERT INTO {table.name} ({names}) VALUES ({', '.join('?' * len(table.columns))})", list(rows)
-            )
+            # The driver lets go of Python's lock in each step of a statement. With a statement a row, a thread that is busy would
+            # get it back for its whole turn a row.
+            row_of_marks = f"({', '.join('?' * len(table.columns))})"
+            for start in range(0, len(rows), ROWS_OF_A_STATEMENT):
+                piece = rows[start : start + ROWS_OF_A_STATEMENT]
+                marks = ", ".join([row_of_marks] * len(piece))
+                values = tuple(value for row in piece for value in row)
+                connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES {marks}", values)
             return
         driver: Any = connection.connection.driver_connection
         with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:

@@ -88,7 +88,8 @@ class Event:
         if self.stamped:
             return body, hashlib.sha256(body.encode()).digest()
         told = _encode_sorted({name: value for name, value in fields.items() if name != "time"})
-        return _encode(fields | {"stamped": False}), hashlib.sha256(told.encode()).digest()
+        whole = dict(sorted((*fields.items(), ("stamped", False))))
+        return _encode_sorted(whole), hashlib.sha256(told.encode()).digest()
 
     @property
     def body_hash(self) -> bytes:

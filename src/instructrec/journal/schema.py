@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     inspect,
     select,
     text,
@@ -177,14 +178,20 @@ def check_is_current(connection: Connection) -> None:
         raise StoreError("The database is empty or of an older version. Open it once for writing (instructrec serve does).")
 
 
+_TAKE = (
+    counters.update()
+    .where(counters.c.name == bindparam("counter"))
+    .values(value=counters.c.value + bindparam("count"))
+    .returning(counters.c.value)
+)
+
+
 def next_numbers(connection: Connection, name: str, count: int) -> int:
     """Take `count` numbers of a counter and give the last one before them; holds the counter until the transaction ends.
 
     Whoever writes takes numbers first, so the order of numbers is the order of commits also where several processes write.
     """
-    value = counters.c.value
-    statement = counters.update().where(counters.c.name == name).values(value=value + count).returning(value)
-    return int(connection.execute(statement).scalar_one()) - count
+    return int(connection.execute(_TAKE, {"counter": name, "count": count}).scalar_one()) - count
 
 
 def last_number(connection: Connection, name: str) -> int:

@@ -21,9 +21,9 @@ Listener: TypeAlias = Callable[[list[Stored]], None]
 
 MOST_EVENTS_OF_A_COMMIT: Final = 512
 LONGEST_WAIT_S: Final = 0.005
-"""The longest that a commit waits for more, counted from its first event."""
+"""How long a commit waits for more where the one before was for several."""
 SHORT_PAUSE_S: Final = 0.0005
-"""A commit does not wait for more when nothing came for so long."""
+"""A commit does not wait for more when nothing came for so long, where the one before was for a single one."""
 MOST_QUEUED_BYTES: Final = 32 << 20
 RETRY_AFTER_S: Final = 1.0
 _BYTES_OF_AN_EVENT: Final = 400
@@ -56,6 +56,7 @@ class Writer:
         self._queued = 0
         self._failed = ""
         self._closing = False
+        self._crowded = False
         self._listeners: list[Listener] = []
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._gate = threading.Lock()
@@ -131,6 +132,7 @@ class Writer:
                 self._settle([first], self._call)
                 continue
             group, left, last = self._gather(first)
+            self._crowded = len(group) > 1
             self._settle(group, self._commit)
             if last:
                 return
@@ -138,10 +140,13 @@ class Writer:
     def _gather(self, first: _Task) -> tuple[list[_Task], _Task | None, bool]:
         """What is committed with the first task, the task that comes after (if it was taken), and whether the writer is closed."""
         failpoints.reach("writer-took")
-        group, count, end = [first], len(first.rows), time.monotonic() + LONGEST_WAIT_S
+        group, count = [first], len(first.rows)
+        if self._crowded and count < MOST_EVENTS_OF_A_COMMIT:
+            # One long sleep, not a short one an event: each time that this thread wakes it takes a turn from those that serve.
+            time.sleep(LONGEST_WAIT_S)
         while count < MOST_EVENTS_OF_A_COMMIT:
             try:
-                task = self._tasks.get(timeout=max(0.0, min(SHORT_PAUSE_S, end - time.monotonic())))
+                task = self._tasks.get(block=not self._crowded, timeout=SHORT_PAUSE_S)
             except queue.Empty:
                 break
             if task is None:

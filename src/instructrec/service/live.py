@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import time
 from collections import OrderedDict
@@ -28,6 +29,7 @@ from instructrec.service.asking import Asked, history_of, person_of, query_for, 
 from instructrec.service.comparing import Comparing, Placed
 from instructrec.service.items import Item, kept_item, merged, read_item, to_json
 from instructrec.service.people import People, Person
+from instructrec.service.process import set_aside_again
 from instructrec.service.settings import DEFAULTS, ServiceConfig
 from instructrec.service.shapes import Ask
 from instructrec.service.snapshot import Snapshot, take_up
@@ -44,10 +46,21 @@ QUICK_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class _Sent:
-    """An answer as it was sent, and what it rested on."""
+class _Grounds:
+    """What an answer rests on: as long as none of it changes the answer does not."""
 
-    rests_on: tuple[Any, ...]
+    known: tuple[int, int]
+    snapshot: int
+    moment: float
+    placed: Placed | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """An answer as it was sent, to whom (None: to nobody in particular), and what it rested on."""
+
+    person: str | None
+    grounds: _Grounds
     body: bytes
     found: Recommendation
 
@@ -76,7 +89,7 @@ class Live:
         self._items = {row.item_id: row.body for row in rows}
         self.snapshot = self._read(run, self._items, max((row.version for row in rows), default=0))
         self.comparing = Comparing(store, self.writer, lambda: self.snapshot.models)
-        self._answers: OrderedDict[tuple[str, str], _Sent] = OrderedDict()
+        self._answers: OrderedDict[tuple[str, bytes], _Sent] = OrderedDict()
         self._shown: OrderedDict[tuple[str, str], _Listed] = OrderedDict()
         self.cache_hits = 0
         self.watch = Watch()
@@ -92,22 +105,33 @@ class Live:
 
     # Lists
 
-    async def recommend(self, tenant: str, ask: Ask) -> bytes:
-        """The answer to a request in the JSON shape of `wire.answer`, within its deadline.
+    def kept(self, tenant: str, request: bytes) -> bytes | None:
+        """The answer to a request that was answered before, word for word the same, if it still is what would be answered."""
+        sent = self._answers.get((tenant, _digest(request)))
+        if sent is None:
+            return None
+        began = time.monotonic()
+        _, grounds = self._grounds(tenant, sent.person)
+        if sent.grounds != grounds:
+            return None
+        self.cache_hits += 1
+        self._count(sent.found, began, from_memory=True)
+        return sent.body
+
+    async def recommend(self, tenant: str, ask: Ask, request: bytes = b"") -> bytes:
+        """The answer to a request in the JSON shape of `wire.answer`, within its deadline; `request`: its bytes as it came, under
+        which the answer is kept (empty: those of `ask`).
 
         Raises QueryError for a request that cannot be answered as asked.
         """
+        request = request or ask.model_dump_json().encode()
+        kept = self.kept(tenant, request)
+        if kept is not None:
+            return kept
         began = time.monotonic()
         snapshot, key = self.snapshot, person_of(ask)
-        person = Person() if key is None else self.people.get(tenant, key)
-        moment = time.time() // STEP_S * STEP_S
-        placed = self.comparing.place(tenant, key) if key else None
-        name, rests_on = (tenant, ask.model_dump_json()), (person.version, snapshot.number, moment, placed)
-        sent = self._answers.get(name)
-        if sent is not None and sent.rests_on == rests_on:
-            self.cache_hits += 1
-            self._count(sent.found, began, from_memory=True)
-            return sent.body
+        person, grounds = self._grounds(tenant, key)
+        placed, moment = grounds.placed, grounds.moment
         deadline_s = (ask.deadline_ms or self.config.deadline_ms) / 1000
         loop = asyncio.get_running_loop()
         asked = await loop.run_in_executor(self._quick, query_for, ask, person, snapshot, moment)
@@ -118,9 +142,15 @@ class Live:
             self._expose(tenant, key, found, placed, snapshot)
         body, whole = await self._told(tenant, ask, asked, found, snapshot, deadline_s - (time.monotonic() - began))
         if whole and (not found.degraded or found.served_by == snapshot.model.name):
-            self._keep(name, _Sent(rests_on, body, found))
+            self._keep((tenant, _digest(request)), _Sent(key, grounds, body, found))
         self._count(found, began, from_memory=False)
         return body
+
+    def _grounds(self, tenant: str, key: str | None) -> tuple[Person, _Grounds]:
+        """Somebody as they are known now, and all that an answer for them rests on."""
+        person = Person() if key is None else self.people.get(tenant, key)
+        placed = self.comparing.place(tenant, key) if key else None
+        return person, _Grounds(person.version, self.snapshot.number, time.time() // STEP_S * STEP_S, placed)
 
     def _expose(self, tenant: str, person: str, found: Recommendation, placed: Placed, snapshot: Snapshot) -> None:
         """Keep what was shown under an experiment; nobody waits for that."""
@@ -166,7 +196,7 @@ class Live:
         )
         return json.dumps(with_dialogue(answer, asked, snapshot), ensure_ascii=False).encode(), whole
 
-    def _keep(self, name: tuple[str, str], sent: _Sent) -> None:
+    def _keep(self, name: tuple[str, bytes], sent: _Sent) -> None:
         self._answers[name] = sent
         self._answers.move_to_end(name)
         while len(self._answers) > MOST_ANSWERS:
@@ -299,11 +329,17 @@ class Live:
         self._answers.clear()
         self._shown = OrderedDict(kept)
         before.close()
+        set_aside_again()
         return self.snapshot.version
 
     def _read(self, run: Run, items: Mapping[str, Any], revision: int) -> Snapshot:
         """A run with items as they are kept."""
         return take_up(run, self._quick, items=[kept_item(body) for body in items.values()], revision=revision)
+
+
+def _digest(request: bytes) -> bytes:
+    """What stands for the bytes of a request."""
+    return hashlib.blake2b(request, digest_size=16).digest()
 
 
 def _explained(model: Recommender, listed: _Listed) -> list[Explanation]:

@@ -42,10 +42,10 @@ class Metrics:
         self._seconds.labels(method, route, str(status)).observe(seconds)
         self._watch.answered(status, seconds)
 
-    def judged(self, kind: str, verdict: str) -> None:
-        """Count an event."""
-        self._events.labels(kind, verdict).inc()
-        self._watch.judged(kind, verdict)
+    def judged(self, kind: str, verdict: str, count: int = 1) -> None:
+        """Count events of one type and fate."""
+        self._events.labels(kind, verdict).inc(count)
+        self._watch.judged(kind, verdict, count)
 
     def listed(self, served_by: str, degraded: bool) -> None:
         """Count a list that was sent."""

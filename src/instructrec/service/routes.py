@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.routing import APIRoute
 
 from instructrec import wire
 from instructrec.instructions import parse
@@ -16,6 +20,7 @@ from instructrec.service.figures import figures, folder_named, serving
 from instructrec.service.items import Item
 from instructrec.service.live import Live
 from instructrec.service.shapes import (
+    MOST_EVENTS,
     Answer,
     Ask,
     Design,
@@ -49,14 +54,66 @@ Number = Annotated[int, Query(ge=1, le=MOST_LISTED, description="How many items.
 Minutes = Annotated[int, Query(ge=1, le=60, description="How far back, in minutes.")]
 
 
+def admit(request: Request, scope: str) -> Caller:
+    """Who asks; raises AccessError where the key does not open the scope. A request is let in, and counted, once."""
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is None:
+        gate: Gate = request.app.state.gate
+        bearer = request.headers.get("authorization", "")
+        key = request.headers.get("x-api-key") or (bearer[7:] if bearer[:7].lower() == "bearer " else None)
+        known = request.state.caller = gate.admit(key, scope)
+    return known
+
+
+class Direct(APIRoute):
+    """A route that answers what comes most without reading it into shapes first; everything else goes the usual way, and so does
+    what is wrong, so that there is one contract and one place for errors.
+    """
+
+    async def direct(self, request: Request) -> Response | None:
+        """The answer, or None to go the usual way."""
+        raise NotImplementedError
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Try the short way, then the usual one."""
+        usual = super().get_route_handler()
+
+        async def handler(request: Request) -> Response:
+            return await self.direct(request) or await usual(request)
+
+        return handler
+
+
+class KeptList(Direct):
+    """A list that was sent before and still holds is found by the bytes of the request."""
+
+    async def direct(self, request: Request) -> Response | None:
+        """The kept answer."""
+        body = service(request).kept(admit(request, "read").tenant, await request.body())
+        return None if body is None else Response(body, media_type=JSON)
+
+
+class PlainEvents(Direct):
+    """Events are judged row by row anyway, so their list is taken as it is."""
+
+    async def direct(self, request: Request) -> Response | None:
+        """The verdicts, where the body is a list of events."""
+        who = admit(request, "write")
+        try:
+            body = json.loads(await request.body())
+        except ValueError:
+            return None
+        rows = body.get("events") if isinstance(body, dict) and len(body) == 1 else None
+        if not isinstance(rows, list) or not 0 < len(rows) <= MOST_EVENTS:
+            return None
+        return JSONResponse(await _taken(request, who, rows), status_code=202)
+
+
 def caller(scope: str) -> Any:
     """A dependency: who asks, where the key opens the scope."""
 
     async def admitted(request: Request) -> Caller:
-        gate: Gate = request.app.state.gate
-        bearer = request.headers.get("authorization", "")
-        key = request.headers.get("x-api-key") or (bearer[7:] if bearer[:7].lower() == "bearer " else None)
-        return gate.admit(key, scope)
+        return admit(request, scope)
 
     return Depends(admitted)
 
@@ -77,35 +134,48 @@ def public() -> APIRouter:
     """What applications call."""
     router = APIRouter(prefix="/v1", tags=["lists and people"], responses=PROBLEMS)
 
-    @router.post("/recommend", response_model=Answer)
-    async def recommend(ask: Ask, who: Reader, live: Service) -> Response:
-        """A list for a person or a visitor, as they stand after their last event."""
-        return Response(await live.recommend(who.tenant, ask), media_type=JSON)
-
     @router.get("/recommend/{user_id}", response_model=Answer)
     async def recommend_user(
         user_id: Key, who: Reader, live: Service, n: Number = 10, instruction: Annotated[str, Query(max_length=2000)] = ""
     ) -> Response:
         """The same for a user, from a browser or curl."""
-        return Response(
-            await live.recommend(who.tenant, Ask.model_validate({"user_id": user_id, "n": n, "instruction": instruction})),
-            media_type=JSON,
-        )
+        ask = Ask.model_validate({"user_id": user_id, "n": n, "instruction": instruction})
+        return Response(await live.recommend(who.tenant, ask), media_type=JSON)
 
-    @router.post("/events", response_model=EventVerdicts, status_code=202)
-    async def events(body: Events, who: Writer, live: Service, request: Request) -> dict[str, Any]:
-        """Take in events. What is counted as accepted is on disk and counts in the next list; sending it again changes nothing."""
-        found = await live.record(who.tenant, body.events)
-        rows = [_verdict(index, verdict) for index, verdict in enumerate(found)]
-        for row, sent in zip(rows, body.events, strict=True):
-            kind = sent.get("type") if isinstance(sent, dict) and row["verdict"] != "rejected" else "none"
-            request.app.state.metrics.judged(str(kind), row["verdict"])
-        taken = sum(row["verdict"] in ("stored", "duplicate") for row in rows)
-        return {"accepted": taken, "rejected": len(rows) - taken, "verdicts": rows}
-
+    _add_direct(router)
     _add_answers(router)
     _add_people(router)
     return router
+
+
+def _add_direct(router: APIRouter) -> None:
+    """What is asked most."""
+
+    async def recommend(ask: Ask, who: Reader, live: Service, request: Request) -> Response:
+        """A list for a person or a visitor, as they stand after their last event."""
+        return Response(await live.recommend(who.tenant, ask, await request.body()), media_type=JSON)
+
+    async def events(body: Events, who: Writer, request: Request) -> dict[str, Any]:
+        """Take in events. What is counted as accepted is on disk and counts in the next list; sending it again changes nothing."""
+        return await _taken(request, who, body.events)
+
+    add = router.add_api_route
+    add("/recommend", recommend, methods=["POST"], response_model=Answer, route_class_override=KeptList)
+    add("/events", events, methods=["POST"], response_model=EventVerdicts, status_code=202, route_class_override=PlainEvents)
+
+
+async def _taken(request: Request, who: Caller, sent: Sequence[Any]) -> dict[str, Any]:
+    """What became of events, row by row."""
+    found = await service(request).record(who.tenant, sent)
+    rows = [_verdict(index, verdict) for index, verdict in enumerate(found)]
+    counts = Counter(
+        (str(event["type"]) if isinstance(event, dict) and row["verdict"] != "rejected" else "none", row["verdict"])
+        for row, event in zip(rows, sent, strict=True)
+    )
+    for (kind, verdict), count in counts.items():
+        request.app.state.metrics.judged(kind, verdict, count)
+    taken = sum(row["verdict"] in ("stored", "duplicate") for row in rows)
+    return {"accepted": taken, "rejected": len(rows) - taken, "verdicts": rows}
 
 
 def _add_answers(router: APIRouter) -> None:

@@ -54,9 +54,9 @@ class Watch:
         step.requests[_class_of(seconds)] += 1
         step.failed += status >= 500
 
-    def judged(self, kind: str, verdict: str) -> None:
-        """Count an event that was taken in; what came twice or was refused counts under what became of it."""
-        self._now().events[kind if verdict == "stored" else verdict] += 1
+    def judged(self, kind: str, verdict: str, count: int = 1) -> None:
+        """Count events that were taken in; what came twice or was refused counts under what became of it."""
+        self._now().events[kind if verdict == "stored" else verdict] += count
 
     def listed(self, served_by: str, items: Iterable[str], *, seconds: float, degraded: bool, from_memory: bool) -> None:
         """Count a list that was sent, the time that it took, and the items in it."""
