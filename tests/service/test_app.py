@@ -195,7 +195,7 @@ def test_every_route_but_health_wants_a_key(run_folder, tmp_path):
 
 
 def test_a_key_that_asks_too_often_waits(run_folder, tmp_path):
-    client = Client(run_folder, tmp_path, wants_keys=True, requests_per_s=3)  # a list that is not kept yet counts once
+    client = Client(run_folder, tmp_path, wants_keys=True, requests_per_s=3)
     key = new_key(client.live.store, tenant="a", name="reader", scopes=["read"])
     answers = [client.ask("GET", "/v1/run", headers={"X-API-Key": key}) for _ in range(6)]
     assert answers[0].status_code == 200 and answers[-1].status_code == 429
@@ -264,11 +264,21 @@ def test_an_experiment_gives_people_arms_that_stay_and_tells_what_they_did(clien
     assert client.ask("GET", "/v1/experiments").json()["experiments"][0]["status"] == "promoted"
 
 
+def test_a_list_that_is_made_anew_counts_as_one_request(run_folder, tmp_path):
+    client = Client(run_folder, tmp_path, wants_keys=True, requests_per_s=3)
+    key = new_key(client.live.store, tenant="a", name="reader", scopes=["read"])
+    for n in (1, 2, 3):
+        answer = client.ask("POST", "/v1/recommend", json={"user_id": "newcomer", "n": n}, headers={"X-API-Key": key})
+        assert answer.status_code == 200, answer.text
+    client.live.close()
+
+
 def test_what_changes_a_list_is_seen_behind_the_short_way(client):
-    body = {"user_id": "newcomer", "n": 3}
+    user = client.live.snapshot.dataset.interactions.user_ids[0]
+    body = {"user_id": user, "n": 3}
     first = client.list(**body)
     assert client.list(**body) == first and client.live.cache_hits == 1
-    client.happen(event("dislike", item_id=ids(first)[0]))
+    client.happen(event("dislike", user, item_id=ids(first)[0]))
     assert ids(first)[0] not in ids(client.list(**body)) and client.live.cache_hits == 1
     withdrawn = ids(client.list(**body))[0]
     client.ask("PUT", "/v1/items", json={"items": [{"item_id": withdrawn, "available": False}]})
