@@ -4,12 +4,12 @@ import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from benchmarks.faults import faults, spoiled
 
-from instructrec.core import Query, ScoredItem
+from instructrec.core import Query
 from instructrec.data.synthetic import genres
 from instructrec.models import resolve
 from instructrec.service.ladder import FAILURES, REST_S, Breaker, Ladder, Rung, fault
@@ -25,51 +25,7 @@ def asked(**more):
     return Query(history=WORLD.catalog.item_ids[:3], n=5, **more)
 
 
-class Odd(type(RIDGE)):
-    """A model whose answers are spoiled by a function of (queries, sound answers)."""
-
-    def __init__(self, spoil):
-        self.spoil, self.catalog, self.calls = spoil, WORLD.catalog, 0
-
-    def recommend(self, queries):
-        self.calls += 1
-        return self.spoil(queries, RIDGE.recommend(queries))
-
-
-def items(change):
-    return lambda queries, found: [replace(one, items=tuple(change(list(one.items)))) for one in found]
-
-
-def raises(queries, found):
-    raise ValueError("CUDA error")
-
-
-def sleeps(seconds):
-    return lambda queries, found: time.sleep(seconds) or found
-
-
-FAULTS = {
-    "raises": raises,
-    "raises at exit": lambda queries, found: (_ for _ in ()).throw(SystemError("gone")),
-    "runs out of memory": lambda queries, found: (_ for _ in ()).throw(MemoryError()),
-    "hangs": sleeps(1.5),
-    "is just too late": sleeps(DEADLINE_S),
-    "answers nothing": lambda queries, found: None,
-    "answers too few": lambda queries, found: found[:-1],
-    "answers too many": lambda queries, found: [*found, *found],
-    "answers another type": lambda queries, found: ["list"] * len(found),
-    "invents an item": items(lambda rows: [ScoredItem("nowhere", 1.0, "lm"), *rows[1:]]),
-    "repeats an item": items(lambda rows: [rows[0], *rows[:-1]]),
-    "shows what was met": items(lambda rows: [ScoredItem(WORLD.catalog.item_ids[0], 1.0, "lm"), *rows[1:]]),
-    "gives NaN": items(lambda rows: [replace(rows[0], score=float("nan")), *rows[1:]]),
-    "gives infinity": items(lambda rows: [replace(rows[0], score=float("inf")), *rows[1:]]),
-    "gives no items": items(lambda rows: []),
-    "gives one item less": items(lambda rows: rows[:-1]),
-    "gives one item more": lambda queries, found: RIDGE.recommend([replace(query, n=6) for query in queries]),
-    "gives items of another catalog": items(lambda rows: [ScoredItem(f"{row.item}x", row.score, "lm") for row in rows]),
-    "gives no text for an id": items(lambda rows: [ScoredItem("", 1.0, "lm"), *rows[1:]]),
-    "gives a score that is no number": items(lambda rows: [replace(rows[0], score=None), *rows[1:]]),
-}
+FAULTS = faults(RIDGE, DEADLINE_S)
 
 
 def ladder(model):
@@ -84,19 +40,19 @@ def ladder(model):
 
 
 def test_the_first_model_answers_where_it_can():
-    found = asyncio.run(ladder(Odd(lambda queries, found: found)).answer(asked(), deadline_s=DEADLINE_S))
+    found = asyncio.run(ladder(spoiled(RIDGE, lambda queries, found: found)).answer(asked(), deadline_s=DEADLINE_S))
     assert found == RIDGE.recommend([asked()])[0]
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_whatever_it_does_wrong_the_next_one_answers_in_time(name):
-    steps = ladder(Odd(FAULTS[name]))
+    steps = ladder(spoiled(RIDGE, FAULTS[name]))
     began = time.monotonic()
     found = asyncio.run(steps.answer(asked(), deadline_s=DEADLINE_S))
     took = time.monotonic() - began
     assert took < DEADLINE_S + 0.2, f"{took:.2f} s"
     assert found.items == RIDGE.recommend([asked()])[0].items
-    assert found.degraded and found.model == "ridge" and found.served_by == "ridge"
+    assert found.degraded and found.model == "lm" and found.served_by == "ridge"
     assert any(note.startswith("degraded:") for note in found.notes)
 
 
@@ -114,18 +70,23 @@ def test_a_model_that_fails_is_left_alone_and_tried_again():
 
 
 def test_a_failing_model_is_not_asked_while_it_rests():
-    model = Odd(raises)
-    steps = ladder(model)
+    calls = []
+
+    def fails(queries, found):
+        calls.append(queries)
+        raise ValueError("CUDA error")
+
+    steps = ladder(spoiled(RIDGE, fails))
 
     async def many():
         return [await steps.answer(asked(), deadline_s=DEADLINE_S) for _ in range(20)]
 
     assert all(found.degraded for found in asyncio.run(many()))
-    assert model.calls == FAILURES
+    assert len(calls) == FAILURES
 
 
 def test_the_last_model_answers_when_all_others_fail_and_no_time_is_left():
-    model = Odd(raises)
+    model = spoiled(RIDGE, FAULTS["raises"])
     steps = Ladder([Rung(model=model, breaker=Breaker()), Rung(model=POPULAR, breaker=Breaker())], QUICK)
     for deadline_s in (DEADLINE_S, 0.0):
         found = asyncio.run(steps.answer(asked(), deadline_s=deadline_s))
