@@ -2,7 +2,7 @@
 
     python -m benchmarks.faults --json
 
-A service of a made-up run (100,000 items, `item_knn`, see `benchmarks.service`) whose first model is spoiled in twenty ways in turn;
+A service of a made-up run (100,000 items, `item_knn`, see `benchmarks.service`) whose first model is spoiled in twenty ways;
 --requests lists a way, --per-s a second whether answers come or not, each for another person, with the default deadline. Answers
 are read as they are sent: so many items as wanted, all in the catalog, none twice, none that the person has met or that is
 withdrawn, scores that are numbers. `p99_over_deadline_ms`: the worst way's, less the deadline (goal: at most 25).
