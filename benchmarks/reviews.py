@@ -3,7 +3,7 @@
     python -m benchmarks.reviews --data musical-instruments --json
     python -m benchmarks.reviews --file reviews.pickle --index 1 --json
 
-Raw reviews (--data, or --file) become one sentence each, with a feature and an opinion, by the rules of `explain/opinions.py`; a
+Raw reviews (--data, or --file) become one sentence each, with a feature and an opinion, by the rules of `data/opinions.py`; a
 file in PETER's format has them already, and --index names a folder with its division. Otherwise a random 10 % each is validation
 and test, and every user and item is in train (--seed). Features are found over all reviews, as the field's tools do; nothing else
 of test reviews is seen by anyone: no feature of the sentence to be written is given to any row.
@@ -35,9 +35,9 @@ import torch
 from benchmarks.calibration import add_json_option, finish
 from benchmarks.cells import Lines
 from benchmarks.peter import Peter, PeterConfig
+from instructrec.data.opinions import with_opinions
 from instructrec.data.reviews import Review, ReviewSplit, published_split, random_split, read_reviews
 from instructrec.evaluation import text_quality as quality
-from instructrec.explain.opinions import with_opinions
 from instructrec.files import write_atomic
 from instructrec.tuning.choosing import Candidates, ChoiceWeights, candidates, choose
 from instructrec.tuning.knowing import Memory, RatingBiases

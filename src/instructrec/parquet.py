@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,9 @@ _META = b"instructrec"
 
 
 def write_catalog(catalog: Catalog, path: Path) -> None:
-    """One row an item: item_id, title, text, `label.<name>` (list of strings), `number.<name>` and
-    `measure.<name>` (float64, NaN where unknown); other names of values stand in the metadata.
+    """One row an item: item_id, title, text, `label.<name>` (list of strings), `people.<name>` (list of whole numbers: how many
+    reviewers say each), `number.<name>` and `measure.<name>` (float64, NaN where unknown); other names of values stand in the
+    metadata.
     """
     import pyarrow
 
@@ -30,10 +32,16 @@ def write_catalog(catalog: Catalog, path: Path) -> None:
     for name in catalog.labels:
         rows = catalog.label_rows(name)
         columns[f"label.{name}"] = pyarrow.array([list(row) for row in rows], type=pyarrow.list_(pyarrow.string()))
+    for name, labels in catalog.labels.items():
+        if labels.sentiment:
+            people = [list(labels.people_of(item).values()) for item in range(len(catalog))]
+            columns[f"people.{name}"] = pyarrow.array(people, type=pyarrow.list_(pyarrow.int64()))
     columns |= {f"number.{name}": values for name, values in catalog.numbers.items()}
     columns |= {f"measure.{name}": values for name, values in catalog.measures.items()}
     names = {name: list(labels.names) for name, labels in catalog.labels.items()}
-    _write(pyarrow.table(columns), {"labels": names, "also_called": catalog.also_called}, path)
+    meta = {"labels": names, "also_called": catalog.also_called}
+    sentiments = {name: labels.sentiment for name, labels in catalog.labels.items() if labels.sentiment}
+    _write(pyarrow.table(columns), meta | ({"sentiments": sentiments} if sentiments else {}), path)
 
 
 def read_catalog(path: Path) -> Catalog:
@@ -41,6 +49,9 @@ def read_catalog(path: Path) -> Catalog:
     table, meta = _read(path)
     columns = {name: table.column(name) for name in table.column_names}
     labels = {name: _labels(columns[f"label.{name}"].to_pylist(), names) for name, names in meta["labels"].items()}
+    for name, sentiment in meta.get("sentiments", {}).items():
+        people = [count for row in columns[f"people.{name}"].to_pylist() for count in row]
+        labels[name] = replace(labels[name], sentiment=sentiment, people=np.array(people, dtype=np.int64))
     numbers, measures = (
         {
             name.removeprefix(kind): np.asarray(column.to_numpy(), dtype=np.float64)

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,12 +37,20 @@ class Limit:
     high: float | None = None
 
 
+class Written(NamedTuple):
+    """A review: what somebody wrote of an item, and when (seconds since 1970); no text where nothing was written."""
+
+    text: str = ""
+    time: int = 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Interactions:
     """Who did what to which item, when: columns of equal length, sorted by user, then time, then order of arrival.
 
     `users`, `items`: codes into `user_ids` and the catalog; `timestamps`: seconds since 1970 (int64);
-    `ratings`: float32, NaN where there is none; `kinds`: a word per row ("rating", "click", ...).
+    `ratings`: float32, NaN where there is none; `kinds`: a word per row ("rating", "click", ...); `reviews`: what the user wrote
+    of the item of each row (empty where no reviews were read). Only whoever has a row has its review.
     """
 
     user_ids: tuple[UserId, ...]
@@ -51,6 +59,7 @@ class Interactions:
     timestamps: IntArray
     ratings: FloatArray
     kinds: tuple[str, ...] = ()
+    reviews: tuple[Written, ...] = ()
 
     def __len__(self) -> int:
         return len(self.users)
@@ -76,6 +85,7 @@ class Interactions:
     def keep(self, rows: BoolArray) -> Interactions:
         """The same users with only the rows where `rows` is true."""
         kinds = tuple(kind for kind, kept in zip(self.kinds, rows, strict=True) if kept) if self.kinds else ()
+        reviews = tuple(review for review, kept in zip(self.reviews, rows, strict=True) if kept) if self.reviews else ()
         return replace(
             self,
             users=self.users[rows],
@@ -83,20 +93,32 @@ class Interactions:
             timestamps=self.timestamps[rows],
             ratings=self.ratings[rows],
             kinds=kinds,
+            reviews=reviews,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Labels:
-    """A list-valued attribute ("genres"): item `i` has the codes `codes[offsets[i]:offsets[i + 1]]` into `names`."""
+    """A list-valued attribute ("genres"): item `i` has the codes `codes[offsets[i]:offsets[i + 1]]` into `names`.
+
+    `sentiment`: 0 for facts, 1 for what reviewers praise, -1 for what they criticise, which is never a reason for an item;
+    `people`: how many reviewers say so, for each of `codes` (0: not known; empty for facts).
+    """
 
     names: tuple[str, ...]
     codes: IntArray
     offsets: IntArray
+    sentiment: Literal[-1, 0, 1] = 0
+    people: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def of(self, item: int) -> tuple[str, ...]:
         """The values of one item code, in the order of the source."""
         return tuple(self.names[code] for code in self.codes[self.offsets[item] : self.offsets[item + 1]])
+
+    def people_of(self, item: int) -> Mapping[str, int]:
+        """How many reviewers say each value of one item code; empty for facts."""
+        people = self.people[self.offsets[item] : self.offsets[item + 1]].tolist() if len(self.people) else ()
+        return dict(zip(self.of(item), people, strict=False))
 
     @cached_property
     def index(self) -> Mapping[str, int]:
@@ -133,6 +155,21 @@ class Labels:
         codes = np.array([index[value] for row in values for value in dict.fromkeys(row)], dtype=np.int64)
         lengths = [len(dict.fromkeys(row)) for row in values]
         return Labels(names=names, codes=codes, offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+
+    @staticmethod
+    def said(people: Sequence[Mapping[str, int]], sentiment: Literal[-1, 1]) -> Labels:
+        """What reviewers say: for every item its values, and how many people say each."""
+        counts = [count for row in people for count in row.values()]
+        return replace(Labels.build([tuple(row) for row in people]), sentiment=sentiment, people=np.array(counts, dtype=np.int64))
+
+    def with_rows(self, values: Sequence[Sequence[str]]) -> Labels:
+        """The same attribute with other values an item, and maybe more items at the end; who says so is kept where it is known."""
+        if not self.sentiment:
+            return Labels.build(values)
+        known = [self.people_of(item) if item < len(self.offsets) - 1 else {} for item in range(len(values))]
+        return Labels.said(
+            [{value: own.get(value, 0) for value in row} for own, row in zip(known, values, strict=True)], self.sentiment
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,11 +259,18 @@ class Catalog:
             item_ids=self.item_ids + other.item_ids,
             titles=self.titles + other.titles,
             texts=tuple(text for part in both for text in (part.texts or ("",) * len(part))),
-            labels={name: Labels.build([row for part in both for row in part.label_rows(name)]) for name in label_names},
+            labels={name: self._with_rows(name, [row for part in both for row in part.label_rows(name)]) for name in label_names},
             numbers=_columns([(part.numbers, len(part)) for part in both]),
             measures=_columns([(part.measures, len(part)) for part in both]),
             also_called={**other.also_called, **self.also_called},
         )
+
+    def _with_rows(self, name: str, rows: Sequence[Sequence[str]]) -> Labels:
+        return self.labels[name].with_rows(rows) if name in self.labels else Labels.build(rows)
+
+    def speaks_against(self, attribute: str) -> bool:
+        """Whether the values of an attribute are what reviewers criticise, so that none of them is a reason for an item."""
+        return attribute in self.labels and self.labels[attribute].sentiment < 0
 
     def label_rows(self, name: str) -> list[tuple[str, ...]]:
         """The values of a label attribute for every item; empty tuples where the catalog lacks it."""

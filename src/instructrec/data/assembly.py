@@ -10,7 +10,7 @@ from instructrec.data.cleaning import CleaningConfig
 from instructrec.data.raw import Items, Log, natural
 from instructrec.data.report import CleaningStep
 from instructrec.errors import DataError
-from instructrec.tables import Catalog, Dataset, Interactions, Labels
+from instructrec.tables import Catalog, Dataset, Interactions, Labels, Written
 
 
 def assemble(name: str, log: Log, items: Items | None, config: CleaningConfig) -> tuple[Dataset, tuple[CleaningStep, ...]]:
@@ -30,8 +30,17 @@ def assemble(name: str, log: Log, items: Items | None, config: CleaningConfig) -
         timestamps=np.floor(log.times).astype(np.int64),
         ratings=log.ratings.astype(np.float32),
         kinds=tuple([kinds[code] for code in log.kinds.tolist()]),
+        reviews=_reviews(log),
     )
     return Dataset(name=name, interactions=interactions, catalog=catalog), tuple(steps)
+
+
+def _reviews(log: Log) -> tuple[Written, ...]:
+    """What was written with each row, at the time of the row; empty without reviews."""
+    if not len(log.reviews):
+        return ()
+    times = np.floor(log.times).astype(np.int64).tolist()
+    return tuple([Written(text, time) for text, time in zip(log.reviews.tolist(), times, strict=True)])
 
 
 def need_people(name: str, log: Log, steps: Sequence[CleaningStep]) -> None:

@@ -17,6 +17,7 @@ INTERACTION_ALIASES: Mapping[str, tuple[str, ...]] = {
     "rating": ("rating", "score", "stars", "overall", "ratings", "r"),
     "kind": ("kind", "event", "event_type", "behavior", "behaviour", "action", "interaction_type"),
     "order": ("order", "pos", "position", "sequence"),
+    "review": ("review", "review_text", "text", "comment", "review_body", "review_content"),
 }
 """Names by which a column of interactions is known (compared without case and punctuation)."""
 

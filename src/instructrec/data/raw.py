@@ -52,7 +52,7 @@ class Log:
 
     `users`, `items`: codes into `user_ids`, `item_ids`, -1 where the cell was empty; `times`: seconds since 1970 with their
     fraction, NaN where missing; `ratings`: NaN where missing; `kinds`: codes into `kind_names` (empty array: no kinds);
-    `lines`: where each row stands in the file.
+    `reviews`: what was written with each row (empty array: no reviews); `lines`: where each row stands in the file.
     """
 
     user_ids: tuple[str, ...]
@@ -63,6 +63,7 @@ class Log:
     ratings: Numbers
     kinds: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     kind_names: tuple[str, ...] = ()
+    reviews: Column = field(default_factory=lambda: np.empty(0, dtype=object))
     lines: IntArray
 
     def __len__(self) -> int:
@@ -71,8 +72,9 @@ class Log:
     def keep(self, rows: BoolArray | IntArray) -> Log:
         """Only these rows (a mask, or row numbers in their new order); ids stay."""
         kinds = self.kinds[rows] if len(self.kinds) else self.kinds
+        reviews = self.reviews[rows] if len(self.reviews) else self.reviews
         columns = {name: getattr(self, name)[rows] for name in ("users", "items", "times", "ratings", "lines")}
-        return replace(self, kinds=kinds, **columns)
+        return replace(self, kinds=kinds, reviews=reviews, **columns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from instructrec.data.raw import Items, Log, Note, Raw
 from instructrec.data.readers import SUFFIXES, read_table, suffix_of
 from instructrec.data.report import CleaningReport
 from instructrec.data.tabular import items_of, log_of, need_rows
+from instructrec.data.written import with_reviews
 from instructrec.errors import DataError, nearest
 from instructrec.tables import Dataset
 
@@ -29,7 +30,8 @@ DATA_FOLDER_VARIABLE = "INSTRUCTREC_DATA"
 """Environment variable: a folder that holds known data sets by name."""
 
 _Reader: TypeAlias = Callable[[Path, LoadOptions], Raw]
-_LOG_STEMS = ("interactions", "ratings", "events", "reviews")
+_LOG_STEMS = ("interactions", "ratings", "events")
+_REVIEW_STEMS = ("reviews",)
 _NAME_STEMS = ("names",)
 _ITEM_STEMS = ("items", "item", "products", "movies", "catalog", "metadata")
 
@@ -96,9 +98,10 @@ def load(
     need_people(raw.name, log, steps)
     dataset, more = assemble(raw.name, log, raw.items, cleaning)
     dataset, noted = _named(dataset, source, options)
+    dataset, reviewed = _reviewed(dataset, source, options)
     report = CleaningReport(
         source=raw.name,
-        notes=(*raw.notes, *noted),
+        notes=(*raw.notes, *noted, *reviewed),
         steps=(*steps, *more),
         num_read=len(raw.log),
         num_users=len(dataset.interactions.user_ids),
@@ -141,6 +144,19 @@ def _named(dataset: Dataset, source: str | Path, options: LoadOptions) -> tuple[
     return replace(dataset, catalog=catalog), notes
 
 
+def _reviewed(dataset: Dataset, source: str | Path, options: LoadOptions) -> tuple[Dataset, tuple[Note, ...]]:
+    """The dataset with the reviews of its folder, where reviews are wanted and did not come with the interactions."""
+    if not options.reviewers or any(review.text for review in dataset.interactions.reviews):
+        return dataset, ()
+    place = table_named(Path(source), _REVIEW_STEMS) if Path(source).is_dir() else None
+    if place is None:
+        raise DataError(
+            f"data.options.reviewers is {options.reviewers}, but '{source}' has no reviews. Put reviews.csv (user, item, text) "
+            "into its folder, or name a column of the interactions: --set data.options.interaction_columns.review=COLUMN"
+        )
+    return with_reviews(dataset, place, options)
+
+
 def _named_folder(name: str) -> Path:
     """The folder of a known data set: $INSTRUCTREC_DATA/<name>, also with a year at the end, or ./<name>."""
     root = os.environ.get(DATA_FOLDER_VARIABLE)
@@ -159,7 +175,9 @@ def _read_folder(folder: Path, options: LoadOptions) -> Raw:
     for known in FOLDER_FORMATS:
         if known.recognise(folder):
             return known.read(folder, options)
-    log_path = table_named(folder, _LOG_STEMS)
+    log_path, review_path = table_named(folder, _LOG_STEMS), table_named(folder, _REVIEW_STEMS)
+    unread = () if log_path is None or review_path is None or options.reviewers else (review_path.name,)
+    log_path = log_path or review_path
     if log_path is None:
         names = ", ".join(sorted(path.name for path in folder.iterdir())[:12]) or "nothing"
         known_formats = "; ".join(known.name for known in FOLDER_FORMATS)
@@ -168,6 +186,7 @@ def _read_folder(folder: Path, options: LoadOptions) -> Raw:
             f"if there is one, items.csv; or {known_formats}."
         )
     raw = _read_file(log_path, options)
+    raw = replace(raw, notes=(*raw.notes, *[Note("reviews_unread", {"file": name}) for name in unread]))
     item_path = table_named(folder, _ITEM_STEMS)
     if item_path is None:
         return replace(raw, name=folder.resolve().name)

@@ -36,6 +36,7 @@ def log_of(table: Table, options: LoadOptions = AS_FOUND) -> tuple[Log, tuple[No
     keep &= _plain_ids(table, (roles["user"], roles["item"]), options)
     user_ids, users = encode(table.columns[roles["user"]])
     item_ids, items = encode(table.columns[roles["item"]])
+    reviews, read = _reviews(table, roles, options)
     kind_names, kinds = encode(table.columns[roles["kind"]]) if "kind" in roles else ((), np.empty(0, dtype=np.int64))
     log = Log(
         user_ids=user_ids,
@@ -46,9 +47,19 @@ def log_of(table: Table, options: LoadOptions = AS_FOUND) -> tuple[Log, tuple[No
         ratings=ratings,
         kinds=kinds,
         kind_names=kind_names,
+        reviews=reviews,
         lines=table.lines,
     )
-    return log.keep(keep), (*table.notes, *notes, *bad_cells(table, keep))
+    return log.keep(keep), (*table.notes, *notes, *read, *bad_cells(table, keep))
+
+
+def _reviews(table: Table, roles: Mapping[str, str], options: LoadOptions) -> tuple[Column, tuple[Note, ...]]:
+    """What was written with each row; nothing where no reviews are wanted, or there is no column of them."""
+    if not options.reviewers or "review" not in roles:
+        return np.empty(0, dtype=object), ()
+    texts = _words(table, roles["review"])
+    facts = {"file": table.name, "column": roles["review"], "count": f"{sum(map(bool, texts)):,}"}
+    return np.array(texts, dtype=object), (Note("reviews", facts),)
 
 
 def _plain_ids(table: Table, names: Sequence[str], options: LoadOptions) -> BoolArray:

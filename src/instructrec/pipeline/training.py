@@ -12,7 +12,9 @@ from instructrec import config as settings
 from instructrec import runs
 from instructrec.config import UNDERSTANDING, WRITING, RunConfig, build_model
 from instructrec.core import FitContext, Progress, Query, Silent
-from instructrec.data import Loaded, load
+from instructrec.data import CleaningReport, Loaded, load
+from instructrec.data.praise import CRITICISED, PRAISED, with_praise
+from instructrec.data.raw import Note
 from instructrec.data.split import Holdout, Split, split
 from instructrec.errors import DataError, RunError
 from instructrec.evaluation.beyond import Background
@@ -50,7 +52,17 @@ def prepare(config: RunConfig, *, progress: Progress = Silent()) -> Prepared:
             f"After cleaning and the {parts.name} split '{config.data.source}' has no interactions left to train on. "
             "Give more data, or ease cleaning; `instructrec validate` prints what each step removed."
         )
+    least = config.data.options.reviewers
+    if least:
+        parts = with_praise(parts, least=least, progress=progress)
+        loaded = replace(loaded, report=_with_praise_told(loaded.report, parts, least))
     return Prepared(config=config, loaded=loaded, split=parts)
+
+
+def _with_praise_told(report: CleaningReport, parts: Split, least: int) -> CleaningReport:
+    """The report with what the reviews of the training part gave."""
+    counts = {name: f"{sum(map(bool, parts.train.catalog.label_rows(name))):,}" for name in (PRAISED, CRITICISED)}
+    return replace(report, notes=(*report.notes, Note("praise", {**counts, "least": str(least)})))
 
 
 def validate_data(config: RunConfig, *, progress: Progress = Silent()) -> Loaded:

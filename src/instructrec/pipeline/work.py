@@ -121,6 +121,7 @@ def key_of(config: RunConfig, dataset: Dataset) -> str:
     for column in (table.users, table.items, table.timestamps, table.ratings):
         digest.update(column.tobytes())
     digest.update("\n".join((*table.user_ids, *dataset.catalog.item_ids)).encode())
+    digest.update("\n".join(f"{review.time} {review.text}" for review in table.reviews).encode())
     return f"# instructrec {__version__}, data {digest.hexdigest()}\n{settings.dump(config)}"
 
 

@@ -113,7 +113,7 @@ def _changed(catalog: Catalog, items: Sequence[Item]) -> Catalog:
         for item in items:
             if name in item.attributes:
                 rows[catalog.index[item.item_id]] = _labels(item.attributes[name])
-        labels[name] = Labels.build(rows)
+        labels[name] = labels[name].with_rows(rows)
     for name in {name for item in items for name in item.attributes if name in numbers}:
         column = numbers[name].copy()
         for item in items:

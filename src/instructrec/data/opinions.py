@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -27,6 +27,10 @@ _NAMING = 0.6
 """Least share of uses as the name of a thing, among those behind words that tell."""
 _ENDING = 0.4
 """Least share of uses that end a name."""
+_POINTED, _OWNED, _CAPITAL = 0.1, 0.15, 0.3
+"""Shares of the uses of a word, behind "this", behind "my", and with a capital, from which on it names no feature of an item."""
+_INSIDE = re.compile(r"(?<=[a-z] )[A-Za-z]+")
+"""A word that does not begin a sentence."""
 _REACH = 3
 """Words between a feature and an opinion behind it, at most."""
 
@@ -45,6 +49,12 @@ class Lexicon:
     before_things: frozenset[str]
     before_deeds: frozenset[str]
     plain: frozenset[str]
+    relative: frozenset[str]
+    together: frozenset[str]
+    vague: frozenset[str]
+    pointing: frozenset[str]
+    owning: frozenset[str]
+    elsewhere: frozenset[str]
 
     def sign(self, word: str) -> int:
         """1 for a word that speaks for something, -1 for one that speaks against it, 0 for any other."""
@@ -73,7 +83,7 @@ class Opinion:
 @cache
 def lexicon(language: str = "en") -> Lexicon:
     """The lists of a language."""
-    path = resources.files("instructrec.explain") / "wording" / f"opinions.{language}.toml"
+    path = resources.files("instructrec.data") / "wording" / f"opinions.{language}.toml"
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     return Lexicon(**{name: frozenset(words) for name, words in table.items()})
 
@@ -89,7 +99,26 @@ def sentences_of(text: str) -> list[list[str]]:
 
 def opinions_in(words: Sequence[str], known: Lexicon, features: frozenset[str] | None = None) -> list[Opinion]:
     """What is said in a sentence of `features` (none: of anything that could be one), in order of the opinions."""
-    found: list[Opinion] = []
+    return [opinion for _, opinion in _placed(words, known, features)]
+
+
+def claims_in(words: Sequence[str], known: Lexicon, features: frozenset[str]) -> list[Opinion]:
+    """Of the opinions of a sentence those that stand for themselves: none where it is about what could be or about other things,
+    and no opinion that is for or against only by what it is said of ("high", "small"), unless it is known which. What is "too"
+    much speaks against.
+    """
+    found = []
+    for place, said in [] if known.elsewhere.intersection(words) else _placed(words, known, features):
+        before = words[max(0, place - _REACH) : place]
+        if "too" in before:
+            found += [] if known.negations.intersection(before) else [replace(said, sentiment=-1)]
+        elif said.opinion not in known.relative or f"{said.opinion} {said.feature}" in known.together:
+            found.append(said)
+    return found
+
+
+def _placed(words: Sequence[str], known: Lexicon, features: frozenset[str] | None) -> Iterator[tuple[int, Opinion]]:
+    """The opinions of a sentence, and where each stands."""
     for place, word in enumerate(words):
         sign = known.sign(word)
         if not sign:
@@ -97,8 +126,7 @@ def opinions_in(words: Sequence[str], known: Lexicon, features: frozenset[str] |
         feature = _named_behind(words, place, known) or _named_before(words, place, known)
         if feature and (features is None or feature in features):
             turned = any(near in known.negations for near in words[max(0, place - _REACH) : place])
-            found.append(Opinion(feature, word, -sign if turned else sign))
-    return found
+            yield place, Opinion(feature, word, -sign if turned else sign)
 
 
 def _named_behind(words: Sequence[str], place: int, known: Lexicon) -> str:
@@ -125,28 +153,78 @@ def _named_before(words: Sequence[str], place: int, known: Lexicon) -> str:
     return words[at - 1] if known.may_name(words[at - 1]) else ""
 
 
+class _Uses:
+    """How often every word of some texts is used in which way; each is a count by word."""
+
+    def __init__(self, texts: Iterable[str], known: Lexicon) -> None:
+        self.known = known
+        self.said: Counter[str] = Counter()
+        self.things: Counter[str] = Counter()
+        self.deeds: Counter[str] = Counter()
+        self.ends: Counter[str] = Counter()
+        self.uses: Counter[str] = Counter()
+        self.pointed: Counter[str] = Counter()
+        self.owned: Counter[str] = Counter()
+        self.inside: Counter[str] = Counter()
+        self.capital: Counter[str] = Counter()
+        for text in texts:
+            for words in sentences_of(text):
+                self._count(words)
+            for word in _INSIDE.findall(text):
+                self.inside[word.lower()] += 1
+                self.capital[word.lower()] += word[0].isupper()
+
+    def _count(self, words: Sequence[str]) -> None:
+        known = self.known
+        self.said.update(opinion.feature for opinion in opinions_in(words, known))
+        for far, before, word, after in zip(["", "", *words], ["", *words], words, [*words[1:], ""], strict=False):
+            self.uses[word] += 1
+            self.things[word] += before in known.before_things or bool(known.sign(before))
+            self.deeds[word] += before in known.before_deeds
+            self.ends[word] += not known.may_name(after)
+            self.pointed[word] += before in known.pointing
+            self.owned[word] += before in known.owning or far in known.owning
+
+    def features(self, least: int) -> frozenset[str]:
+        """Words of which something is said at least `least` times, and that are used as names of things."""
+        return frozenset(
+            word
+            for word, count in self.said.items()
+            if count >= least
+            and self.things[word] >= _NAMING * (self.things[word] + self.deeds[word])
+            and self.things[word] + self.deeds[word] > 0
+            and self.ends[word] >= _ENDING * self.uses[word]
+        )
+
+    def is_of_an_item(self, word: str) -> bool:
+        """Whether a feature is a part or quality of items, rather than the item itself, the reviewer's own, or a name."""
+        return (
+            word not in self.known.vague
+            and _share(self.pointed, self.uses, word) < _POINTED
+            and _share(self.owned, self.uses, word) < _OWNED
+            and _share(self.capital, self.inside, word) < _CAPITAL
+        )
+
+
+def _share(some: Counter[str], every: Counter[str], word: str) -> float:
+    """Share of the uses of a word, its singular and plural together."""
+    forms = {word, f"{word}s", word.removesuffix("s")}
+    return sum(some[form] for form in forms) / max(1, sum(every[form] for form in forms))
+
+
 def features_of(texts: Iterable[str], known: Lexicon, *, least: int = 5) -> frozenset[str]:
     """The features of a collection: words of which something is said at least `least` times, and that are used as names."""
-    said: Counter[str] = Counter()
-    things: Counter[str] = Counter()
-    deeds: Counter[str] = Counter()
-    ends: Counter[str] = Counter()
-    uses: Counter[str] = Counter()
-    for words in (words for text in texts for words in sentences_of(text)):
-        said.update(opinion.feature for opinion in opinions_in(words, known))
-        for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
-            uses[word] += 1
-            things[word] += before in known.before_things or bool(known.sign(before))
-            deeds[word] += before in known.before_deeds
-            ends[word] += not known.may_name(after)
-    return frozenset(
-        word
-        for word, count in said.items()
-        if count >= least
-        and things[word] >= _NAMING * (things[word] + deeds[word])
-        and things[word] + deeds[word] > 0
-        and ends[word] >= _ENDING * uses[word]
-    )
+    return _Uses(texts, known).features(least)
+
+
+def own_features(texts: Iterable[str], known: Lexicon, *, least: int = 5) -> frozenset[str]:
+    """The features of a collection that an item can have for its own: its parts and qualities.
+
+    Left out is what reviews point at as a whole ("this strap"), what belongs to the reviewer ("my guitar"), what is written with a
+    capital (names of makers), and words that say nothing of an item.
+    """
+    uses = _Uses(texts, known)
+    return frozenset(word for word in uses.features(least) if uses.is_of_an_item(word))
 
 
 def with_opinions(reviews: Sequence[Review], *, language: str = "en", least: int = 5) -> list[Review]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from instructrec.data.opinions import MOST_WORDS, Opinion, features_of, lexicon, opinions_in, sentences_of, with_opinions
 from instructrec.data.reviews import Review
-from instructrec.explain.opinions import MOST_WORDS, Opinion, features_of, lexicon, opinions_in, sentences_of, with_opinions
 
 KNOWN = lexicon()
 
