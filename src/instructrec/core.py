@@ -150,7 +150,8 @@ class Recommendation:
 class Evidence:
     """One fact behind an item: where it comes from, and how much of the score it carries.
 
-    history: `item` is the history item. attribute: `attribute` and `value` of the shown item.
+    history: `item` is the history item. attribute: `attribute` and `value` of the shown item; `people`: how many reviewers say so,
+    where reviewers do.
     instruction: `attribute`/`value` is the limit met, or `value` a word of the wish. source: `value` names the model.
     popularity: `value` is the number of people. rank: `value` is its place in the list.
     `weight`, in the model's own units: what a history item gives to the score, the mean of what is lost without it and of what it
@@ -162,6 +163,7 @@ class Evidence:
     item: ItemId | None = None
     attribute: str | None = None
     value: str | None = None
+    people: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,9 +171,10 @@ class Explanation:
     """Why one item was recommended. `status` is verified when every claim of the text follows from the evidence, and fallback when
     that is so of a plainer text than was wanted. `written_by`: a language model, or the grammar.
 
-    `caveat` is a sentence on what speaks against the item, and `against` the fact behind it (weight below 0); empty where nothing
-    does. `counterfactual`: history items without all of which the item would not be in the list, and `counterfactual_text` the
-    sentence that says so; empty where that was not looked for, or where no few items decide.
+    `caveat` is a sentence on what speaks against the item, and `against` the fact behind it (weight below 0, or 0 for what
+    reviewers criticise); empty where nothing does. `counterfactual`: history items without all of which the item would not be in
+    the list, and `counterfactual_text` the sentence that says so; empty where that was not looked for, or where no few items
+    decide.
     """
 
     item: ItemId

@@ -268,9 +268,10 @@ class Catalog:
     def _with_rows(self, name: str, rows: Sequence[Sequence[str]]) -> Labels:
         return self.labels[name].with_rows(rows) if name in self.labels else Labels.build(rows)
 
-    def speaks_against(self, attribute: str) -> bool:
-        """Whether the values of an attribute are what reviewers criticise, so that none of them is a reason for an item."""
-        return attribute in self.labels and self.labels[attribute].sentiment < 0
+    @property
+    def favourable(self) -> tuple[str, ...]:
+        """The label attributes whose values can be a reason for an item: all but what reviewers criticise."""
+        return tuple(name for name, labels in self.labels.items() if labels.sentiment >= 0)
 
     def label_rows(self, name: str) -> list[tuple[str, ...]]:
         """The values of a label attribute for every item; empty tuples where the catalog lacks it."""

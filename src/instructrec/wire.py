@@ -74,7 +74,8 @@ def understood(value: Mapping[str, Any]) -> list[str]:
 
 def evidence(value: Evidence) -> dict[str, Any]:
     """One fact behind an item; keys that do not apply to its kind are left out."""
-    fields = {"kind": value.kind, "item_id": value.item, "attribute": value.attribute, "value": value.value}
+    fields: dict[str, Any] = {"kind": value.kind, "item_id": value.item, "attribute": value.attribute, "value": value.value}
+    fields["people"] = value.people
     return {key: entry for key, entry in fields.items() if entry is not None} | {"weight": round(float(value.weight), 6)}
 
 

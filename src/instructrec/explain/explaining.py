@@ -12,7 +12,7 @@ from instructrec.explain.influence import Influence, measure_influence
 from instructrec.explain.manner import PIECES, Manner
 from instructrec.explain.modelled import modelled
 from instructrec.explain.phrases import phrases
-from instructrec.explain.selection import against, select
+from instructrec.explain.selection import against, of_value, select
 from instructrec.explain.verification import problems
 from instructrec.explain.writing import first_variant, write, write_caveat, write_counterfactual
 from instructrec.recommender import Recommender
@@ -118,9 +118,7 @@ def _by_grammar(facts: Facts, request: str, evidence: tuple[Evidence, ...], mann
 def _minimal(facts: Facts, item: str, start: int) -> Explanation:
     """The shortest true thing: how many people chose it, else one attribute, else that there is no more to say."""
     crowd = [Evidence(kind="popularity", weight=0.0, value=str(facts.people))] if facts.people else []
-    own = [
-        Evidence(kind="attribute", weight=0.0, attribute=ref.attribute, value=ref.value) for ref in facts.lore.values(facts.item)
-    ]
+    own = [of_value(facts, ref) for ref in facts.lore.reasons(facts.item)]
     for evidence in (*crowd, *own[:3]):
         for variant in range(start, start + _TRIES):
             text = write((evidence,), facts, variant=variant)

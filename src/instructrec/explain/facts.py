@@ -143,6 +143,15 @@ class Lore:
             self._values[item] = found
         return found
 
+    def reasons(self, item: int) -> tuple[Ref, ...]:
+        """The label values of an item that can be a reason for it: all but what reviewers criticise."""
+        return tuple(ref for ref in self.values(item) if self.sentiment(ref.attribute) >= 0)
+
+    def sentiment(self, attribute: str | None) -> int:
+        """1 for an attribute of what reviewers praise, -1 for what they criticise, 0 for one of facts."""
+        labels = self.catalog.labels.get(attribute or "")
+        return labels.sentiment if labels else 0
+
     def words(self, item: int) -> frozenset[str]:
         """Stemmed words of an item's title and text."""
         text = self.catalog.texts[item] if self.catalog.texts else ""
@@ -202,6 +211,10 @@ class Facts:
         """Values of the item that the user rates lower than the rest, the lowest first, and how much lower."""
         found = {ref: self.low[ref] for ref in self.lore.values(self.item) if ref in self.low}
         return dict(sorted(found.items(), key=lambda pair: (pair[1], pair[0])))
+
+    def reviewers(self, ref: Ref) -> int:
+        """How many reviewers say a value of the item; 0 where none does, or it is not known."""
+        return self.lore.catalog.labels[ref.attribute].people_of(self.item).get(ref.value, 0)
 
     def number(self, attribute: str) -> float | None:
         """A number of the item, None where unknown."""

@@ -228,8 +228,11 @@ def _rate(parts: Sequence[Part], part: Part, cues: Cues) -> None:
 
 
 def _announced(parts: Sequence[Part], cues: Cues) -> None:
-    """A value that is announced as speaking against, as in "One drawback: it is a comedy", is rated low."""
-    if any(part.titles for part in parts) or any(cues.rated_low.search(part.text) for part in parts):
+    """A value that is announced as speaking against, as in "One drawback: it is a comedy", is rated low, if nobody else is said to
+    object to it.
+    """
+    said_so = (cues.rated_low, cues.criticising)
+    if any(part.titles or any(cue.search(part.text) for cue in said_so) for part in parts):
         return
     for number, part in enumerate(parts):
         if cues.drawbacks.search(part.text):

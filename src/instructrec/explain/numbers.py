@@ -21,6 +21,8 @@ def number_holds(said: Said, part: Part, facts: Facts, cues: Cues, titles: int) 
     """Whether a number has a source; `titles`: how many titles are named around it."""
     if said.polarity == "exclude" and not (said.asked and any(other.polarity == "exclude" for other in part.values)):
         return False  # but "a drama, no horror from 2010 on"
+    if cues.reviewers.match(part.after(said.end).lstrip()):
+        return _reviewers_hold(said, part, facts, cues)
     if _counts_people(said, part, cues):
         return _people_hold(said, part, facts.people, cues)
     attribute = _attribute(said, part, facts)
@@ -32,6 +34,12 @@ def _counts_people(said: Said, part: Part, cues: Cues) -> bool:
     behind = part.reading.reads[said.index + 1 : said.index + 2]
     named = any(read.mark.plays("people") for read in behind) or cues.people.match(part.after(said.end).lstrip())
     return bool(named) or right_before(cues.by_people, part, said.place)
+
+
+def _reviewers_hold(said: Said, part: Part, facts: Facts, cues: Cues) -> bool:
+    """Whether so many reviewers say each value of the part."""
+    counts = [max(map(facts.reviewers, value.refs)) for value in part.values]
+    return bool(counts) and all(count > 0 and _people_hold(said, part, count, cues) for count in counts)
 
 
 def _people_hold(said: Said, part: Part, people: int, cues: Cues) -> bool:

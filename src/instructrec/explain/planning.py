@@ -39,6 +39,8 @@ def _slots(entry: Evidence, facts: Facts, variant: int, taken: dict[str, str]) -
         place = sum(slot in taken for slot in ("h1", "h2", "h3")) + 1
         return {f"h{place}": title_of(entry.item or "", facts)} if place <= 3 else {}
     if entry.kind == "attribute":
+        if facts.lore.sentiment(entry.attribute):
+            return {}  # what reviewers say has sentences of its own
         name = (entry.attribute or "").replace("_", " ")
         if entry.attribute in facts.lore.catalog.numbers:
             return {"number": value, "measure": name}

@@ -95,7 +95,7 @@ class _Draw:
         """Limits and a word of the wish."""
         said = set(self.lore.values(self.item))
         if "asked" in self.wanted:
-            ref = self._one(sorted(said))
+            ref = self._one(sorted(self.lore.reasons(self.item)))
             if ref is None:
                 return False
             self.limits.append(Limit(operator="include", attribute=ref.attribute, values=(ref.value,)))
@@ -119,7 +119,7 @@ class _Draw:
         """A value of the item, shared with the first history item or not."""
         if not self.wanted & {"shared", "value"}:
             return True
-        own = set(self.lore.values(self.item))
+        own = {ref for ref in self.lore.values(self.item) if not self.lore.sentiment(ref.attribute)}
         asked = {Ref(limit.attribute, value) for limit in self.limits for value in limit.values}
         partner = set(self.lore.values(history[0])) if history else set()
         shared = "shared" in self.wanted

@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterator
 from itertools import zip_longest
 
-from instructrec.core import Evidence
+from instructrec.core import Evidence, EvidenceKind
 from instructrec.explain.facts import Facts, display_name
 from instructrec.instructions.reading.marks import Mark
 from instructrec.instructions.vocabulary import Ref
-from instructrec.tables import Limit
+from instructrec.tables import ItemId, Limit
 
 NAMED = 3
 """History items that are named, at most."""
@@ -43,21 +43,32 @@ def select(facts: Facts, max_evidence: int = 3, *, named: int = NAMED) -> tuple[
 
 
 def against(facts: Facts) -> Evidence | None:
-    """What speaks against the item most: a value that the user rates low, or a history item that takes from its score."""
+    """What speaks against the item most: a value that the user rates low, a history item that takes from its score, or else what
+    most reviewers criticise.
+    """
     for ref, gap in facts.rated_low().items():
         return Evidence(kind="attribute", weight=gap, attribute=ref.attribute, value=ref.value)
     strongest = next((weight for _, weight in facts.reasons()), 0.0)
     for code, weight in facts.opposed()[:1]:
         if weight <= -_WORTH_A_CAVEAT * strongest:
             return Evidence(kind="history", weight=weight, item=facts.lore.catalog.item_ids[code])
-    return None
+    criticised = [ref for ref in facts.lore.values(facts.item) if facts.lore.sentiment(ref.attribute) < 0]
+    return max((of_value(facts, ref) for ref in criticised), key=lambda entry: entry.people or 0, default=None)
+
+
+def of_value(facts: Facts, ref: Ref, *, kind: EvidenceKind = "attribute", item: ItemId | None = None) -> Evidence:
+    """A value of the item as evidence, with the number of reviewers who say so."""
+    people = facts.reviewers(ref) or None
+    return Evidence(kind=kind, weight=0.0, item=item, attribute=ref.attribute, value=ref.value, people=people)
 
 
 def _limits(facts: Facts) -> Iterator[Evidence]:
     """Limits that the item visibly meets; demands before exclusions."""
     for limit in sorted(facts.limits, key=lambda limit: ("include", "range", "exclude").index(limit.operator)):
         value = _met(facts, limit)
-        if value is not None:
+        if value is not None and limit.operator == "include":
+            yield of_value(facts, Ref(limit.attribute, value), kind="instruction")
+        elif value is not None:
             yield Evidence(kind="instruction", weight=0.0, attribute=limit.attribute, value=value)
 
 
@@ -88,7 +99,7 @@ def _wishes(facts: Facts) -> Iterator[Evidence]:
             continue
         met = next((ref for ref in part.mark.refs if ref in own), None)
         if met is not None and not any(met.value in limit.values for limit in facts.limits):
-            yield Evidence(kind="instruction", weight=0.0, attribute=met.attribute, value=met.value)
+            yield of_value(facts, met, kind="instruction")
         elif _is_word(part.mark) and facts.lore.lexicon.stem(reading.tokens[part.mark.first].key) in words:
             yield Evidence(kind="instruction", weight=0.0, value=reading.tokens[part.mark.first].text)
 
@@ -111,17 +122,17 @@ def _history(facts: Facts) -> Iterator[Evidence]:
 def _attributes(facts: Facts) -> Iterator[Evidence]:
     """Values shared with the strongest reason, by carried history effect times specificity; then other values; then a number.
 
-    What the user rates lower than the rest is no reason.
+    What the user rates lower than the rest is no reason, nor is what reviewers criticise.
     """
     reasons = facts.reasons()
     top = reasons[0][0] if reasons else None
     shared = facts.lore.values(top) if top is not None else ()
     low = facts.rated_low()
-    liked = [ref for ref in facts.lore.values(facts.item) if ref not in low]
+    liked = [ref for ref in facts.lore.reasons(facts.item) if ref not in low]
     ranked = sorted(liked, key=lambda ref: (ref not in shared, -_carried(facts, ref), ref))
     for ref in ranked:
-        partner = facts.lore.catalog.item_ids[top] if top is not None and ref in shared else None
-        yield Evidence(kind="attribute", weight=0.0, item=partner, attribute=ref.attribute, value=ref.value)
+        common = top is not None and ref in shared and not facts.lore.sentiment(ref.attribute)
+        yield of_value(facts, ref, item=facts.lore.catalog.item_ids[top] if top is not None and common else None)
     for name in facts.lore.catalog.numbers:
         number = facts.number(name)
         if number is not None:

@@ -17,6 +17,7 @@ from instructrec.explain.facts import Facts, display_name
 from instructrec.explain.linking import contrasted, link
 from instructrec.explain.numbers import number_holds
 from instructrec.explain.relations import relation_problems
+from instructrec.explain.reviewed import review_problems
 from instructrec.explain.standing import standing_problems
 from instructrec.instructions.vocabulary import Ref
 
@@ -97,7 +98,7 @@ class _Text:
             for part in parts:
                 found += [problem for said in part.values for problem in self._value(said)]
                 found += self._numbers(parts, part)
-            found += relation_problems(parts, self.facts, self.cues)
+            found += relation_problems(parts, self.facts, self.cues) + review_problems(parts, self.facts, self.cues)
             found += self._unquoted(parts) + self._strongest(parts) + self._source(parts)
             found += standing_problems(parts[0].reading.text, self.facts, self.cues)
         return found

@@ -15,6 +15,8 @@ from instructrec.explain.standing import BAND_NAMES
 
 FORMS = ("one", "two", "three")
 """Names of the sentences about so many history items."""
+OPINIONS = {1: "praised", -1: "criticised"}
+"""Names of the sentences about what reviewers say, by its sentiment."""
 
 
 class Writer(Protocol):
@@ -84,6 +86,8 @@ def write_caveat(entry: Evidence, facts: Facts, *, variant: int) -> str:
     """The sentence on what speaks against the item."""
     if entry.item is not None:
         return _pick(facts, "against", "history", variant).format(title_of(entry.item, facts))
+    if facts.lore.sentiment(entry.attribute) < 0 and entry.weight == 0:
+        return _reviewed(entry, facts, variant)
     attribute = (entry.attribute or "").replace("_", " ")
     return _pick(facts, "against", "value", variant).format(value=entry.value, attribute=attribute)
 
@@ -106,6 +110,8 @@ def _sentence(entry: Evidence, facts: Facts, variant: int) -> str:
         return _pick(facts, "source", "one", variant).format(source=facts.lore.phrases.sources[value])
     if entry.kind == "instruction":
         return _instruction(entry, facts, variant)
+    if facts.lore.sentiment(entry.attribute):
+        return _reviewed(entry, facts, variant)
     if entry.attribute in facts.lore.catalog.numbers:
         form = "year" if entry.attribute == facts.lore.vocabulary.year else "number"
         return _pick(facts, "attribute", form, variant).format(attribute=attribute, value=value)
@@ -128,7 +134,16 @@ def _instruction(entry: Evidence, facts: Facts, variant: int) -> str:
     unwanted = value.startswith("not ") and value not in facts.lore.catalog.labels[entry.attribute].names
     form = "exclude" if unwanted else "include"
     said = value.removeprefix("not ") if unwanted else value
+    if sentiment := facts.lore.sentiment(entry.attribute):
+        return _pick(facts, OPINIONS[sentiment], "refused" if unwanted else "asked", variant).format(value=said)
     return _pick(facts, "instruction", form, variant).format(value=said, attribute=attribute)
+
+
+def _reviewed(entry: Evidence, facts: Facts, variant: int) -> str:
+    """The sentence on what reviewers praise or criticise."""
+    form = "some" if not entry.people else "one" if entry.people == 1 else "many"
+    kind = OPINIONS[facts.lore.sentiment(entry.attribute)]
+    return _pick(facts, kind, form, variant).format(people=entry.people, value=entry.value)
 
 
 def _range_form(low: str, high: str) -> str:

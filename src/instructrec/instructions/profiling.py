@@ -45,7 +45,7 @@ def profile_of(history: Sequence[ItemId], catalog: Catalog, *, language: str = "
     if not codes:
         return Profile(text=words["unknown"])
     every, base = _words_of(catalog)
-    named = {value.lower(): value for labels in catalog.labels.values() for value in labels.names}
+    named = {value.lower(): value for name in catalog.favourable for value in catalog.labels[name].names}
     counts = Counter(value for code in codes for value in every.values[code])
     shares = {named[value]: count / len(codes) for value, count in counts.items()}
     likes = sorted(((value, share) for value, share in shares.items() if share >= _OFTEN), key=lambda pair: (-pair[1], pair[0]))

@@ -191,7 +191,9 @@ def year_attribute(catalog: Catalog) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemWords:
-    """What can be said of each item: its label values in lower case, and its decade (None where the year is unknown)."""
+    """What can be said for each item: its label values in lower case, and its decade (None where the year is unknown). What
+    reviewers criticise is left out: nobody wishes for it.
+    """
 
     values: tuple[tuple[str, ...], ...]
     decades: tuple[int | None, ...]
@@ -200,7 +202,7 @@ class ItemWords:
     def of(catalog: Catalog) -> ItemWords:
         """Collect the words of a catalog."""
         rows: list[list[str]] = [[] for _ in range(len(catalog))]
-        for name in catalog.labels:
+        for name in catalog.favourable:
             for row, values in zip(rows, catalog.label_rows(name), strict=True):
                 row.extend(value.lower() for value in values)
         year = year_attribute(catalog)
@@ -218,7 +220,7 @@ class ItemWords:
     @staticmethod
     def lines_without(catalog: Catalog, item: int) -> dict[tuple[str, str], str]:
         """The line of attribute words that an item would have without each of its label values, by attribute and value."""
-        own = [(name, value) for name, labels in catalog.labels.items() for value in labels.of(item)]
+        own = [(name, value) for name in catalog.favourable for value in catalog.labels[name].of(item)]
         decade = ItemWords.of(catalog).decades[item]
         rest = tuple(tuple(value.lower() for name, value in own if (name, value) != gone) for gone in own)
         return dict(zip(own, ItemWords(values=rest, decades=(decade,) * len(own)).lines(), strict=True))

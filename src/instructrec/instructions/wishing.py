@@ -37,7 +37,8 @@ def preferences_of(catalog: Catalog, histories: Sequence[IntArray], rng: np.rand
 
 def _wished(writer: SentenceWriter, words: Sequence[str], target: int, rng: np.random.Generator, language: str) -> Instruction:
     catalog = writer.catalog
-    own = [ref for ref in writer.values if ref.value in catalog.labels[ref.attribute].of(target)]
+    favourable = catalog.favourable
+    own = [ref for ref in writer.values if ref.attribute in favourable and ref.value in catalog.labels[ref.attribute].of(target)]
     refs = [own[int(place)] for place in rng.permutation(len(own))]
     if words and rng.random() < ABOUT:
         count = int(rng.integers(1, min(3, len(words)) + 1))

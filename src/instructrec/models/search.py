@@ -186,9 +186,9 @@ class Sentences(TextSearch):
 
 
 def item_lines(catalog: Catalog) -> list[str]:
-    """What is written about each item: title, attribute values, text."""
+    """What is written for each item: title, attribute values without what reviewers criticise, text."""
     rows = [[title] for title in catalog.titles]
-    for name in catalog.labels:
+    for name in catalog.favourable:
         for row, values in zip(rows, catalog.label_rows(name), strict=True):
             row.append(" ".join(values))
     for row, text in zip(rows, catalog.texts, strict=False):
