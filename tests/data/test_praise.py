@@ -137,7 +137,11 @@ def test_only_claims_that_stand_for_themselves_count(sentence, expected):
 
 def test_features_of_an_item_are_not_the_item_nor_the_reviewers_nor_names():
     texts = ["I like this pedal, a great pedal. My great guitar. The Boss is great, a great Boss. The sound is great, great sound."]
-    assert own_features(texts * 5, KNOWN) == {"sound"}
+    assert own_features(texts * 5, KNOWN) == {"sound": "sound"}
+
+
+def test_singular_and_plural_are_one_feature():
+    assert own_features(["Great tone. Nice tones. Great tone!"] * 5, KNOWN) == {"tone": "tone", "tones": "tone"}
 
 
 def test_labels_of_reviewers_are_kept_on_disk_and_when_items_come(tmp_path):

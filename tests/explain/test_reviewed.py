@@ -57,7 +57,7 @@ def facts_of(text="", *, item="i4", language="en"):
         "3 reviewers praise its good sound.",
         "More than 2 reviewers praise its good sound.",
         "One thing against it: reviewers criticise its bad ending.",
-        "Something speaks against it: its bad ending is criticised by 4 reviewers.",
+        "Something speaks against it: it is criticised by 4 reviewers for its bad ending.",
         "It is not praised for good plot.",
     ],
 )

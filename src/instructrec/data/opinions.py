@@ -208,8 +208,12 @@ class _Uses:
 
 def _share(some: Counter[str], every: Counter[str], word: str) -> float:
     """Share of the uses of a word, its singular and plural together."""
-    forms = {word, f"{word}s", word.removesuffix("s")}
-    return sum(some[form] for form in forms) / max(1, sum(every[form] for form in forms))
+    return sum(some[form] for form in _forms(word)) / max(1, sum(every[form] for form in _forms(word)))
+
+
+def _forms(word: str) -> tuple[str, ...]:
+    """A word, and what may be its singular or plural."""
+    return (word, word.removesuffix("s")) if word.endswith("s") else (word, f"{word}s")
 
 
 def features_of(texts: Iterable[str], known: Lexicon, *, least: int = 5) -> frozenset[str]:
@@ -217,14 +221,16 @@ def features_of(texts: Iterable[str], known: Lexicon, *, least: int = 5) -> froz
     return _Uses(texts, known).features(least)
 
 
-def own_features(texts: Iterable[str], known: Lexicon, *, least: int = 5) -> frozenset[str]:
-    """The features of a collection that an item can have for its own: its parts and qualities.
+def own_features(texts: Iterable[str], known: Lexicon, *, least: int = 5) -> dict[str, str]:
+    """The features of a collection that an item can have for its own, its parts and qualities: word -> name, which is the commoner
+    of its singular and plural.
 
     Left out is what reviews point at as a whole ("this strap"), what belongs to the reviewer ("my guitar"), what is written with a
     capital (names of makers), and words that say nothing of an item.
     """
     uses = _Uses(texts, known)
-    return frozenset(word for word in uses.features(least) if uses.is_of_an_item(word))
+    found = sorted(word for word in uses.features(least) if uses.is_of_an_item(word))
+    return {word: max((form for form in _forms(word) if form in found), key=lambda form: uses.uses[form]) for word in found}
 
 
 def with_opinions(reviews: Sequence[Review], *, language: str = "en", least: int = 5) -> list[Review]:

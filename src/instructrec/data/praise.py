@@ -63,13 +63,14 @@ def _balances(log: Interactions, progress: Progress) -> dict[tuple[int, str], tu
     pairs = zip(log.users.tolist(), log.items.tolist(), log.reviews, strict=True) if log.reviews else ()
     written = [(user, item, review.text) for user, item, review in pairs if review.text and review.time <= latest]
     known = lexicon()
-    features = own_features((text for _, _, text in written), known)
+    names = own_features((text for _, _, text in written), known)
+    features = frozenset(names)
     leaning: Counter[tuple[int, int, str]] = Counter()
     progress.stage("read reviews", total=len(written))
     for number, (user, item, text) in enumerate(written, start=1):
         for words in sentences_of(text):
             for opinion in claims_in(words, known, features):
-                leaning[user, item, opinion.feature] += opinion.sentiment
+                leaning[user, item, names[opinion.feature]] += opinion.sentiment
         progress.step(number)
     counts: dict[tuple[int, str], tuple[int, int]] = defaultdict(lambda: (0, 0))
     for (_, item, feature), sign in leaning.items():

@@ -38,8 +38,8 @@ def _counts_people(said: Said, part: Part, cues: Cues) -> bool:
 
 def _reviewers_hold(said: Said, part: Part, facts: Facts, cues: Cues) -> bool:
     """Whether so many reviewers say each value of the part."""
-    counts = [max(map(facts.reviewers, value.refs)) for value in part.values]
-    return bool(counts) and all(count > 0 and _people_hold(said, part, count, cues) for count in counts)
+    counts = [{facts.reviewers(ref) for ref in value.refs} - {0} for value in part.values]
+    return bool(counts) and all(any(_people_hold(said, part, count, cues) for count in some) for some in counts)
 
 
 def _people_hold(said: Said, part: Part, people: int, cues: Cues) -> bool:
