@@ -82,6 +82,14 @@ class Interactions:
         """Item codes of every user code, oldest first."""
         return [self.history(user) for user in range(len(self.user_ids))]
 
+    @property
+    def reviewed(self) -> list[int]:
+        """Rows whose review may be read: there is one, and it was written no later than the last interaction here, so that a
+        training part knows nothing of what came after it.
+        """
+        latest = int(self.timestamps.max()) if len(self) else 0
+        return [row for row, review in enumerate(self.reviews) if review.text and review.time <= latest]
+
     def keep(self, rows: BoolArray) -> Interactions:
         """The same users with only the rows where `rows` is true."""
         kinds = tuple(kind for kind, kept in zip(self.kinds, rows, strict=True) if kept) if self.kinds else ()

@@ -14,6 +14,7 @@ from instructrec.core import Branch, Example, Instruction, ItemRef, Query
 from instructrec.instructions.cells import CELLS, NUM_CANDIDATES, Cell, CellWriter, Draft, Moment
 from instructrec.instructions.phrasing import Phrasing, held_out_values
 from instructrec.instructions.render import candidates_example, query_example, wording
+from instructrec.instructions.reviews import ReviewSentence
 from instructrec.instructions.tasks import Chunk, TaskConfig, TaskMixture
 from instructrec.instructions.wording import LANGUAGES
 from instructrec.tables import Catalog, Labels
@@ -240,7 +241,8 @@ def test_the_new_shares_leave_the_old_proportions_alone() -> None:
 
 def test_the_mixture_reaches_every_kind() -> None:
     rng = np.random.default_rng(0)
-    chunks = [Chunk.whole(history) for history in HISTORIES]
+    written = {code: ReviewSentence(sentence="it holds well", feature="strap") for code in range(len(CATALOG))}
+    chunks = [Chunk.whole(history, written) for history in HISTORIES]
     for kind in TaskConfig().shares():
         branches = [
             branch

@@ -59,9 +59,7 @@ def praise_of(log: Interactions, num_items: int, *, least: int, progress: Progre
 
 def _balances(log: Interactions, progress: Progress) -> dict[tuple[int, str], tuple[int, int]]:
     """Item code and feature -> number of reviewers for it and against it."""
-    latest = int(log.timestamps.max()) if len(log) else 0
-    pairs = zip(log.users.tolist(), log.items.tolist(), log.reviews, strict=True) if log.reviews else ()
-    written = [(user, item, review.text) for user, item, review in pairs if review.text and review.time <= latest]
+    written = [(int(log.users[row]), int(log.items[row]), log.reviews[row].text) for row in log.reviewed]
     known = lexicon()
     names = own_features((text for _, _, text in written), known)
     features = frozenset(names)

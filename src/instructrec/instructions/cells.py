@@ -15,6 +15,7 @@ import numpy as np
 from instructrec.core import Branch
 from instructrec.instructions.phrasing import Phrasing
 from instructrec.instructions.render import Form, form_question, joined
+from instructrec.instructions.reviews import ReviewSentence
 from instructrec.tables import IntArray
 
 Preference: TypeAlias = Literal["P0", "P1", "P2"]
@@ -53,11 +54,14 @@ CELLS = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """One point of a history: the items before it, the item that followed, and all items that the user takes in training."""
+    """One point of a history: the items before it, the item that followed, all items that the user takes in training, and what the
+    user wrote of the item that followed (none: nothing).
+    """
 
     before: Sequence[int]
     target: int
     taken: frozenset[int] = frozenset()
+    written: ReviewSentence | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,8 @@ _SLOTS: Mapping[Form, tuple[str, ...]] = {"pointwise": ("item",), "pairwise": ("
 class Wording:
     """Phrasings of one language: task -> list of sentences with {placeholders}.
 
-    `completion`: answers in words. `listing` stands between items that are written out, `stop` between two sentences; `yes` and
+    `completion`: answers in words. `features` and `others`: before a question about a review, which feature it is about, and what
+    others had written. `listing` stands between items that are written out, `stop` between two sentences; `yes` and
     `no` answer a pointwise question.
     """
 
@@ -40,6 +41,8 @@ class Wording:
     numbers: tuple[str, ...]
     about: tuple[str, ...]
     joins: tuple[str, ...]
+    features: tuple[str, ...]
+    others: tuple[str, ...]
     listing: str
     stop: str
     yes: str
@@ -64,6 +67,8 @@ def wording(language: str) -> Wording:
         numbers=tuple(forms["number"]),
         about=tuple(forms["about"]),
         joins=tuple(forms["and"]),
+        features=tuple(forms["feature"]),
+        others=tuple(forms["others"]),
         listing=forms["list"],
         stop=forms["stop"],
         yes=forms["yes"],

@@ -5,9 +5,10 @@ Nothing later than a question's target is visible to it, and stated preferences 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import zip_longest
 from string import Formatter
 
 import numpy as np
@@ -18,6 +19,7 @@ from instructrec.instructions.cells import CELLS, Cell, CellWriter, Moment
 from instructrec.instructions.parse import parse
 from instructrec.instructions.phrasing import Phrasing, held_out_values, one_of
 from instructrec.instructions.render import history_trunk, instruction_words, question, similar_question
+from instructrec.instructions.reviews import ReviewSentence, review_question
 from instructrec.tables import Catalog, IntArray
 
 
@@ -42,6 +44,9 @@ class TaskConfig:
     share_pairwise: float = field(default=0.06, metadata={"help": "share of 'which of two items?'"})
     share_reranking: float = field(default=0.06, metadata={"help": "share of 'which of these candidates?'"})
     share_similar: float = field(default=0.05, metadata={"help": "share of 'something like this item'"})
+    share_review: float = field(
+        default=0.0, metadata={"help": "share of item -> sentence of the user's own review, where reviews were read"}
+    )
     hold_out_values: bool = field(
         default=False,
         metadata={
@@ -68,15 +73,18 @@ that are soft, and words that no attribute has."""
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A part of a history (item codes, oldest first), and every item of the whole: what its user is known to take."""
+    """A part of a history (item codes, oldest first), every item of the whole (what its user is known to take), and what the user
+    wrote of items.
+    """
 
     items: IntArray
     taken: frozenset[int]
+    written: Mapping[int, ReviewSentence] = field(default_factory=dict)
 
     @staticmethod
-    def whole(history: IntArray) -> Chunk:
+    def whole(history: IntArray, written: Mapping[int, ReviewSentence] | None = None) -> Chunk:
         """A history that is not cut."""
-        return Chunk(history, frozenset(history.tolist()))
+        return Chunk(history, frozenset(history.tolist()), written or {})
 
 
 class TaskMixture:
@@ -99,6 +107,7 @@ class TaskMixture:
             "item_to_text": self._item_to_text,
             "explanation": self._explanation,
             "similar": self._similar,
+            "review": self._review,
         }
         for form in ("pointwise", "pairwise", "reranking"):
             self.kinds[form] = partial(self._in_cells, [cell for cell in CELLS if cell.form == form])
@@ -115,7 +124,10 @@ class TaskMixture:
         count = min(len(items), max(1, round(self.config.questions * len(items) / 100))) if self.config.questions > 0 else 0
         places = rng.choice(len(items), size=count, replace=False)
         kinds = rng.choice(list(shares), size=count, p=list(shares.values()))
-        moments = [Moment(before=items[:place], target=items[place], taken=chunk.taken) for place in places]
+        moments = [
+            Moment(before=items[:place], target=items[place], taken=chunk.taken, written=chunk.written.get(items[place]))
+            for place in places
+        ]
         made = [self.kinds[kind](moment, rng) for kind, moment in zip(kinds, moments, strict=True)]
         branches = tuple(
             as_served(branch, self.catalog, self.language) if rng.random() < ENFORCED else branch
@@ -195,6 +207,13 @@ class TaskMixture:
                 return self._tell("explanation", moment, rng, at=1 + len(moment.before), fill=fill)
         return None
 
+    def _review(self, moment: Moment, rng: np.random.Generator) -> Branch | None:
+        """What the user wrote of the target; a wish where that is nothing."""
+        if moment.written is None:
+            return self._wish(moment, rng)
+        at, weight = 1 + len(moment.before), self.config.question_weight
+        return review_question(moment.target, moment.written, rng, at=at, forms=self.forms, weight=weight)
+
     def _tell(self, kind: str, moment: Moment, rng: np.random.Generator, *, at: int, fill: dict[str, str]) -> Branch:
         """A question about the target that is answered in words."""
         return Branch(
@@ -226,15 +245,23 @@ def _blanks(sentence: str) -> list[str]:
     return [name for _, name, _, _ in Formatter().parse(sentence) if name]
 
 
-def chunks(histories: Sequence[IntArray], *, length: int, rng: np.random.Generator) -> list[Chunk]:
-    """Cut long histories into pieces of at most `length` items at random places; every item is in exactly one piece."""
+def chunks(
+    histories: Sequence[IntArray],
+    *,
+    length: int,
+    rng: np.random.Generator,
+    written: Sequence[Mapping[int, ReviewSentence]] = (),
+) -> list[Chunk]:
+    """Cut long histories into pieces of at most `length` items at random places; every item is in exactly one piece. `written`:
+    what the user of each history wrote of items, if anything is known of it.
+    """
     pieces: list[Chunk] = []
-    for history in histories:
+    for history, own in zip_longest(histories, written):
         if len(history) <= length:
-            pieces.extend([Chunk.whole(history)] if len(history) else [])
+            pieces.extend([Chunk.whole(history, own)] if len(history) else [])
             continue
         first = int(rng.integers(length // 2, length + 1))
         cuts = [0, *range(first, len(history), length), len(history)]
-        whole = Chunk.whole(history)
+        whole = Chunk.whole(history, own)
         pieces.extend(replace(whole, items=history[start:stop]) for start, stop in zip(cuts[:-1], cuts[1:], strict=True))
     return pieces

@@ -20,6 +20,7 @@ from instructrec.generation.codebooks import token_means
 from instructrec.generation.codes import ItemTokens, read_codes, write_codes
 from instructrec.generation.generator import ItemGenerator, Prompt
 from instructrec.instructions.render import ItemWords, query_example, query_words
+from instructrec.instructions.reviews import ReviewSentence
 from instructrec.instructions.tasks import TaskMixture, chunks
 from instructrec.lm.bases import prepare
 from instructrec.lm.decoder import Decoder, load_decoder
@@ -33,6 +34,7 @@ from instructrec.recommender import Recommender, allowed
 from instructrec.tables import Catalog, Dataset, FloatArray, IntArray, ItemId
 from instructrec.tuning.loop import TuningLoop, batches_of, losses
 from instructrec.tuning.packing import Encoded, Encoder, PackedBatch, pack
+from instructrec.tuning.review_sentences import review_sentences
 from instructrec.tuning.sharing import Shared, blocks, share
 from instructrec.tuning.single import encoder_for
 
@@ -77,7 +79,7 @@ class LanguageModelRecommender(Recommender):
             # A body that cannot be searched is refused now, not after minutes of tuning.
             self.warm()
         if histories:
-            self._tune(histories, context)
+            self._tune(histories, context, review_sentences(dataset) if self.config.share_review > 0 else ())
         self.warm()
         return self
 
@@ -114,13 +116,13 @@ class LanguageModelRecommender(Recommender):
         codes = ItemTokens(vocabulary=model.vocabulary, codes=self.book.codes.distinguishing())
         self._encoder = encoder_for(model.decoder, codes, targets=self.config.targets)
 
-    def _tune(self, histories: Sequence[IntArray], context: FitContext) -> None:
+    def _tune(self, histories: Sequence[IntArray], context: FitContext, written: Sequence[Mapping[int, ReviewSentence]]) -> None:
         model = self._ready()
         mixture = TaskMixture(self.catalog, self.config, language=self.config.language, popular=np.concatenate(histories))
 
         def batches(epoch: int) -> list[PackedBatch]:
             rng = np.random.default_rng([context.seed, epoch])
-            pieces = chunks(histories, length=self.config.max_history, rng=rng)
+            pieces = chunks(histories, length=self.config.max_history, rng=rng, written=written)
             encoded = [one for example in mixture.examples(pieces, rng) for one in self._encoder.lessons(example, rng)]
             return self.batches(encoded, rng)
 

@@ -103,14 +103,19 @@ class Memory:
             self._by_user.setdefault(review.user, []).append(review)
             self._of_item.setdefault(review.item, []).append(review)
 
-    def known(self, user: str, item: str) -> Known:
-        """What is known of a pair, without the user's own review of the item: the same in training and when it is asked for."""
+    def known(self, user: str, item: str, *, before: int | None = None) -> Known:
+        """What is known of a pair, without the user's own review of the item: the same in training and when it is asked for.
+
+        `before`: only reviews that were written earlier than that (seconds since 1970); the expected rating is that of all.
+        """
         by_user = self._by_user.get(user, ())
         own = [review.rating for review in by_user if review.item == item]
         return Known(
             user=user,
             item=item,
             rating=self.biases.rating(user, item, own),
-            of_item=tuple(review for review in self._of_item.get(item, ()) if review.user != user),
-            by_user=tuple(review for review in by_user if review.item != item),
+            of_item=tuple(
+                each for each in self._of_item.get(item, ()) if each.user != user and (before is None or each.time < before)
+            ),
+            by_user=tuple(each for each in by_user if each.item != item and (before is None or each.time < before)),
         )
