@@ -246,7 +246,7 @@ def test_the_mixture_reaches_every_kind() -> None:
     for kind in TaskConfig().shares():
         branches = [
             branch
-            for example in TaskMixture(CATALOG, only(kind), language="en").examples(chunks, rng)
+            for example in TaskMixture(CATALOG, only(kind), language="en", reviews=True).examples(chunks, rng)
             for branch in example.branches
         ]
         assert branches, kind
@@ -282,8 +282,10 @@ def test_held_out_values_are_a_fifth_and_the_same_for_every_order() -> None:
 def test_values_that_are_held_out_come_into_no_words(kind: str) -> None:
     held = held_out_values(CATALOG)
     assert held
-    mixture = TaskMixture(CATALOG, only(kind, hold_out_values=True), language="en")
+    mixture = TaskMixture(CATALOG, only(kind, hold_out_values=True), language="en", reviews=True)
+    written = {code: ReviewSentence(sentence=f"fine {sorted(held)[0]} and all", feature="all") for code in range(len(CATALOG))}
     for seed in range(5):
-        for example in mixture.examples([Chunk.whole(history) for history in HISTORIES], np.random.default_rng(seed)):
+        chunks = [Chunk.whole(history, written) for history in HISTORIES]
+        for example in mixture.examples(chunks, np.random.default_rng(seed)):
             said = " ".join(f"{words(branch)} {branch.completion}" for branch in example.branches).lower()
             assert not [value for value in held if re.search(rf"\b{re.escape(value)}\b", said)]

@@ -51,8 +51,7 @@ def test_reviews_that_came_after_training_are_neither():
     dataset = world(TEXTS)
     late = tuple(Written(review.text, START + 10_000) for review in dataset.interactions.reviews)
     assert not any(review_sentences(replace(dataset, interactions=replace(dataset.interactions, reviews=late))))
-    with pytest.raises(ConfigError, match="no reviews were read.*reviewers=2"):
-        review_sentences(replace(dataset, interactions=replace(dataset.interactions, reviews=())))
+    assert review_sentences(replace(dataset, interactions=replace(dataset.interactions, reviews=()))) == []
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -74,7 +73,7 @@ def test_the_mixture_asks_for_reviews_where_there_are_some():
     histories = dataset.interactions.histories()
     rng = np.random.default_rng(0)
     pieces = chunks(histories, length=10, rng=rng, written=review_sentences(dataset))
-    mixture = TaskMixture(dataset.catalog, replace(TaskConfig(questions=1000.0), **ONLY), language="en")
+    mixture = TaskMixture(dataset.catalog, replace(TaskConfig(questions=1000.0), **ONLY), language="en", reviews=True)
     asked = {}
     for example in mixture.examples(pieces[:1], rng):
         for branch in example.branches:
@@ -83,7 +82,7 @@ def test_the_mixture_asks_for_reviews_where_there_are_some():
     assert asked == {0: ("the strap is great for me", 1), 2: ("never a bad strap", 3)}
 
 
-def test_without_a_share_nothing_changes():
+def test_where_no_reviews_were_read_nothing_changes():
     dataset = world(TEXTS)
     told = review_sentences(dataset)
     mixture = TaskMixture(dataset.catalog, TaskConfig(questions=300.0), language="en")
@@ -91,7 +90,9 @@ def test_without_a_share_nothing_changes():
         mixture.examples([Chunk.whole(dataset.interactions.history(0), written)], np.random.default_rng(1))
         for written in (None, told[0])
     ]
-    assert plain == with_reviews and TaskConfig().shares()["review"] == 0.0
+    assert plain == with_reviews
+    without = TaskConfig(share_review=0.0).shares()
+    assert TaskConfig().shares() == without and TaskConfig().shares(reviews=True)["review"] == pytest.approx(0.05 / 1.39)
 
 
 def test_the_model_is_tuned_on_them():
@@ -102,5 +103,5 @@ def test_the_model_is_tuned_on_them():
     assert len(model.curve) >= 2 and all(np.isfinite(point["loss"]) for point in model.curve if "loss" in point)
     bare = world({pair: "" for pair in TEXTS}, others=("",) * 5)
     bare = replace(bare, interactions=replace(bare.interactions, reviews=()))
-    with pytest.raises(ConfigError, match="no reviews were read"):
+    with pytest.raises(ConfigError, match="one must be above"):
         LanguageModelRecommender(replace(tiny, **ONLY)).fit(bare)

@@ -23,6 +23,11 @@ class ReviewSentence:
     others: str = ""
     rating: float = math.nan
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All that can come into a question or its answer."""
+        return self.sentence, self.feature, self.others
+
 
 def review_question(
     item: int, written: ReviewSentence, rng: np.random.Generator, *, at: int, forms: Wording, weight: float

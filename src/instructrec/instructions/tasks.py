@@ -45,7 +45,10 @@ class TaskConfig:
     share_reranking: float = field(default=0.06, metadata={"help": "share of 'which of these candidates?'"})
     share_similar: float = field(default=0.05, metadata={"help": "share of 'something like this item'"})
     share_review: float = field(
-        default=0.0, metadata={"help": "share of item -> sentence of the user's own review, where reviews were read"}
+        default=0.05,
+        metadata={
+            "help": "share of item -> sentence of the user's own review; counts where reviews are read (data.options.reviewers)"
+        },
     )
     hold_out_values: bool = field(
         default=False,
@@ -54,10 +57,13 @@ class TaskConfig:
         },
     )
 
-    def shares(self) -> dict[str, float]:
-        """Share of each kind, summing to one. Raises ConfigError where all are zero or one is negative."""
+    def shares(self, *, reviews: bool = False) -> dict[str, float]:
+        """Share of each kind, summing to one. Without `reviews` nothing is asked about them. Raises ConfigError where all are zero
+        or one is negative.
+        """
         kinds = [name.removeprefix("share_") for name in TaskConfig.__dataclass_fields__ if name.startswith("share_")]
         shares = {kind: float(getattr(self, f"share_{kind}")) for kind in kinds}
+        shares["review"] *= reviews
         total = sum(shares.values())
         if min(shares.values()) < 0 or total <= 0:
             raise ConfigError(f"The shares of the tuning tasks are {shares}; none may be below 0 and one must be above it.")
@@ -88,13 +94,19 @@ class Chunk:
 
 
 class TaskMixture:
-    """Writes examples for one catalog in one language. `popular`: item codes, each as often as it was taken in training."""
+    """Writes examples for one catalog in one language. `popular`: item codes, each as often as it was taken in training;
+    `reviews`: whether the chunks come with what their users wrote.
+    """
 
-    def __init__(self, catalog: Catalog, config: TaskConfig, *, language: str, popular: IntArray | None = None) -> None:
+    def __init__(
+        self, catalog: Catalog, config: TaskConfig, *, language: str, popular: IntArray | None = None, reviews: bool = False
+    ) -> None:
         self.catalog = catalog
         self.config = config
         self.language = language
-        self.phrasing = Phrasing(catalog, language, unsaid=held_out_values(catalog) if config.hold_out_values else ())
+        self.shares = config.shares(reviews=reviews)
+        self.unsaid = held_out_values(catalog) if config.hold_out_values else frozenset()
+        self.phrasing = Phrasing(catalog, language, unsaid=self.unsaid)
         self.forms = self.phrasing.forms
         self.words = self.phrasing.words
         self.vocabulary = self.phrasing.vocabulary
@@ -120,7 +132,7 @@ class TaskMixture:
         return [self._example(chunk, rng) for chunk in chunks]
 
     def _example(self, chunk: Chunk, rng: np.random.Generator) -> Example:
-        shares, items = self.config.shares(), [int(code) for code in chunk.items]
+        shares, items = self.shares, [int(code) for code in chunk.items]
         count = min(len(items), max(1, round(self.config.questions * len(items) / 100))) if self.config.questions > 0 else 0
         places = rng.choice(len(items), size=count, replace=False)
         kinds = rng.choice(list(shares), size=count, p=list(shares.values()))
@@ -208,8 +220,8 @@ class TaskMixture:
         return None
 
     def _review(self, moment: Moment, rng: np.random.Generator) -> Branch | None:
-        """What the user wrote of the target; a wish where that is nothing."""
-        if moment.written is None:
+        """What the user wrote of the target; a wish where that is nothing, or not to be said."""
+        if moment.written is None or any(value in " ".join(moment.written.words) for value in self.unsaid):
             return self._wish(moment, rng)
         at, weight = 1 + len(moment.before), self.config.question_weight
         return review_question(moment.target, moment.written, rng, at=at, forms=self.forms, weight=weight)

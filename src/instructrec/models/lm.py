@@ -118,7 +118,8 @@ class LanguageModelRecommender(Recommender):
 
     def _tune(self, histories: Sequence[IntArray], context: FitContext, written: Sequence[Mapping[int, ReviewSentence]]) -> None:
         model = self._ready()
-        mixture = TaskMixture(self.catalog, self.config, language=self.config.language, popular=np.concatenate(histories))
+        popular = np.concatenate(histories)
+        mixture = TaskMixture(self.catalog, self.config, language=self.config.language, popular=popular, reviews=bool(written))
 
         def batches(epoch: int) -> list[PackedBatch]:
             rng = np.random.default_rng([context.seed, epoch])

@@ -6,7 +6,6 @@ import numpy as np
 
 from instructrec.data.opinions import with_opinions
 from instructrec.data.reviews import Review
-from instructrec.errors import ConfigError
 from instructrec.instructions.reviews import ReviewSentence
 from instructrec.tables import Dataset
 from instructrec.tuning.knowing import Memory
@@ -16,18 +15,13 @@ def review_sentences(dataset: Dataset) -> list[dict[int, ReviewSentence]]:
     """For every user with a history: item code -> the best sentence of the user's review, where it says something of a feature.
 
     Beside it stands what others had written of the item before the review, and never the review itself or a later one. `dataset`
-    is the training part: other reviews are not read. Raises ConfigError where no reviews were read.
+    is the training part: other reviews are not read. Empty where no review says anything of a feature.
     """
     log = dataset.interactions
-    if not log.reviews:
-        raise ConfigError(
-            "share_review is above 0, but no reviews were read. Read them with --set data.options.reviewers=2, or set "
-            "share_review to 0."
-        )
     found: list[dict[int, ReviewSentence]] = [{} for _ in log.user_ids]
     reviews = _reviews(dataset)
     if not reviews:
-        return [{} for length in np.diff(log.offsets) if length]
+        return []
     memory = Memory(reviews)
     for review in reviews:
         others = memory.known(review.user, review.item, before=review.time).of_item
