@@ -9,11 +9,11 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from instructrec import wire
+from instructrec.data.items import Item
 from instructrec.instructions import parse
 from instructrec.journal import Rejected, user_key
 from instructrec.service.access import Caller, Gate
 from instructrec.service.figures import figures, folder_named, serving
-from instructrec.service.items import Item
 from instructrec.service.live import Live
 from instructrec.service.shapes import (
     Answer,
