@@ -406,3 +406,21 @@ def test_a_text_that_the_database_cannot_hold_fails_alone(postgres_ready):
 
 def test_migrations_are_in_the_package():
     assert {path.name for path in Path(schema.MIGRATIONS).rglob("*.py")} >= {"env.py", "v0001_first.py"}
+
+
+def test_everybody_comes_with_their_events_in_pieces_of_any_size(store):
+    fates(store, deed(1), deed(2, user="v"), deed(3), deed(4, "impression"), deed(5, user="v"), deed(6, session_id="u"), deed(7))
+    store.append([("other", deed(1, user="w"))])
+    for size in (1, 2, 3, 50):
+        found = dict(store.by_person("t", 6, without=("impression",), at_once=size))
+        assert {key: [row.seq for row in rows] for key, rows in found.items()} == {U: [1, 3], "user:v": [2, 5], "session:u": [6]}
+    assert [row.event for row in dict(store.by_person("t", 7))[U]] == [deed(1), deed(3), deed(4, "impression"), deed(7)]
+    assert list(store.by_person("nobody", 7)) == []
+
+
+def test_who_was_erased_is_told_to_those_who_know_the_name(store):
+    assert store.erasures("t", [U, "user:v"]) == {}
+    fates(store, deed(1), deed(2, user="v"))
+    store.erase_person("t", U, at=1.8e9)
+    assert store.erasures("t", [U, "user:v"]) == {U: 1.8e9}
+    assert store.erasures("other", [U]) == {}

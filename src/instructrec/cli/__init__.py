@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from instructrec.cli import answers, demo, doctor, exporting, instructing, learning, options, serving
+from instructrec.cli import answers, demo, doctor, exporting, instructing, learning, options, retraining, serving
 from instructrec.cli.output import DEBUG_VARIABLE, guarded
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ COMMANDS = (
     answers.profile,
     serving.serve,
     serving.key,
+    retraining.retrain,
     exporting.export,
     instructing.instructions,
     instructing.names,

@@ -58,6 +58,11 @@ class Database:
 
     @classmethod
     def _open_to_read(cls, address: URL) -> Database:
+        if address.get_backend_name() == "sqlite" and not Path(address.database or "").is_file():
+            raise StoreError(
+                f"{opening.shown(address)} cannot be opened: there is no such file. A service makes it when it first runs "
+                "(instructrec serve RUN); give the address of the one that there is."
+            )
         reader = opening.reading_engine(address)
         try:
             with reader.connect() as connection:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from instructrec.journal.events import Event
 
 Fate: TypeAlias = Literal["stored", "duplicate", "conflict", "erased"]
+EVERYBODY: Final = "everybody"
+"""Tenant under which a service keeps items: there is one catalog, that of the run."""
 
 
 class Verdict(NamedTuple):

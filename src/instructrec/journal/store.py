@@ -5,12 +5,12 @@ tenant.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 
 from instructrec.errors import DataError
 from instructrec.journal import appending, copies, failpoints, people, schema, trials
@@ -109,6 +109,30 @@ class Store:
         with self._database.reading() as connection:
             return [appending.stored(row) for row in connection.execute(query)]
 
+    def by_person(
+        self, tenant: str, until: int, *, without: Sequence[str] = (), at_once: int = 2_000
+    ) -> Iterator[tuple[str, list[Stored]]]:
+        """Everybody with their events up to seq `until`, without some types, in the order of seq: what a model is trained on.
+
+        Read in pieces of `at_once` events, between which no reader is held. Who is erased meanwhile may be there in part.
+        """
+        here = (events.c.tenant == tenant) & (events.c.seq <= until) & events.c.type.not_in(without)
+        query = select(events).where(here).order_by(events.c.person, events.c.seq).limit(at_once)
+        place, rows = ("", 0), list[Stored]()
+        while True:
+            with self._database.reading() as connection:
+                found = connection.execute(query.where(tuple_(events.c.person, events.c.seq) > tuple_(*place))).all()
+            for row in map(appending.stored, found):
+                if rows and rows[0].event.person != row.event.person:
+                    yield rows[0].event.person, rows
+                    rows = []
+                rows.append(row)
+            if len(found) < at_once:
+                break
+            place = (found[-1].person, found[-1].seq)
+        if rows:
+            yield rows[0].event.person, rows
+
     def last_seq(self) -> int:
         """The seq of the newest event that is on disk; 0 for an empty journal."""
         with self._database.reading() as connection:
@@ -199,6 +223,11 @@ class Store:
         log rotation.
         """
         return people.erase(self._database, self._secret, tenant, person, schema.now() if at is None else at)
+
+    def erasures(self, tenant: str, persons: Iterable[str]) -> dict[str, float]:
+        """Which of these persons were erased, and up to when what they did is to be forgotten (seconds since 1970)."""
+        with self._database.reading() as connection:
+            return people.erasures(connection, self._secret, tenant, persons)
 
     # The whole
 

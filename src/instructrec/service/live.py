@@ -16,10 +16,11 @@ from typing import Any, TypeVar
 
 from instructrec import wire
 from instructrec.core import Explanation, Query, Recommendation
+from instructrec.data.items import Item, kept_item, merged, read_item, to_json
 from instructrec.errors import QueryError, StoreError
 from instructrec.explain import explain
 from instructrec.journal import Event, Rejected, read_events, user_key
-from instructrec.journal.records import Shown, Verdict
+from instructrec.journal.records import EVERYBODY, Shown, Verdict
 from instructrec.journal.store import Store
 from instructrec.journal.writer import Writer
 from instructrec.pipeline.answering import with_notes
@@ -27,7 +28,6 @@ from instructrec.recommender import Recommender
 from instructrec.runs import Run
 from instructrec.service.asking import Asked, history_of, person_of, query_for, with_dialogue
 from instructrec.service.comparing import Comparing, Placed
-from instructrec.service.items import Item, kept_item, merged, read_item, to_json
 from instructrec.service.people import People, Person
 from instructrec.service.process import set_aside_again
 from instructrec.service.settings import DEFAULTS, ServiceConfig
@@ -36,8 +36,6 @@ from instructrec.service.snapshot import Snapshot, take_up
 from instructrec.service.watch import Watch
 
 T = TypeVar("T")
-EVERYBODY = "everybody"
-"""Tenant under which items are kept: there is one catalog, that of the run."""
 STEP_S = 3600.0
 """What fades with time fades in such steps, so that an unchanged person gets an unchanged list."""
 MOST_ANSWERS, MOST_SHOWN = 20_000, 20_000

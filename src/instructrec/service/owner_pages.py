@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from fastapi import APIRouter, Request, Response
 
+from instructrec.data.items import Item
 from instructrec.errors import QueryError
 from instructrec.service.figures import folder_named, folders
-from instructrec.service.items import Item
 from instructrec.service.live import Live
 from instructrec.service.page import owner
 from instructrec.service.page.acting import title_of

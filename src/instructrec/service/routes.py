@@ -13,11 +13,11 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.routing import APIRoute
 
 from instructrec import wire
+from instructrec.data.items import Item
 from instructrec.instructions import parse
 from instructrec.journal import Rejected, user_key
 from instructrec.service.access import Caller, Gate
 from instructrec.service.figures import figures, folder_named, serving
-from instructrec.service.items import Item
 from instructrec.service.live import Live
 from instructrec.service.shapes import (
     MOST_EVENTS,

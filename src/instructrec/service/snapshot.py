@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from instructrec.core import Query
+from instructrec.data.items import Item, with_items
 from instructrec.errors import RunError
 from instructrec.explain.facts import Lore
 from instructrec.explain.phrases import phrases
@@ -18,7 +19,6 @@ from instructrec.instructions import parse
 from instructrec.models import resolve
 from instructrec.recommender import Recommender
 from instructrec.runs import Run, parts_of
-from instructrec.service.items import Item, with_items
 from instructrec.service.ladder import Breaker, Ladder, Rung, fault
 from instructrec.service.worker import Worker
 from instructrec.tables import Catalog, Dataset, ItemId
