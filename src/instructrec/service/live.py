@@ -28,6 +28,7 @@ from instructrec.recommender import Recommender
 from instructrec.runs import Run
 from instructrec.service.asking import Asked, history_of, person_of, query_for, with_dialogue
 from instructrec.service.comparing import Comparing, Placed
+from instructrec.service.drift import Drift
 from instructrec.service.people import People, Person
 from instructrec.service.process import set_aside_again
 from instructrec.service.settings import DEFAULTS, ServiceConfig
@@ -81,6 +82,8 @@ class Live:
         self.people = People(store)
         self.writer = Writer(store)
         self.writer.on_commit(self.people.follow)
+        self.drift = Drift()
+        self.writer.on_commit(self.drift.follow)
         self._quick = ThreadPoolExecutor(QUICK_THREADS, thread_name_prefix="quick")
         self._slow = ThreadPoolExecutor(1, thread_name_prefix="slow")
         rows = store.items(EVERYBODY)
