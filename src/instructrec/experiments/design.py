@@ -10,13 +10,14 @@ from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
 
 from instructrec.errors import ConfigError, nearest
-from instructrec.experiments.metrics import METRICS
+from instructrec.experiments.metrics import CREDITED, METRICS
 
 Status: TypeAlias = Literal["draft", "running", "stopped", "promoted"]
+Kind: TypeAlias = Literal["split", "interleaving"]
 Better: TypeAlias = Literal["higher", "lower"]
 T = TypeVar("T")
 
-_FIELDS: Final = ("id", "seed", "arms", "coverage", "started", "status", "metrics", "guardrails", "winner")
+_FIELDS: Final = ("id", "kind", "seed", "arms", "coverage", "started", "status", "metrics", "guardrails", "winner")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,11 +98,13 @@ class Experiment:
 
     `arms`: the first is the control that the others are compared with; `seed`: what the split is drawn with (empty: the id);
     `coverage`: part of all units that takes part; `started`: seconds since 1970, none for a draft; `metrics`: names of
-    `METRICS`, the first decides; `winner`: the arm that a promoted experiment serves to everybody.
+    `METRICS`, the first decides; `winner`: the arm that a promoted experiment serves to everybody. `kind`: "split" gives each unit
+    one arm; "interleaving" gives every unit lists that its two arms make in turn, and its metrics are among `CREDITED`.
     """
 
     id: str
     arms: tuple[Arm, ...]
+    kind: Kind = "split"
     seed: str = ""
     coverage: float = 1.0
     started: float | None = None
@@ -118,6 +121,7 @@ class Experiment:
             raise ConfigError(f"Experiment '{self.id}' covers {self.coverage!r} of the units, but a part from 0 to 1 was expected.")
         self._check_arms()
         self._check_metrics()
+        self._check_kind()
         self._check_status()
 
     @property
@@ -182,8 +186,10 @@ class Experiment:
         found = _object(obj, _FIELDS, "experiment")
         started = None if found.get("started") is None else _number(found, "started", "experiment", 0.0)
         status: Any = found.get("status", "draft")
+        kind: Any = found.get("kind", "split")
         return Experiment(
             id=_text(found, "id", "experiment"),
+            kind=kind,
             seed=_text(found, "seed", "experiment", default=""),
             arms=_each(found.get("arms"), "experiment.arms", Arm.from_json),
             coverage=_number(found, "coverage", "experiment", 1.0),
@@ -209,6 +215,26 @@ class Experiment:
             if name not in METRICS:
                 raise ConfigError(
                     f"Experiment '{self.id}' measures '{name}', which is none of {', '.join(METRICS)}.{nearest(name, METRICS)}"
+                )
+
+    def _check_kind(self) -> None:
+        _check_choice(self.kind, get_args(Kind), f"The kind of experiment '{self.id}'")
+        if self.kind == "split":
+            return
+        if len(self.arms) != 2 or len(set(self.shares.values())) > 1:
+            raise ConfigError(
+                f"Experiment '{self.id}' interleaves {len(self.arms)} arm(s), but two of equal weight make a list in turn. Give "
+                "two, or compare more as a split."
+            )
+        if self.guardrails:
+            raise ConfigError(
+                f"Experiment '{self.id}' interleaves its arms and has guardrails, but everybody gets both. Compare them as a split."
+            )
+        for name in self.metrics:
+            if name not in CREDITED:
+                raise ConfigError(
+                    f"Experiment '{self.id}' interleaves its arms and measures '{name}', which items of a list do not earn. Use "
+                    f"one of: {', '.join(CREDITED)}."
                 )
 
     def _check_status(self) -> None:
