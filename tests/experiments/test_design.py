@@ -54,6 +54,7 @@ def test_an_experiment_goes_from_draft_to_running_to_its_end():
     draft = Experiment(id="e", arms=TWO)
     running = draft.start(5.0)
     assert (running.status, running.started, running.stop().status) == ("running", 5.0, "stopped")
+    assert (running.stop(9.0).ended, running.stop(9.0).promote("new", 12.0).ended, running.promote("new", 12.0).ended) == (9, 9, 12)
     assert running.promote("new").winner == running.stop().promote("new").winner == "new"
     for refused in (draft.stop, lambda: draft.promote("new"), lambda: running.start(6.0), running.stop().stop):
         with pytest.raises(ConfigError, match="only one that is"):

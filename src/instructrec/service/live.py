@@ -8,24 +8,24 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from instructrec import wire
 from instructrec.core import Explanation, Query, Recommendation
-from instructrec.errors import QueryError, StoreError
+from instructrec.errors import QueryError
 from instructrec.explain import explain
 from instructrec.journal import Event, Rejected, read_events, user_key
-from instructrec.journal.records import Shown, Verdict
+from instructrec.journal.records import Verdict
 from instructrec.journal.store import Store
 from instructrec.journal.writer import Writer
 from instructrec.pipeline.answering import with_notes
 from instructrec.recommender import Recommender
 from instructrec.runs import Run
 from instructrec.service.asking import Asked, history_of, person_of, query_for, with_dialogue
-from instructrec.service.comparing import Comparing, Placed
+from instructrec.service.comparing import Comparing
+from instructrec.service.drafting import makers_of
 from instructrec.service.items import Item, kept_item, merged, read_item, to_json
 from instructrec.service.people import People, Person
 from instructrec.service.settings import DEFAULTS, ServiceConfig
@@ -111,31 +111,16 @@ class Live:
         deadline_s = (ask.deadline_ms or self.config.deadline_ms) / 1000
         loop = asyncio.get_running_loop()
         asked = await loop.run_in_executor(self._quick, query_for, ask, person, snapshot, moment)
-        # A model that was not asked before is read from disk.
-        ladder = await loop.run_in_executor(self._quick, snapshot.ladder_for, placed.model) if placed else snapshot.ladder
-        found = await ladder.answer(asked.query, deadline_s=deadline_s - (time.monotonic() - began))
+        left_s = deadline_s - (time.monotonic() - began)
         if placed and key:
-            self._expose(tenant, key, found, placed, snapshot)
+            found = await self.comparing.answer(tenant, key, placed, asked.query, snapshot, deadline_s=left_s)
+        else:
+            found = await snapshot.ladder.answer(asked.query, deadline_s=left_s)
         body, whole = await self._told(tenant, ask, asked, found, snapshot, deadline_s - (time.monotonic() - began))
         if whole and (not found.degraded or found.served_by == snapshot.model.name):
             self._keep(name, _Sent(rests_on, body, found))
         self._count(found, began, from_memory=False)
         return body
-
-    def _expose(self, tenant: str, person: str, found: Recommendation, placed: Placed, snapshot: Snapshot) -> None:
-        """Keep what was shown under an experiment; nobody waits for that."""
-        shown = Shown(
-            id=found.id,
-            person=person,
-            items=tuple(entry.item for entry in found.items),
-            time=time.time(),
-            model_version=snapshot.version,
-            arm=placed.arm.name,
-            propensity=placed.propensity,
-            request={"experiment": placed.experiment},
-        )
-        with suppress(StoreError):  # a journal that cannot be written is told of where events come in
-            self.writer.show(tenant, [shown])
 
     def _count(self, found: Recommendation, began: float, *, from_memory: bool) -> None:
         items, seconds = (entry.item for entry in found.items), time.monotonic() - began
@@ -193,10 +178,14 @@ class Live:
         return next(entry for entry in answer["items"] if entry["item_id"] == item)
 
     async def _reasons(self, listed: _Listed) -> list[Explanation]:
-        rungs = (*listed.snapshot.ladder.rungs, *listed.snapshot.ladder_for(listed.found.served_by).rungs)
-        rung = next((rung for rung in rungs if rung.name == listed.found.served_by), rungs[0])
-        pool = self._slow if rung.worker is not None else self._quick
-        return await asyncio.get_running_loop().run_in_executor(pool, _explained, rung.model, listed)
+        said, makers = [], makers_of(listed.found)
+        for name, items in makers.items():
+            rungs = (*listed.snapshot.ladder.rungs, *listed.snapshot.ladder_for(name).rungs)
+            rung = next((rung for rung in rungs if rung.name == name), rungs[0])
+            pool = self._slow if rung.worker is not None else self._quick
+            told = await asyncio.get_running_loop().run_in_executor(pool, _explained, rung.model, listed, len(makers) == 1)
+            said += [one for one in told if one.item in items]
+        return said
 
     async def similar(self, item: str, n: int) -> dict[str, Any]:
         """What resembles an item: the list of somebody who has chosen nothing else. Raises QueryError for an unknown item."""
@@ -306,8 +295,9 @@ class Live:
         return take_up(run, self._quick, items=[kept_item(body) for body in items.values()], revision=revision)
 
 
-def _explained(model: Recommender, listed: _Listed) -> list[Explanation]:
-    return explain(model, listed.found, listed.snapshot.dataset, language=listed.language, counterfactual=True)
+def _explained(model: Recommender, listed: _Listed, alone: bool) -> list[Explanation]:
+    """Reasons by one model; what a list depends on is known only of one that no other had a part in."""
+    return explain(model, listed.found, listed.snapshot.dataset, language=listed.language, counterfactual=alone)
 
 
 def opened(path: Path, url: str, config: ServiceConfig = DEFAULTS) -> Live:
