@@ -22,7 +22,7 @@ from instructrec.experiments import (
 )
 from instructrec.experiments.results import FEWEST_UNITS
 from instructrec.journal import events as journal
-from instructrec.journal.records import Assignment, Shown
+from instructrec.journal.records import Assignment, Shown, Stored
 from instructrec.journal.state import PersonState
 from instructrec.journal.store import Store
 
@@ -41,15 +41,16 @@ def findings(store: Store, tenant: str, experiment: Experiment, until: float) ->
     if experiment.kind == "interleaving":
         drafts = [
             _draft(shown, events, experiment)
-            for person, theirs in lists.items()
-            for events in [_held(store, tenant, person, until)]
-            for shown in theirs
+            for person, done in store.events_of_each(tenant, lists)
+            for events in [_held(done, until)]
+            for shown in lists[person]
             if shown.items
         ]
         return preferences(experiment, drafts).to_json()
     rows, logged = [], []
-    for exposed in store.trials.assignments(tenant, experiment.id):
-        events, theirs = _held(store, tenant, exposed.person, until), lists.get(exposed.person, ())
+    exposures = {exposed.person: exposed for exposed in store.trials.assignments(tenant, experiment.id)}
+    for person, done in store.events_of_each(tenant, exposures):
+        exposed, events, theirs = exposures[person], _held(done, until), lists.get(person, ())
         rows.append(_row(exposed, events, theirs, experiment, until))
         logged += _logged(exposed, events, theirs, experiment)
     off_policy = {"reward": _reward(experiment), "policies": [one.to_json() for one in what_if(experiment, logged)]}
@@ -90,9 +91,8 @@ def _lists(store: Store, tenant: str, experiment: Experiment, until: float) -> L
     return found
 
 
-def _held(store: Store, tenant: str, person: str, until: float) -> list[journal.Event]:
+def _held(rows: Sequence[Stored], until: float) -> list[journal.Event]:
     """What somebody did that was not taken back."""
-    rows = store.events_of(tenant, person)
     undone = PersonState.of(rows, until).undone
     return [row.event for row in rows if row.event.event_id not in undone and row.event.time <= until]
 
