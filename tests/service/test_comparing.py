@@ -314,6 +314,39 @@ def test_an_arm_that_cannot_be_served_is_refused(shop, arms, more, said):
     assert shop.trials.all(TENANT) == {}
 
 
+def test_how_well_lists_fit_is_measured_by_person(shop):
+    shop.begin(arms=SAME, metrics=["satisfaction"])
+    answers = [("ann", 2), ("ann", 5), ("bob", 4)]
+
+    async def story():
+        for user, value in answers:
+            listed = await shop.list(user_id=user)
+            row = {"type": "satisfaction", "user_id": user, "value": value, "recommendation_id": listed["recommendation_id"]}
+            await shop.live.record(TENANT, [row])
+        return await shop.live.record(TENANT, [{"type": "satisfaction", "user_id": "ann", "value": 6}])
+
+    [refused] = asyncio.run(story())
+    assert refused.code == "bad_value"
+    rows = shop.results()["metrics"]["satisfaction"].values()
+    assert sum(row["n"] for row in rows) == 2
+    assert sum(row["n"] * row["mean"] for row in rows if row["n"]) == pytest.approx(3.5 + 4)
+
+
+def test_an_arm_whose_model_fails_is_told_as_a_guardrail_and_lists_go_on(shop, monkeypatch):
+    def broken(queries):
+        raise RuntimeError("no")
+
+    shop.begin("drafts", arms=ARMS, kind="interleaving")
+    monkeypatch.setattr(shop.live.snapshot.ladder.rungs[0].model, "recommend", broken)
+    drafted = asyncio.run(shop.list(user_id="ann", history=["m1"]))
+    assert len(ids(drafted)) == 10 and drafted["degraded"]
+    shop.trials.stop(TENANT, "drafts")
+    shop.begin("split", arms=SAME, metrics=["degraded_lists"])
+    asyncio.run(shop.list(user_id="ann", history=["m1"]))
+    assert [row["mean"] for row in shop.results("split")["metrics"]["degraded_lists"].values() if row["n"]] == [1.0]
+    assert {row.request.get("degraded") for row in shop.shown().values()} == {"failed"}
+
+
 def test_guardrails_see_empty_and_degraded_lists(shop):
     shop.begin(arms=SAME, metrics=["empty_lists"], guardrails=[{"metric": "degraded_lists", "better": "lower"}])
     asyncio.run(shop.list(user_id="u1"))

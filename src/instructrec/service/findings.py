@@ -77,6 +77,8 @@ def notes(experiment: Experiment, found: Mapping[str, Any]) -> list[str]:
         deciding = found["metrics"][experiment.metrics[0]].values()
         if found["verdict"] == "keep_going" and min(row["n"] for row in deciding) < FEWEST_UNITS:
             told.append(f"experiment_few:{FEWEST_UNITS}")
+        if found["verdict"] in ("ship", "keep_going"):
+            told += [f"experiment_arm_worse:{arm}" for arm, code in found["verdicts"].items() if code == "stop_worse"]
         broken = [check for check in found["guardrails"] if check["state"] == "broken"]
         told += [f"experiment_guardrail:{check['arm']}, {check['metric']}" for check in broken]
     return told

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from instructrec import wire
 from instructrec.evaluation.intervals import Interval
 from instructrec.evaluation.plots import Bar, bars
-from instructrec.experiments import Experiment
+from instructrec.experiments import CREDITED, Experiment
 from instructrec.service.drafting import EXPLORATION, MODEL
 from instructrec.service.findings import notes
 from instructrec.service.live import Live
@@ -29,14 +29,15 @@ STEPS = {"draft": ("start",), "running": ("stop", "promote"), "stopped": ("promo
 class Trial:
     """One experiment, ready to be written down.
 
-    `arms`: name, what makes its lists, and how many people (or lists that it began) fell on it; `means`: metric, arm, people who
-    count and their mean; `is_alarm`: the arms cannot be compared; `steps`: names of the buttons.
+    `arms`: name, what makes its lists, and how many people or lists fell on it, as `fell` says; `means`: metric, arm, people who
+    count and their mean (none of an interleaving); `is_alarm`: the arms cannot be compared; `steps`: names of the buttons.
     """
 
     name: str
     about: str
     notes: tuple[str, ...]
     is_alarm: bool
+    fell: str
     arms: tuple[tuple[str, str, str], ...]
     means: tuple[tuple[str, str, str, str], ...]
     guardrails: tuple[str, ...]
@@ -61,6 +62,7 @@ def _trial(live: Live, tenant: str, one: Experiment, language: str, *, told: boo
         about=" · ".join(part for part in parts if part),
         notes=tuple(wire.note(code, language=language) for code in notes(one, found)) if found else (),
         is_alarm=found is not None and found["split"]["alarm"],
+        fell=text["begun" if one.kind == "interleaving" else "people"],
         arms=tuple(
             (arm.name, _maker(arm.settings, text), f"{counts[arm.name]:,}" if arm.name in counts else "–") for arm in one.arms
         ),
@@ -86,7 +88,7 @@ def _means(found: Mapping[str, Any], text: Mapping[str, Any]) -> tuple[tuple[str
     if "preferences" in found:
         names = ("wins", "losses", "ties")
         return tuple(
-            (text["metric"][metric], text[name], f"{row[name]:,}", "")
+            (text["credit"][CREDITED[metric]], text[name], f"{row[name]:,}", "")
             for metric, row in found["preferences"].items()
             for name in names
         )
@@ -100,7 +102,7 @@ def _means(found: Mapping[str, Any], text: Mapping[str, Any]) -> tuple[tuple[str
 def _plots(one: Experiment, found: Mapping[str, Any], text: Mapping[str, Any]) -> list[Plot]:
     """The differences to the control by metric, and what if everybody had an arm; those that are not bounded yet are left out."""
     if "preferences" in found:
-        rows = [(text["metric"][metric], row["difference"]) for metric, row in found["preferences"].items()]
+        rows = [(text["credit"][CREDITED[metric]], row["difference"]) for metric, row in found["preferences"].items()]
         return [_plot(fill(text["preference"], arm=one.arms[1].name), rows, lambda value: f"{value:+.2f}")]
     drawn = [
         _plot(
