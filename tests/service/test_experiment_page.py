@@ -102,7 +102,7 @@ def test_hostile_names_are_text_and_nothing_else(visitor):
     expose(visitor, {"control": 150, "treatment": 150}, clicks={"control": 0.2, "treatment": 0.6})
     step(visitor, "stop")
     plain = visitor.open("/owner")
-    for place, name in enumerate(ACTIVE[:60]):
+    for place, name in enumerate(ACTIVE[:25]):
         arms = [{"name": name}, {"name": name + "2", "settings": {"model": "popular"}}]
         visitor.live.comparing.put("local", {"id": f"{name}{place}", "arms": arms})
         visitor.live.comparing.start("local", f"{name}{place}")
@@ -111,7 +111,7 @@ def test_hostile_names_are_text_and_nothing_else(visitor):
         assert page.tags["script"] == 1 and set(page.tags) <= set(plain.tags), name
         assert page.attributes <= plain.attributes, name
         visitor.live.comparing.promote("local", f"{name}{place}", name)
-    assert sum(name in page.text for name in ACTIVE[:60] if name.isprintable()) > 10
+    assert sum(name in page.text for name in ACTIVE[:25] if name.isprintable()) > 5
 
 
 def test_a_page_that_asks_again_does_not_work_it_out_again(visitor, monkeypatch):

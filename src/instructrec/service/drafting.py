@@ -52,6 +52,22 @@ class Drafted(Recommendation):
     makers: tuple[str, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn(Recommendation):
+    """A list with chance in it.
+
+    `slots`: the chance of each item in its slot given those above; `is_best`: whether it is the list without chance.
+    """
+
+    slots: tuple[float, ...]
+    is_best: bool
+
+
+def is_plain(found: Recommendation) -> bool:
+    """Whether one model alone made a list, and nothing was drawn: what the list depends on is known only then."""
+    return not isinstance(found, Drafted | Drawn)
+
+
 def makers_of(found: Recommendation) -> dict[str, frozenset[ItemId]]:
     """Which model gave which items of a list."""
     if not isinstance(found, Drafted):
@@ -86,9 +102,8 @@ async def made(
         )
         one, how = drafted, how | {"teams": list(drafted.draft.teams)}
     elif epsilon:
-        one, slots = explored(one, query, epsilon, key=f"{placed.seed}:{person}:{one.id}")
-        best = [entry.item for entry in found[0].items[: len(one.items)]]
-        how |= {"slots": slots, "is_best": [entry.item for entry in one.items] == best}
+        drawn = explored(one, query, epsilon, key=f"{placed.seed}:{person}:{one.id}")
+        one, how = drawn, how | {"slots": list(drawn.slots), "is_best": drawn.is_best}
     return replace(one, id=_id_of(placed.experiment, person, [part.id for part in found], one)), how
 
 
@@ -124,19 +139,25 @@ def interleaved(seed: str, person: str, query: Query, found: Sequence[Recommenda
     )
 
 
-def explored(found: Recommendation, query: Query, epsilon: float, *, key: str) -> tuple[Recommendation, list[float]]:
-    """A list drawn from a longer one (`Exploration`), and the chance of each item in its slot given those above; `key` says which.
-
-    Raises DataError for a chance that is none.
-    """
+def explored(found: Recommendation, query: Query, epsilon: float, *, key: str) -> Drawn:
+    """A list drawn from a longer one (`Exploration`); `key` says which. Raises DataError for a chance that is none."""
     n = resolved(query).n
     seed = int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:8], "big")
     order = -np.arange(len(found.items), dtype=np.float64)
     places, chances = Exploration(epsilon=epsilon).draw(order, n, seed=seed)
     notes = [note for note in found.notes if not note.startswith("short_list:")]
     notes += [f"short_list:{len(places)}"] if len(places) < n else []
-    drawn = replace(found, query=query, items=tuple(found.items[place] for place in places), notes=tuple(notes))
-    return drawn, [float(chance) for chance in chances]
+    return Drawn(
+        id=found.id,
+        query=query,
+        items=tuple(found.items[place] for place in places),
+        model=found.model,
+        served_by=found.served_by,
+        degraded=found.degraded,
+        notes=tuple(notes),
+        slots=tuple(float(chance) for chance in chances),
+        is_best=places.tolist() == list(range(len(places))),
+    )
 
 
 def _wider(query: Query) -> Query:

@@ -25,7 +25,7 @@ from instructrec.recommender import Recommender
 from instructrec.runs import Run
 from instructrec.service.asking import Asked, history_of, person_of, query_for, with_dialogue
 from instructrec.service.comparing import Comparing
-from instructrec.service.drafting import makers_of
+from instructrec.service.drafting import is_plain, makers_of
 from instructrec.service.items import Item, kept_item, merged, read_item, to_json
 from instructrec.service.people import People, Person
 from instructrec.service.settings import DEFAULTS, ServiceConfig
@@ -178,12 +178,12 @@ class Live:
         return next(entry for entry in answer["items"] if entry["item_id"] == item)
 
     async def _reasons(self, listed: _Listed) -> list[Explanation]:
-        said, makers = [], makers_of(listed.found)
-        for name, items in makers.items():
+        said = []
+        for name, items in makers_of(listed.found).items():
             rungs = (*listed.snapshot.ladder.rungs, *listed.snapshot.ladder_for(name).rungs)
             rung = next((rung for rung in rungs if rung.name == name), rungs[0])
             pool = self._slow if rung.worker is not None else self._quick
-            told = await asyncio.get_running_loop().run_in_executor(pool, _explained, rung.model, listed, len(makers) == 1)
+            told = await asyncio.get_running_loop().run_in_executor(pool, _explained, rung.model, listed)
             said += [one for one in told if one.item in items]
         return said
 
@@ -295,9 +295,9 @@ class Live:
         return take_up(run, self._quick, items=[kept_item(body) for body in items.values()], revision=revision)
 
 
-def _explained(model: Recommender, listed: _Listed, alone: bool) -> list[Explanation]:
-    """Reasons by one model; what a list depends on is known only of one that no other had a part in."""
-    return explain(model, listed.found, listed.snapshot.dataset, language=listed.language, counterfactual=alone)
+def _explained(model: Recommender, listed: _Listed) -> list[Explanation]:
+    found, dataset = listed.found, listed.snapshot.dataset
+    return explain(model, found, dataset, language=listed.language, counterfactual=is_plain(found))
 
 
 def opened(path: Path, url: str, config: ServiceConfig = DEFAULTS) -> Live:
