@@ -45,6 +45,17 @@ def test_what_is_appended_is_read_back_in_order(store):
     assert {(row.tenant, row.received) for row in store.events_after(0, 100)} == {("t", NOW)}
 
 
+def test_many_people_are_read_with_what_each_of_them_did(store):
+    fates(store, *(deed(n, user=f"u{n % 700}") for n in range(1_400)))
+    fates(store, deed("other", user="u1"), tenant="another")
+    names = [user_key(f"u{n}") for n in range(701)]
+    found = dict(store.events_of_each("t", names))
+    assert list(found) == names and found[user_key("u700")] == []
+    assert all(found[name] == store.events_of("t", name) for name in names[:20]) and all(
+        len(found[name]) == 2 for name in names[:700]
+    )
+
+
 def test_each_event_once_and_the_first_delivery_wins(store):
     first, other = deed(1, item="a"), deed(1, item="b")
     assert fates(store, first, first, other, deed(2)) == ["stored", "duplicate", "conflict", "stored"]

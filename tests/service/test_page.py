@@ -397,3 +397,35 @@ def test_only_a_run_beside_the_one_that_serves_can_take_its_place(visitor, run_f
     finally:
         (bad / "manifest.json").unlink()
         bad.rmdir()
+
+
+def answered(visitor, user="ann"):
+    return [row.event for row in visitor.live.store.events_of("local", f"user:{user}") if row.event.type == "satisfaction"]
+
+
+def test_how_well_a_list_fits_is_asked_once_and_changes_no_list(visitor):
+    page = visitor.open("/?user=ann")
+    before, asked = page.items, [("act", f"fits {answer}") for answer in range(1, 6)]
+    assert set(asked) <= set(page.buttons) and "How well does this list fit you?" in page.text
+    page = visitor.press("fits 4")
+    [event] = answered(visitor)
+    assert (event.value, event.item_id) == (4.0, None) and event.recommendation_id
+    assert page.items == before and "Thank you for saying so." in page.text
+    assert not set(asked) & set(page.buttons) and not set(asked) & set(visitor.open("/?user=ann").buttons)
+    assert set(asked) <= set(visitor.open("/?user=bob").buttons), "it was ann who answered"
+
+
+def test_an_answer_can_be_taken_back_and_given_anew(visitor):
+    visitor.open("/?user=ann")
+    visitor.press("fits 1")
+    assert ("act", "fits 5") in visitor.press("undo").buttons
+    visitor.press("fits 5")
+    assert [event.value for event in answered(visitor)] == [1.0, 5.0]
+
+
+@pytest.mark.parametrize("answer", ["9", "0", "x", "", "-1", "٣"])
+def test_an_answer_that_no_button_gives_is_refused(visitor, answer):
+    fields = visitor.open("/?user=ann").fields
+    refused = visitor.ask("POST", "/", data={**fields, "act": f"fits {answer}"})
+    assert refused.status_code == 400 and "from 1 (not at all) to 5 (very well)" in refused.text
+    assert not answered(visitor)

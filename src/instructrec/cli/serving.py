@@ -65,7 +65,7 @@ def serve(
     prepare_process()
     # The access log would cost more than a list from memory does; /metrics counts requests.
     uvicorn.run(build(live, gate), host=host, port=port, access_log=False, log_level="warning", timeout_graceful_shutdown=5)
-    output.finish({"run": str(run), "model_version": live.snapshot.version, "lists_from_memory": live.cache_hits})
+    output.finish({"run": str(run), "model_version": live.snapshot.version, "lists_from_memory": live.answers.hits})
 
 
 def key(

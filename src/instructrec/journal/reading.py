@@ -25,7 +25,9 @@ PLAIN_REASONS: Final = ("", "seen", "not_now")
 ATTRIBUTE_REASON: Final = "attribute:"
 
 _TYPES: Final = frozenset(get_args(EventType))
-_WITHOUT_ITEM: Final = frozenset(("text", "undo"))
+_WITHOUT_ITEM: Final = frozenset(("text", "satisfaction", "undo"))
+ANSWERS: Final = (1.0, 2.0, 3.0, 4.0, 5.0)
+"""To the question how well the lists fit: from not at all to very well."""
 _KEYS: Final = frozenset((*NAMES, "timestamp"))
 _UNSTORABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _UNSTORABLE_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -110,14 +112,21 @@ def _check_together(event: Event) -> None:
     needs_item = kind not in _WITHOUT_ITEM
     if needs_item != (event.item_id is not None):
         raise _missing(kind, "item_id") if needs_item else _misplaced(kind, "item_id")
-    if kind == "rating" and event.value is None:
-        raise _missing(kind, "value")
+    if kind in ("rating", "satisfaction"):
+        _check_stars(kind, event.value)
     if kind == "text" and event.text is None:
         raise _missing(kind, "text")
     if (kind == "undo") != (event.undoes is not None):
         raise _missing(kind, "undoes") if kind == "undo" else _misplaced(kind, "undoes")
     if event.reason:
         _check_reason(event)
+
+
+def _check_stars(kind: str, value: float | None) -> None:
+    if value is None:
+        raise _missing(kind, "value")
+    if kind == "satisfaction" and value not in ANSWERS:
+        raise _Bad("bad_value", f"'value' is {value:g}, but an answer is a whole number from 1 (not at all) to 5 (very well).")
 
 
 def _check_reason(event: Event) -> None:

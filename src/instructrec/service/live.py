@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,18 +15,20 @@ from typing import Any, TypeVar
 from instructrec import wire
 from instructrec.core import Explanation, Query, Recommendation
 from instructrec.data.items import Item, kept_item, merged, read_item, to_json
-from instructrec.errors import QueryError, StoreError
+from instructrec.errors import QueryError
 from instructrec.explain import explain
 from instructrec.journal import Event, Rejected, read_events, user_key
-from instructrec.journal.records import EVERYBODY, Shown, Verdict
+from instructrec.journal.records import EVERYBODY, Verdict
 from instructrec.journal.store import Store
 from instructrec.journal.writer import Writer
 from instructrec.pipeline.answering import with_notes
 from instructrec.recommender import Recommender
 from instructrec.runs import Run
 from instructrec.service.asking import Asked, history_of, person_of, query_for, with_dialogue
-from instructrec.service.comparing import Comparing, Placed
+from instructrec.service.comparing import Comparing
+from instructrec.service.drafting import is_plain, makers_of
 from instructrec.service.drift import Drift
+from instructrec.service.keeping import Answers, Grounds, Sent
 from instructrec.service.people import People, Person
 from instructrec.service.process import set_aside_again
 from instructrec.service.settings import DEFAULTS, ServiceConfig
@@ -39,29 +39,9 @@ from instructrec.service.watch import Watch
 T = TypeVar("T")
 STEP_S = 3600.0
 """What fades with time fades in such steps, so that an unchanged person gets an unchanged list."""
-MOST_ANSWERS, MOST_SHOWN = 20_000, 20_000
-"""Answers that are kept as they were sent, and lists that can still be explained."""
+MOST_SHOWN = 20_000
+"""Lists that can still be explained."""
 QUICK_THREADS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class _Grounds:
-    """What an answer rests on: as long as none of it changes the answer does not."""
-
-    known: tuple[int, int]
-    snapshot: int
-    moment: float
-    placed: Placed | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """An answer as it was sent, to whom (None: to nobody in particular), and what it rested on."""
-
-    person: str | None
-    grounds: _Grounds
-    body: bytes
-    found: Recommendation
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +70,8 @@ class Live:
         self._items = {row.item_id: row.body for row in rows}
         self.snapshot = self._read(run, self._items, max((row.version for row in rows), default=0))
         self.comparing = Comparing(store, self.writer, lambda: self.snapshot.models)
-        self._answers: OrderedDict[tuple[str, bytes], _Sent] = OrderedDict()
+        self.answers = Answers()
         self._shown: OrderedDict[tuple[str, str], _Listed] = OrderedDict()
-        self.cache_hits = 0
         self.watch = Watch()
         self.on_list: Callable[[str, bool], None] = lambda served_by, degraded: None
 
@@ -108,14 +87,14 @@ class Live:
 
     def kept(self, tenant: str, request: bytes) -> bytes | None:
         """The answer to a request that was answered before, word for word the same, if it still is what would be answered."""
-        sent = self._answers.get((tenant, _digest(request)))
+        sent = self.answers.find(tenant, request)
         if sent is None:
             return None
         began = time.monotonic()
         _, grounds = self._grounds(tenant, sent.person)
         if sent.grounds != grounds:
             return None
-        self.cache_hits += 1
+        self.answers.hits += 1
         self._count(sent.found, began, from_memory=True)
         return sent.body
 
@@ -136,37 +115,22 @@ class Live:
         deadline_s = (ask.deadline_ms or self.config.deadline_ms) / 1000
         loop = asyncio.get_running_loop()
         asked = await loop.run_in_executor(self._quick, query_for, ask, person, snapshot, moment)
-        # A model that was not asked before is read from disk.
-        ladder = await loop.run_in_executor(self._quick, snapshot.ladder_for, placed.model) if placed else snapshot.ladder
-        found = await ladder.answer(asked.query, deadline_s=deadline_s - (time.monotonic() - began))
+        left_s = deadline_s - (time.monotonic() - began)
         if placed and key:
-            self._expose(tenant, key, found, placed, snapshot)
+            found = await self.comparing.answer(tenant, key, placed, asked.query, snapshot, deadline_s=left_s)
+        else:
+            found = await snapshot.ladder.answer(asked.query, deadline_s=left_s)
         body, whole = await self._told(tenant, ask, asked, found, snapshot, deadline_s - (time.monotonic() - began))
         if whole and (not found.degraded or found.served_by == snapshot.model.name):
-            self._keep((tenant, _digest(request)), _Sent(key, grounds, body, found))
+            self.answers.keep(tenant, request, Sent(key, grounds, body, found))
         self._count(found, began, from_memory=False)
         return body
 
-    def _grounds(self, tenant: str, key: str | None) -> tuple[Person, _Grounds]:
+    def _grounds(self, tenant: str, key: str | None) -> tuple[Person, Grounds]:
         """Somebody as they are known now, and all that an answer for them rests on."""
         person = Person() if key is None else self.people.get(tenant, key)
         placed = self.comparing.place(tenant, key) if key else None
-        return person, _Grounds(person.version, self.snapshot.number, time.time() // STEP_S * STEP_S, placed)
-
-    def _expose(self, tenant: str, person: str, found: Recommendation, placed: Placed, snapshot: Snapshot) -> None:
-        """Keep what was shown under an experiment; nobody waits for that."""
-        shown = Shown(
-            id=found.id,
-            person=person,
-            items=tuple(entry.item for entry in found.items),
-            time=time.time(),
-            model_version=snapshot.version,
-            arm=placed.arm.name,
-            propensity=placed.propensity,
-            request={"experiment": placed.experiment},
-        )
-        with suppress(StoreError):  # a journal that cannot be written is told of where events come in
-            self.writer.show(tenant, [shown])
+        return person, Grounds(person.version, self.snapshot.number, time.time() // STEP_S * STEP_S, placed)
 
     def _count(self, found: Recommendation, began: float, *, from_memory: bool) -> None:
         items, seconds = (entry.item for entry in found.items), time.monotonic() - began
@@ -197,12 +161,6 @@ class Live:
         )
         return json.dumps(with_dialogue(answer, asked, snapshot), ensure_ascii=False).encode(), whole
 
-    def _keep(self, name: tuple[str, bytes], sent: _Sent) -> None:
-        self._answers[name] = sent
-        self._answers.move_to_end(name)
-        while len(self._answers) > MOST_ANSWERS:
-            self._answers.popitem(last=False)
-
     async def explain(self, tenant: str, recommendation_id: str, item: str) -> dict[str, Any]:
         """Why an item of a list that was shown is there, with evidence and what it depends on.
 
@@ -224,10 +182,14 @@ class Live:
         return next(entry for entry in answer["items"] if entry["item_id"] == item)
 
     async def _reasons(self, listed: _Listed) -> list[Explanation]:
-        rungs = (*listed.snapshot.ladder.rungs, *listed.snapshot.ladder_for(listed.found.served_by).rungs)
-        rung = next((rung for rung in rungs if rung.name == listed.found.served_by), rungs[0])
-        pool = self._slow if rung.worker is not None else self._quick
-        return await asyncio.get_running_loop().run_in_executor(pool, _explained, rung.model, listed)
+        said = []
+        for name, items in makers_of(listed.found).items():
+            rungs = (*listed.snapshot.ladder.rungs, *listed.snapshot.ladder_for(name).rungs)
+            rung = next((rung for rung in rungs if rung.name == name), rungs[0])
+            pool = self._slow if rung.worker is not None else self._quick
+            told = await asyncio.get_running_loop().run_in_executor(pool, _explained, rung.model, listed)
+            said += [one for one in told if one.item in items]
+        return said
 
     async def similar(self, item: str, n: int) -> dict[str, Any]:
         """What resembles an item: the list of somebody who has chosen nothing else. Raises QueryError for an unknown item."""
@@ -277,7 +239,7 @@ class Live:
         gone = await self._written(lambda store: store.erase_person(tenant, person))
         self.people.forget(tenant, person)
         self.comparing.forget(tenant, person)
-        for answers in (self._answers, self._shown):
+        for answers in (self.answers, self._shown):
             answers.clear()
         return gone
 
@@ -327,7 +289,7 @@ class Live:
         # What was withdrawn while the run was read is withdrawn.
         self.snapshot = fresh.with_withdrawn(before.withdrawn, before.revision)
         kept = [(name, one) for name, one in self._shown.items() if one.snapshot.ladder is before.ladder]
-        self._answers.clear()
+        self.answers.clear()
         self._shown = OrderedDict(kept)
         before.close()
         set_aside_again()
@@ -338,13 +300,9 @@ class Live:
         return take_up(run, self._quick, items=[kept_item(body) for body in items.values()], revision=revision)
 
 
-def _digest(request: bytes) -> bytes:
-    """What stands for the bytes of a request."""
-    return hashlib.blake2b(request, digest_size=16).digest()
-
-
 def _explained(model: Recommender, listed: _Listed) -> list[Explanation]:
-    return explain(model, listed.found, listed.snapshot.dataset, language=listed.language, counterfactual=True)
+    found, dataset = listed.found, listed.snapshot.dataset
+    return explain(model, found, dataset, language=listed.language, counterfactual=is_plain(found))
 
 
 def opened(path: Path, url: str, config: ServiceConfig = DEFAULTS) -> Live:

@@ -32,7 +32,7 @@ class Metrics:
             "instructrec_lists", "Lists by the model that made them", ("served_by", "degraded"), registry=self._registry
         )
         self._cached = Gauge("instructrec_lists_from_memory", "Lists that were sent as they were before", registry=self._registry)
-        self._cached.set_function(lambda: live.cache_hits)
+        self._cached.set_function(lambda: live.answers.hits)
         self._waiting = Gauge("instructrec_journal_queued_bytes", "Bytes that wait to be written", registry=self._registry)
         self._waiting.set_function(lambda: live.writer.queued_bytes)
         live.on_list = self.listed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,10 +16,11 @@ from pydantic import ValidationError
 from instructrec import wire
 from instructrec.errors import BusyError, InstructRecError, QueryError, StoreError
 from instructrec.journal import user_key
+from instructrec.journal.reading import ANSWERS
 from instructrec.service.access import AccessError, Caller, Gate
 from instructrec.service.live import Live
 from instructrec.service.page import views
-from instructrec.service.page.acting import Click, Told, act, scope_of, undoable, with_words
+from instructrec.service.page.acting import Click, Told, act, asks_how_it_fits, scope_of, undoable, with_words
 from instructrec.service.page.form import State, read_fields, state_of
 from instructrec.service.page.frame import fill, html, language_of, words
 from instructrec.service.shapes import Ask
@@ -160,6 +162,7 @@ async def _listed(live: Live, who: Caller, state: State, click: Click, told: Tol
         later=later if later in answer["notes"] else "",
         reasons=views.reasons_for(live, who.tenant, now),
         answer=answer,
+        answers=ANSWERS if asks_how_it_fits(live, who.tenant, state.user, time.time()) else (),
         draft=draft,
         suggestions=views.suggestions(catalog, state.language),
         known=await asyncio.to_thread(views.known, live, who.tenant, state.user, state.language),

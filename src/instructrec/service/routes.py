@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -23,7 +23,6 @@ from instructrec.service.shapes import (
     MOST_EVENTS,
     Answer,
     Ask,
-    Design,
     Events,
     EventVerdicts,
     Folder,
@@ -253,8 +252,6 @@ def owner() -> APIRouter:
         """Let the models read new and changed items; lists go on meanwhile."""
         return {"model_version": await live.refresh()}
 
-    _add_experiments(router)
-
     @router.get("/run")
     async def run(who: Reader, live: Service) -> dict[str, Any]:
         """What serves."""
@@ -272,37 +269,6 @@ def owner() -> APIRouter:
         return figures(live, minutes)
 
     return router
-
-
-def _add_experiments(router: APIRouter) -> None:
-    """Two versions compared on the people who come."""
-
-    @router.get("/experiments")
-    async def experiments(who: Owner, live: Service) -> dict[str, Any]:
-        """All experiments."""
-        return {"experiments": [one.to_json() for one in live.comparing.all(who.tenant).values()]}
-
-    @router.put("/experiments/{experiment_id}")
-    def put(experiment_id: Key, body: Design, who: Owner, live: Service) -> dict[str, Any]:
-        """A new experiment, as a draft. What an arm changes is its setting `model`: a model of the run."""
-        return live.comparing.put(who.tenant, body.model_dump(exclude_unset=True) | {"id": experiment_id}).to_json()
-
-    @router.post("/experiments/{experiment_id}/{step}")
-    def go(
-        experiment_id: Key, step: Literal["start", "stop", "promote"], who: Owner, live: Service, arm: str = ""
-    ) -> dict[str, Any]:
-        """Start it, stop it, or serve one arm to everybody."""
-        steps = {"start": live.comparing.start, "stop": live.comparing.stop}
-        if step == "promote":
-            return live.comparing.promote(who.tenant, experiment_id, arm).to_json()
-        return steps[step](who.tenant, experiment_id).to_json()
-
-    @router.get("/experiments/{experiment_id}")
-    def status(experiment_id: Key, who: Owner, live: Service) -> dict[str, Any]:
-        """The experiment, and what its arms did so far, with intervals that hold however often they are looked at."""
-        return live.comparing.get(who.tenant, experiment_id).to_json() | {
-            "results": live.comparing.results(who.tenant, experiment_id)
-        }
 
 
 def health() -> APIRouter:

@@ -134,7 +134,11 @@ class Design(Strict):
     """An experiment: arms (the first is the control), how people are split over them, and what is measured."""
 
     arms: Annotated[list[dict[str, Any]], Field(min_length=2, max_length=20)] = Field(
-        description="Objects with name, weight and settings, such as {'model': 'ridge'}."
+        description="Objects with name, weight and settings: 'model', a model of the run (none: the one that serves anyway), and "
+        "'exploration', the chance with which a slot of a list is drawn evenly."
+    )
+    kind: Literal["split", "interleaving"] = Field(
+        "split", description="Each person gets one arm, or everybody gets lists that two arms make in turn."
     )
     seed: Annotated[str, Field(max_length=100)] = ""
     coverage: float = Field(1.0, ge=0, le=1)

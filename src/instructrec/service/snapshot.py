@@ -49,15 +49,17 @@ class Snapshot:
     @property
     def models(self) -> tuple[str, ...]:
         """Names of the models that can be asked first."""
-        return tuple(dict.fromkeys((*self.run.model_names, *parts_of(self.model))))
+        rungs = (rung.name for rung in self.ladder.rungs)
+        return tuple(dict.fromkeys((*self.run.model_names, *parts_of(self.model), *rungs)))
 
     def ladder_for(self, model: str) -> Ladder:
-        """The ladder with a model of the run on top, by name; the run's own for "" and for a model that it does not hold."""
+        """The ladder with a model on top, by name; the run's own for "" and for a model that it does not hold."""
         if model in ("", self.model.name) or model not in self.models:
             return self.ladder
         if model not in self._ladders:
-            below = [rung for rung in self.ladder.rungs[1:] if rung.name != model]
-            self._ladders[model] = Ladder([_rung(self.run.model(model)), *below], self.quick)
+            below = {rung.name: rung for rung in self.ladder.rungs[1:]}
+            first = below.pop(model, None) or _rung(self.run.model(model))
+            self._ladders[model] = Ladder([first, *below.values()], self.quick)
         return self._ladders[model]
 
     @property
