@@ -1,5 +1,7 @@
 """A shift of what people choose is told from chance, in how often items are chosen and in what they are."""
 
+import asyncio
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,9 @@ from instructrec.data.synthetic import genres
 from instructrec.journal.events import Event
 from instructrec.journal.records import Stored
 from instructrec.service.drift import MOST_CHOSEN, Drift
+from instructrec.service.live import opened
+from instructrec.service.page.frame import words
+from instructrec.service.page.owner import view
 
 WORLD = genres()
 LOG = WORLD.interactions.items
@@ -48,6 +53,19 @@ def test_items_that_nobody_met_before_are_counted():
     found = drift_of([*LOG[:30], *missing[:1]])
     assert found["choices"] == 30 + len(missing[:1])
     assert found["new_items_share"] == pytest.approx(len(missing[:1]) / found["choices"])
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_owner_sees_the_largest_shift_or_that_there_is_none(run_folder, tmp_path, language):
+    live = opened(run_folder, f"sqlite:///{tmp_path / 'journal.db'}")
+    text = words(language)["owner"]
+    assert text["drift_none"] in [tile.below for tile in view(live, 5, language, [])["tiles"]]
+    item = live.snapshot.catalog.item_ids[0]
+    rows = [{"event_id": str(n), "type": "click", "user_id": "u", "item_id": item} for n in range(200)]
+    asyncio.run(live.record("local", rows))
+    [tile] = [tile for tile in view(live, 5, language, [])["tiles"] if tile.name == text["drift"]]
+    assert "200" in tile.below and tile.below != text["drift_chance"] and float(tile.value) > 0.1
+    live.close()
 
 
 def test_what_is_no_choice_does_not_count_and_old_ones_are_forgotten():
