@@ -78,6 +78,16 @@ class Recommender(ABC):
         """Whether the scores depend on this query beyond popularity."""
         return len(self.catalog.codes(query.history)) > 0
 
+    def informed(self, query: Query) -> bool:
+        """Whether there is more to go by than what many choose: scores that are personal, or items that words or clicks name."""
+        words = query.instruction
+        named = words is not None and bool(words.like or words.unlike)
+        return named or pulled(query, self.catalog) or self.is_personal(query)
+
+    def resembling(self) -> Recommender:
+        """The model that says what resembles an item that somebody reacted to."""
+        return self
+
     def recommend(self, queries: Sequence[Query]) -> list[Recommendation]:
         """Rank the allowed items of every query.
 
@@ -126,8 +136,7 @@ class Recommender(ABC):
         notes += unusable(asked, self.catalog)
         if num_items < asked.n:
             notes.append(f"short_list:{num_items}")
-        named = pulled(asked, self.catalog) or (asked.instruction is not None and bool(asked.instruction.like))
-        degraded = not named and not self.is_personal(asked)
+        degraded = not self.informed(asked)
         if degraded:
             notes.append("cold_start:popularity")
         return tuple(notes), degraded
@@ -173,7 +182,7 @@ def steered(model: Recommender, queries: Sequence[Query]) -> dict[str, FloatArra
             # What does not resemble an unwanted item at all is as good as any other.
             extra[rows] = sign * LIKE_WEIGHT * spread * (near if name == LIKE else np.maximum(near - 1.0, 0.0))
             found[name] = extra
-    said = effects(model, queries, np.sum(list(found.values()), axis=0))
+    said = effects(model.resembling(), queries, np.sum(list(found.values()), axis=0))
     return found if said is None else found | {FEEDBACK: said}
 
 
@@ -202,7 +211,9 @@ def counted(query: Query, catalog: Catalog) -> tuple[list[Quota], list[Group]]:
 def listed(model: Recommender, query: Query, scores: FloatArray, groups: Sequence[Group]) -> list[int]:
     """The list for a query that is resolved, from the scores of all items and what its quotas count: item codes, best first."""
     mask = allowed(query, model.catalog)
-    return varied_list(scores, mask, query.n, groups, diversity=query.diversity, alike=lambda codes: resemblance(codes, model))
+    return varied_list(
+        scores, mask, query.n, groups, diversity=query.diversity, alike=lambda codes: resemblance(codes, model.resembling())
+    )
 
 
 def recommendation_id(model: str, query: Query, items: Sequence[ScoredItem]) -> str:

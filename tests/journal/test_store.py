@@ -19,7 +19,7 @@ from tests.journal.deeds import NOW, deed
 from instructrec.errors import DataError, StoreError
 from instructrec.journal import schema, session_key, user_key
 from instructrec.journal.opening import parsed
-from instructrec.journal.records import Assignment, Key, Shown
+from instructrec.journal.records import Assignment, Deed, Key, Shown
 from instructrec.journal.state import PersonState
 from instructrec.journal.store import Store
 
@@ -43,6 +43,18 @@ def test_what_is_appended_is_read_back_in_order(store):
     assert [row.seq for row in store.events_after(4, 3)] == [5, 6, 7]
     assert store.events_after(10, 5) == [] and store.last_seq() == 10
     assert {(row.tenant, row.received) for row in store.events_after(0, 100)} == {("t", NOW)}
+
+
+def test_deeds_are_those_of_the_events(store):
+    events = [
+        deed(1, "click", time=1.7e9 + 0.25), deed(2, "impression"), deed(3, "rating", value=4.5, user="ü\"'"),
+        deed(4, "undo", undoes="1"), deed(5, "purchase", item="i/5", session_id="s", value=3),
+    ]  # fmt: skip
+    store.append([("t", event) for event in events], received=NOW)
+    rows = {row.event.event_id: Deed.of(row) for row in store.events_after(0, 100)}
+    assert list(store.deeds_after(0, ("click", "rating", "undo", "purchase"))) == [rows[name] for name in "1345"]
+    assert list(store.deeds_after(3, ("click", "rating", "undo"))) == [rows["4"]]
+    assert rows["3"].value == 4.5 and rows["4"].undoes == "1" and rows["4"].item_id is None
 
 
 def test_each_event_once_and_the_first_delivery_wins(store):

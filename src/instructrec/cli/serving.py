@@ -33,6 +33,10 @@ def serve(
     deadline_ms: Annotated[
         int, typer.Option("--deadline-ms", help="When a list must be there, in milliseconds, unless a request says.")
     ] = DEFAULTS.deadline_ms,
+    trending_half_life: Annotated[
+        float,
+        typer.Option("--trending-half-life", metavar="HOURS", help="Hours after which an event counts half in what is trending."),
+    ] = DEFAULTS.trending_half_life_h,
     wants_keys: Annotated[
         bool | None,
         typer.Option("--keys/--no-keys", help="Open only to API keys.", show_default="no keys on this machine's own address"),
@@ -54,7 +58,8 @@ def serve(
             "or leave --no-keys away and make a key: instructrec key RUN --name NAME"
         )
     output = Output(json)
-    live = opened(run, place_of(run, database), ServiceConfig(deadline_ms=deadline_ms))
+    settings = ServiceConfig(deadline_ms=deadline_ms, trending_half_life_h=trending_half_life)
+    live = opened(run, place_of(run, database), settings)
     gate = Gate(live.store, wants_keys=not alone if wants_keys is None else wants_keys, requests_per_s=live.config.requests_per_s)
     output.words.print(
         f"Serving {run} (version {live.snapshot.version}) at http://{host}:{port}\n"

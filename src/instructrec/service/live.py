@@ -34,6 +34,7 @@ from instructrec.service.process import set_aside_again
 from instructrec.service.settings import DEFAULTS, ServiceConfig
 from instructrec.service.shapes import Ask
 from instructrec.service.snapshot import Snapshot, take_up
+from instructrec.service.trending import Trends
 from instructrec.service.watch import Watch
 
 T = TypeVar("T")
@@ -89,6 +90,9 @@ class Live:
         rows = store.items(EVERYBODY)
         self._items = {row.item_id: row.body for row in rows}
         self.snapshot = self._read(run, self._items, max((row.version for row in rows), default=0))
+        self.trends = Trends(lambda item: item in self.snapshot.catalog.index or item in self._items, config)
+        self.trends.read(store)
+        self.writer.on_commit(self.trends.follow)
         self.comparing = Comparing(store, self.writer, lambda: self.snapshot.models)
         self._answers: OrderedDict[tuple[str, bytes], _Sent] = OrderedDict()
         self._shown: OrderedDict[tuple[str, str], _Listed] = OrderedDict()
@@ -138,7 +142,8 @@ class Live:
         asked = await loop.run_in_executor(self._quick, query_for, ask, person, snapshot, moment)
         # A model that was not asked before is read from disk.
         ladder = await loop.run_in_executor(self._quick, snapshot.ladder_for, placed.model) if placed else snapshot.ladder
-        found = await ladder.answer(asked.query, deadline_s=deadline_s - (time.monotonic() - began))
+        last = snapshot.trending(self.trends, tenant)
+        found = await ladder.answer(asked.query, deadline_s=deadline_s - (time.monotonic() - began), last=last)
         if placed and key:
             self._expose(tenant, key, found, placed, snapshot)
         body, whole = await self._told(tenant, ask, asked, found, snapshot, deadline_s - (time.monotonic() - began))
@@ -225,7 +230,8 @@ class Live:
 
     async def _reasons(self, listed: _Listed) -> list[Explanation]:
         rungs = (*listed.snapshot.ladder.rungs, *listed.snapshot.ladder_for(listed.found.served_by).rungs)
-        rung = next((rung for rung in rungs if rung.name == listed.found.served_by), rungs[0])
+        # What many choose now is explained as what many choose.
+        rung = next((rung for rung in rungs if rung.name == listed.found.served_by), listed.snapshot.ladder.rungs[-1])
         pool = self._slow if rung.worker is not None else self._quick
         return await asyncio.get_running_loop().run_in_executor(pool, _explained, rung.model, listed)
 
@@ -277,6 +283,7 @@ class Live:
         gone = await self._written(lambda store: store.erase_person(tenant, person))
         self.people.forget(tenant, person)
         self.comparing.forget(tenant, person)
+        self.trends.forget(tenant, person)
         for answers in (self._answers, self._shown):
             answers.clear()
         return gone
@@ -295,11 +302,12 @@ class Live:
         for row in rows:
             name = row.get("item_id") if isinstance(row, Mapping) else None
             try:
-                item = read_item(merged(self._items.get(name, {}) if isinstance(name, str) else {}, row), self.snapshot.catalog)
+                kept = self._items.get(name, {}) if isinstance(name, str) else {}
+                item = read_item(merged(kept, row), self.snapshot.catalog)
             except QueryError as problem:
                 read.append(str(problem))
                 continue
-            self._items[item.item_id] = to_json(item)
+            self._items[item.item_id] = to_json(replace(item, since=kept.get("since", 0.0 if kept else time.time())))
             read.append(item)
         items = [entry for entry in read if isinstance(entry, Item)]
         if items:
