@@ -258,7 +258,7 @@ def test_why_shows_what_counts_and_what_would_change_it(visitor):
 
 
 def test_reasons_that_take_too_long_are_there_when_asked_again(visitor, monkeypatch):
-    reasons, slow = visitor.live._reasons, []
+    reasons, slow = visitor.live.reasons.of, []
 
     async def later(listed):
         if not slow:
@@ -266,7 +266,7 @@ def test_reasons_that_take_too_long_are_there_when_asked_again(visitor, monkeypa
             await asyncio.sleep(30)
         return await reasons(listed)
 
-    monkeypatch.setattr(visitor.live, "_reasons", later)
+    monkeypatch.setattr(visitor.live.reasons, "of", later)
     page = visitor.open("/?user=u1")
     assert len(page.items) == 10 and page.tags["p"] < 20 and "Reasons are still being worked out" in page.text
     again = visitor.press("again")

@@ -18,19 +18,18 @@ from instructrec import wire
 from instructrec.core import Explanation, Query, Recommendation
 from instructrec.data.items import Item, kept_item, merged, read_item, to_json
 from instructrec.errors import QueryError, StoreError
-from instructrec.explain import explain
 from instructrec.journal import Event, Rejected, read_events, user_key
 from instructrec.journal.records import EVERYBODY, Shown, Verdict
 from instructrec.journal.store import Store
 from instructrec.journal.writer import Writer
 from instructrec.pipeline.answering import with_notes
-from instructrec.recommender import Recommender
 from instructrec.runs import Run
 from instructrec.service.asking import Asked, history_of, person_of, query_for, with_dialogue
 from instructrec.service.comparing import Comparing, Placed
 from instructrec.service.drift import Drift
 from instructrec.service.people import People, Person
 from instructrec.service.process import set_aside_again
+from instructrec.service.reasons import Listed, Reasons
 from instructrec.service.settings import DEFAULTS, ServiceConfig
 from instructrec.service.shapes import Ask
 from instructrec.service.snapshot import Snapshot, take_up
@@ -40,8 +39,8 @@ from instructrec.service.watch import Watch
 T = TypeVar("T")
 STEP_S = 3600.0
 """What fades with time fades in such steps, so that an unchanged person gets an unchanged list."""
-MOST_ANSWERS, MOST_SHOWN = 20_000, 20_000
-"""Answers that are kept as they were sent, and lists that can still be explained."""
+MOST_ANSWERS = 20_000
+"""Answers that are kept as they were sent."""
 QUICK_THREADS = 2
 
 
@@ -65,16 +64,6 @@ class _Sent:
     found: Recommendation
 
 
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    """A list that can be explained."""
-
-    tenant: str
-    snapshot: Snapshot
-    found: Recommendation
-    language: str
-
-
 class Live:
     """One run that serves, with a journal of what people do. Made by `opened`, ended by `close`."""
 
@@ -95,7 +84,7 @@ class Live:
         self.writer.on_commit(self.trends.follow)
         self.comparing = Comparing(store, self.writer, lambda: self.snapshot.models)
         self._answers: OrderedDict[tuple[str, bytes], _Sent] = OrderedDict()
-        self._shown: OrderedDict[tuple[str, str], _Listed] = OrderedDict()
+        self.reasons = Reasons(self._quick, self._slow)
         self.cache_hits = 0
         self.watch = Watch()
         self.on_list: Callable[[str, bool], None] = lambda served_by, degraded: None
@@ -186,17 +175,15 @@ class Live:
         """
         language = ask.language or snapshot.run.config.language
         found = with_notes(found, snapshot.model, snapshot.dataset)
-        listed = _Listed(tenant, snapshot, found, language)
+        listed = Listed(tenant, snapshot, found, language)
         reasons: Sequence[Explanation] = ()
         whole = True
         if ask.explain == "reasons" and found.items:
             try:
-                reasons = await asyncio.wait_for(self._reasons(listed), max(left_s, 0.001))
+                reasons = await asyncio.wait_for(self.reasons.of(listed), max(left_s, 0.001))
             except TimeoutError:
                 found, whole = replace(found, notes=(*found.notes, "reasons_later")), False
-        self._shown[tenant, found.id] = listed
-        while len(self._shown) > MOST_SHOWN:
-            self._shown.popitem(last=False)
+        self.reasons.keep(listed)
         answer = wire.answer(
             found, catalog=snapshot.catalog, model_version=snapshot.version, explanations=reasons, language=language
         )
@@ -209,31 +196,8 @@ class Live:
             self._answers.popitem(last=False)
 
     async def explain(self, tenant: str, recommendation_id: str, item: str) -> dict[str, Any]:
-        """Why an item of a list that was shown is there, with evidence and what it depends on.
-
-        Raises QueryError for a list that is not known (any more), and for an item that is not in it.
-        """
-        listed = self._shown.get((tenant, recommendation_id))
-        if listed is None:
-            raise QueryError(f"There is no list '{recommendation_id}' (any more). Ask for a new list, and for its reasons.")
-        if item not in {entry.item for entry in listed.found.items}:
-            raise QueryError(f"Item '{item}' is not in the list '{recommendation_id}'. Ask about one that it holds.")
-        reasons = await self._reasons(listed)
-        answer = wire.answer(
-            listed.found,
-            catalog=listed.snapshot.catalog,
-            model_version=listed.snapshot.version,
-            explanations=reasons,
-            language=listed.language,
-        )
-        return next(entry for entry in answer["items"] if entry["item_id"] == item)
-
-    async def _reasons(self, listed: _Listed) -> list[Explanation]:
-        rungs = (*listed.snapshot.ladder.rungs, *listed.snapshot.ladder_for(listed.found.served_by).rungs)
-        # What many choose now is explained as what many choose.
-        rung = next((rung for rung in rungs if rung.name == listed.found.served_by), listed.snapshot.ladder.rungs[-1])
-        pool = self._slow if rung.worker is not None else self._quick
-        return await asyncio.get_running_loop().run_in_executor(pool, _explained, rung.model, listed)
+        """Why an item of a list that was shown is there: see `Reasons.told`."""
+        return await self.reasons.told(tenant, recommendation_id, item)
 
     async def similar(self, item: str, n: int) -> dict[str, Any]:
         """What resembles an item: the list of somebody who has chosen nothing else. Raises QueryError for an unknown item."""
@@ -284,8 +248,8 @@ class Live:
         self.people.forget(tenant, person)
         self.comparing.forget(tenant, person)
         self.trends.forget(tenant, person)
-        for answers in (self._answers, self._shown):
-            answers.clear()
+        self._answers.clear()
+        self.reasons.clear()
         return gone
 
     async def _written(self, work: Callable[[Store], T]) -> T:
@@ -334,9 +298,8 @@ class Live:
         before = self.snapshot
         # What was withdrawn while the run was read is withdrawn.
         self.snapshot = fresh.with_withdrawn(before.withdrawn, before.revision)
-        kept = [(name, one) for name, one in self._shown.items() if one.snapshot.ladder is before.ladder]
         self._answers.clear()
-        self._shown = OrderedDict(kept)
+        self.reasons.keep_only(before.ladder)
         before.close()
         set_aside_again()
         return self.snapshot.version
@@ -349,10 +312,6 @@ class Live:
 def _digest(request: bytes) -> bytes:
     """What stands for the bytes of a request."""
     return hashlib.blake2b(request, digest_size=16).digest()
-
-
-def _explained(model: Recommender, listed: _Listed) -> list[Explanation]:
-    return explain(model, listed.found, listed.snapshot.dataset, language=listed.language, counterfactual=True)
 
 
 def opened(path: Path, url: str, config: ServiceConfig = DEFAULTS) -> Live:
