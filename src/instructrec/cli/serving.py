@@ -97,6 +97,45 @@ def key(
     output.finish({"key": made, "tenant": tenant, "name": name})
 
 
+def backup(
+    run: options.RunFolder,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The file to make.", show_default=False)],
+    database: Database = None,
+    json: options.Json = None,
+) -> None:
+    """Copy the journal of a run into a new file while the service goes on; every event of the copy is checked."""
+    from instructrec.journal.copies import look_over
+    from instructrec.journal.store import Store
+
+    output = Output(json)
+    with Store.open(place_of(run, database), read_only=True) as store:
+        store.backup(out)
+    found = look_over(out)
+    output.words.print(f"{found.events:,} events in {out} ({found.size:,} bytes), content {found.content_hash}", markup=False)
+    output.finish({"file": str(out), "events": found.events, "bytes": found.size, "content_hash": found.content_hash})
+
+
+def restore(
+    run: options.RunFolder,
+    copy: Annotated[Path, typer.Argument(metavar="FILE", help="A file that backup made.", show_default=False)],
+    database: Database = None,
+    json: options.Json = None,
+) -> None:
+    """Put a copy in the place of the journal of a run, checked before and after; stop the service first. The old one is kept."""
+    from instructrec.journal.copies import restore as put_back
+
+    output = Output(json)
+    found, aside = put_back(place_of(run, database), copy)
+    kept = f"\nWhat was there before is kept as {aside}." if aside else ""
+    output.words.print(
+        f"{found.events:,} events restored from {copy}, content {found.content_hash}{kept}\n"
+        "Who was erased after the copy was made is in it again: erase them once more.",
+        markup=False,
+    )
+    about = {"file": str(copy), "events": found.events, "bytes": found.size, "content_hash": found.content_hash}
+    output.finish(about | {"kept": str(aside) if aside else None})
+
+
 def place_of(run: Path, database: str | None) -> str:
     """Where the journal of a run is: beside the folder, which no service changes."""
     folder = run.resolve()

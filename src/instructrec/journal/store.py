@@ -250,6 +250,15 @@ class Store:
         """
         return copies.backup(self._database, Path(path))
 
+    def content_hash(self) -> str:
+        """The sha256 (64 hexadecimal digits) of all that a journal holds that nobody writes to; equal for it and its copies."""
+        return copies.content_hash(self._database)
+
+    @property
+    def file(self) -> Path | None:
+        """The file of a SQLite journal."""
+        return self._database.file
+
     def integrity(self) -> list[str]:
         """What is wrong with the journal, in words; empty for a sound one. Reads all of it, each event against its hash."""
         return copies.integrity(self._database)

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from instructrec.errors import InstructRecError
 from instructrec.service.access import Gate
+from instructrec.service.backups import backups
 from instructrec.service.charts import charts
 from instructrec.service.gorse import gorse
 from instructrec.service.guards import BodyLimit, Counted
@@ -42,7 +43,7 @@ def build(live: Live, gate: Gate) -> FastAPI:
         openapi_url="/v1/openapi.json",
     )
     app.state.live, app.state.gate, app.state.metrics = live, gate, Metrics(live)
-    for router in (public(), charts(), owner(), gorse(), health(), pages(), owner_pages(), files()):
+    for router in (public(), charts(), owner(), backups(), gorse(), health(), pages(), owner_pages(), files()):
         app.include_router(router)
     app.add_middleware(BodyLimit, most=live.config.body_bytes)
     app.add_middleware(Counted, metrics=app.state.metrics)
