@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 import time
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 from tests.contracts import WORLD, RecommenderContract
 
 from instructrec import config, pipeline
+from instructrec.cli import main
 from instructrec.core import Query
 from instructrec.errors import ConfigError
 from instructrec.journal import Event
@@ -357,3 +359,22 @@ def test_the_page_of_somebody_new_says_that_it_shows_what_many_choose(client):
         assert words in asyncio.run(opened_at(f"/?user=newcomer&lang={language}"))
     client.happen("click", client.catalog.item_ids[0], "newcomer")
     assert "What many choose now" not in asyncio.run(opened_at("/?user=newcomer&lang=en"))
+
+
+def test_a_request_can_ask_for_items_that_differ(client):
+    user = client.live.snapshot.dataset.interactions.user_ids[0]
+    plain, none, some = (client.list(user_id=user, **more) for more in ({}, {"diversity": 0.0}, {"diversity": 0.9}))
+    assert none == plain and ids(some) != ids(plain) and len(ids(some)) == 10
+    limited = client.list(user_id=user, diversity=0.9, instruction="comedies from the 1990s")
+    assert limited["items"] and all("Comedy" in genres for genres in genres_of(client, limited))
+    assert client.ask("POST", "/v1/recommend", 422, json={"diversity": 1.5})["error"] == "wrong_shape"
+
+
+def test_the_command_line_can_ask_for_items_that_differ(run_folder, capsys):
+    def listed(*more):
+        with pytest.raises(SystemExit) as ended:
+            main(["recommend", str(run_folder), "--user", "u1", "--no-explain", "--json", *more])
+        assert not ended.value.code
+        return ids(json.loads(capsys.readouterr().out.splitlines()[-1]))
+
+    assert listed() == listed("--diversity", "0") != listed("--diversity", "0.9")

@@ -23,6 +23,7 @@ from instructrec.service.page.frame import files
 from instructrec.service.pages import pages
 from instructrec.service.problems import Described, described
 from instructrec.service.routes import health, owner, public
+from instructrec.service.streaming import reasons
 
 
 def build(live: Live, gate: Gate) -> FastAPI:
@@ -43,7 +44,7 @@ def build(live: Live, gate: Gate) -> FastAPI:
         openapi_url="/v1/openapi.json",
     )
     app.state.live, app.state.gate, app.state.metrics = live, gate, Metrics(live)
-    for router in (public(), charts(), owner(), backups(), gorse(), health(), pages(), owner_pages(), files()):
+    for router in (public(), reasons(), charts(), owner(), backups(), gorse(), health(), pages(), owner_pages(), files()):
         app.include_router(router)
     app.add_middleware(BodyLimit, most=live.config.body_bytes)
     app.add_middleware(Counted, metrics=app.state.metrics)

@@ -34,7 +34,6 @@ from instructrec.service.shapes import (
     Text,
     Users,
 )
-from instructrec.service.streaming import as_events, wants_events
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": words}
@@ -192,17 +191,6 @@ def _add_answers(router: APIRouter) -> None:
         """What is understood of words, without a list."""
         language, catalog = text.language or live.snapshot.run.config.language, live.snapshot.catalog
         return wire.instruction(parse(text.text, catalog, language=language), catalog=catalog, language=language)
-
-    @router.get("/explain/{recommendation_id}/{item_id}")
-    async def explain(
-        recommendation_id: Key, item_id: Key, who: Reader, live: Service, request: Request, stream: bool = False
-    ) -> Any:
-        """Why an item of a list that was shown is there: text, evidence, what it depends on. With `stream`, or where events are
-        accepted, as Server-Sent Events: `evidence`, each `sentence` of the text, and the whole as `done`; or `error`.
-        """
-        if stream or wants_events(request):
-            return as_events(live.reasons.telling(who.tenant, recommendation_id, item_id))
-        return await live.explain(who.tenant, recommendation_id, item_id)
 
 
 def _add_people(router: APIRouter) -> None:

@@ -1,4 +1,4 @@
-"""Answers that are sent piece by piece, as Server-Sent Events (html.spec.whatwg.org/multipage/server-sent-events.html)."""
+"""Reasons, at once or piece by piece as Server-Sent Events (html.spec.whatwg.org/multipage/server-sent-events.html)."""
 
 from __future__ import annotations
 
@@ -6,17 +6,32 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fastapi import Request
+from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from instructrec.service.problems import described
+from instructrec.service.routes import PROBLEMS, Key, Reader, Service
 
 EVENT_STREAM = "text/event-stream"
 
 
-def wants_events(request: Request) -> bool:
-    """Whether a client asks for events, as browsers do for an EventSource."""
-    return EVENT_STREAM in request.headers.get("accept", "")
+def reasons() -> APIRouter:
+    """The route of reasons."""
+    router = APIRouter(prefix="/v1", tags=["lists and people"], responses=PROBLEMS)
+
+    @router.get("/explain/{recommendation_id}/{item_id}")
+    async def explain(
+        recommendation_id: Key, item_id: Key, who: Reader, live: Service, request: Request, stream: bool = False
+    ) -> Any:
+        """Why an item of a list that was shown is there: text, evidence, what it depends on. With `stream`, or where events are
+        accepted, as Server-Sent Events: `evidence`, each `sentence` of the text, and the whole as `done`; or `error`.
+        """
+        # A browser's EventSource accepts nothing else.
+        if stream or EVENT_STREAM in request.headers.get("accept", ""):
+            return as_events(live.reasons.telling(who.tenant, recommendation_id, item_id))
+        return await live.explain(who.tenant, recommendation_id, item_id)
+
+    return router
 
 
 def as_events(pieces: AsyncIterator[tuple[str, dict[str, Any]]]) -> StreamingResponse:
