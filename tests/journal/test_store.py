@@ -19,7 +19,7 @@ from tests.journal.deeds import NOW, deed
 from instructrec.errors import DataError, StoreError
 from instructrec.journal import schema, session_key, user_key
 from instructrec.journal.opening import parsed
-from instructrec.journal.records import Assignment, Key, Shown
+from instructrec.journal.records import Assignment, Deed, Key, Shown
 from instructrec.journal.state import PersonState
 from instructrec.journal.store import Store
 
@@ -54,6 +54,18 @@ def test_many_people_are_read_with_what_each_of_them_did(store):
     assert all(found[name] == store.events_of("t", name) for name in names[:20]) and all(
         len(found[name]) == 2 for name in names[:700]
     )
+
+
+def test_deeds_are_those_of_the_events(store):
+    events = [
+        deed(1, "click", time=1.7e9 + 0.25), deed(2, "impression"), deed(3, "rating", value=4.5, user="ü\"'"),
+        deed(4, "undo", undoes="1"), deed(5, "purchase", item="i/5", session_id="s", value=3),
+    ]  # fmt: skip
+    store.append([("t", event) for event in events], received=NOW)
+    rows = {row.event.event_id: Deed.of(row) for row in store.events_after(0, 100)}
+    assert list(store.deeds_after(0, ("click", "rating", "undo", "purchase"))) == [rows[name] for name in "1345"]
+    assert list(store.deeds_after(3, ("click", "rating", "undo"))) == [rows["4"]]
+    assert rows["3"].value == 4.5 and rows["4"].undoes == "1" and rows["4"].item_id is None
 
 
 def test_each_event_once_and_the_first_delivery_wins(store):

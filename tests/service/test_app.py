@@ -60,7 +60,7 @@ def event(kind, user="newcomer", **more):
 
 def test_a_click_counts_in_the_next_list(client):
     before = client.list(user_id="newcomer")
-    assert before["served_by"] == "popular" and before["degraded"]
+    assert before["served_by"] == "trending" and before["degraded"]
     first = ids(before)[0]
     assert client.happen(event("click", item_id=first))["accepted"] == 1
     after = client.list(user_id="newcomer")

@@ -285,7 +285,7 @@ def test_the_owner_withdraws_an_item_and_nothing_is_wider_than_a_phone(browser, 
 
 def test_reasons_that_come_late_are_put_into_the_list(browser, serve, monkeypatch):
     served = serve()
-    reasons, slow = served.live._reasons, []
+    reasons, slow = served.live.reasons.of, []
 
     async def later(listed):
         if not slow:
@@ -293,7 +293,7 @@ def test_reasons_that_come_late_are_put_into_the_list(browser, serve, monkeypatc
             await asyncio.sleep(30)
         return await reasons(listed)
 
-    monkeypatch.setattr(served.live, "_reasons", later)
+    monkeypatch.setattr(served.live.reasons, "of", later)
     tab = Tab(browser)
     tab.page.goto(f"{served.url}/?user=u1")
     assert tab.page.locator("#later").count() == 1 and tab.page.locator(".reason").count() == 0

@@ -258,7 +258,7 @@ def test_why_shows_what_counts_and_what_would_change_it(visitor):
 
 
 def test_reasons_that_take_too_long_are_there_when_asked_again(visitor, monkeypatch):
-    reasons, slow = visitor.live._reasons, []
+    reasons, slow = visitor.live.reasons.of, []
 
     async def later(listed):
         if not slow:
@@ -266,7 +266,7 @@ def test_reasons_that_take_too_long_are_there_when_asked_again(visitor, monkeypa
             await asyncio.sleep(30)
         return await reasons(listed)
 
-    monkeypatch.setattr(visitor.live, "_reasons", later)
+    monkeypatch.setattr(visitor.live.reasons, "of", later)
     page = visitor.open("/?user=u1")
     assert len(page.items) == 10 and page.tags["p"] < 20 and "Reasons are still being worked out" in page.text
     again = visitor.press("again")
@@ -349,7 +349,7 @@ def test_the_owner_sees_what_was_served_and_changes_it(visitor, run_folder):
     visitor.ask("POST", "/v1/events", json={"events": [liked, liked]})
     found = visitor.ask("GET", "/v1/owner/figures?minutes=5").json()
     assert found["total"]["lists"] == 4 and found["total"]["from_memory_share"] == 0.25
-    assert found["total"]["served_by"] == {"ridge": 0.75, "popular": 0.25}
+    assert found["total"]["served_by"] == {"ridge": 0.75, "trending": 0.25}
     assert found["total"]["events"] == {"like": 1, "duplicate": 1} and found["total"]["likes_per_list"] == 0.25
     assert 0 < found["total"]["lists_latency"]["p50_ms"] <= found["total"]["lists_latency"]["p99_ms"]
     assert 10 <= found["coverage"]["shown"] <= 30 and found["coverage"]["items"] == 80

@@ -33,6 +33,8 @@ COMMANDS = (
     answers.profile,
     serving.serve,
     serving.key,
+    serving.backup,
+    serving.restore,
     retraining.retrain,
     exporting.export,
     instructing.instructions,

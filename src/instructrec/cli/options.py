@@ -110,6 +110,10 @@ Profile = Annotated[
 Strength = Annotated[
     float, typer.Option("--strength", min=0.0, max=1.0, help="How much words order the list: 0 not at all, 1 fully.")
 ]
+Diversity = Annotated[
+    float,
+    typer.Option("--diversity", min=0.0, max=1.0, help="How much items give way that resemble others of the list: 0 not at all."),
+]
 Number = Annotated[int, typer.Option("-n", "--number", min=1, max=1000, help="Items in a list.")]
 Json = Annotated[
     str | None,

@@ -29,6 +29,7 @@ class Database:
     def __init__(self, address: URL, reader: Engine, writer: Engine | None, lock: opening.WriterLock | None) -> None:
         self.address = address
         self.is_sqlite = address.get_backend_name() == "sqlite"
+        self.file = Path(address.database or "") if self.is_sqlite else None
         self.failed = ""
         self._reader, self._writer, self._lock = reader, writer, lock
         self._driver: Any = reader.dialect.loaded_dbapi

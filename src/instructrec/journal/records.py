@@ -35,6 +35,27 @@ class Stored(NamedTuple):
     received: float
 
 
+class Deed(NamedTuple):
+    """What a count needs of an event: who did what to which item, when it came. Fields as in `Event` and `Stored`."""
+
+    tenant: str
+    event_id: str
+    person: str
+    type: str
+    item_id: str | None
+    value: float | None
+    time: float
+    undoes: str | None
+    received: float
+
+    @classmethod
+    def of(cls, row: Stored) -> Deed:
+        """That of a whole event."""
+        event = row.event
+        about = (event.item_id, event.value, event.time, event.undoes)
+        return cls(row.tenant, event.event_id, event.person, event.type, *about, row.received)
+
+
 @dataclass(frozen=True, slots=True)
 class StoredItem:
     """An item of a tenant: its JSON object as it was put, and the number of the change that put it."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import JSON, cast, select, tuple_, type_coerce
 
 from instructrec.errors import DataError
 from instructrec.journal import appending, copies, failpoints, people, schema, trials
@@ -19,7 +19,7 @@ from instructrec.journal.database import Database
 from instructrec.journal.events import canonical
 from instructrec.journal.keys import Keys
 from instructrec.journal.reading import is_id
-from instructrec.journal.records import Shown, Stored, StoredItem, StoredUser, Verdict
+from instructrec.journal.records import Deed, Shown, Stored, StoredItem, StoredUser, Verdict
 from instructrec.journal.schema import events, items, meta, users
 from instructrec.journal.trials import Trials
 
@@ -143,6 +143,18 @@ class Store:
         if rows:
             yield rows[0].event.person, rows
 
+    def deeds_after(self, seq: int, types: Sequence[str]) -> Iterator[Deed]:
+        """Who did what with a larger seq, of some types, in the order of seq; several times as quick as whole events, and without a
+        look at their hashes.
+        """
+        columns = events.c
+        body = type_coerce(columns.body, JSON) if self._database.is_sqlite else cast(columns.body, JSON)
+        about = (body["item_id"].as_string(), body["value"].as_float(), body["time"].as_float(), body["undoes"].as_string())
+        said = (columns.tenant, columns.event_id, columns.person, columns.type, *about, columns.received)
+        query = select(*said).where((columns.seq > seq) & columns.type.in_(types)).order_by(columns.seq)
+        with self._database.reading() as connection:
+            yield from map(Deed._make, connection.execute(query))
+
     def last_seq(self) -> int:
         """The seq of the newest event that is on disk; 0 for an empty journal."""
         with self._database.reading() as connection:
@@ -247,6 +259,15 @@ class Store:
         pg_dump.
         """
         return copies.backup(self._database, Path(path))
+
+    def content_hash(self) -> str:
+        """The sha256 (64 hexadecimal digits) of all that a journal holds that nobody writes to; equal for it and its copies."""
+        return copies.content_hash(self._database)
+
+    @property
+    def file(self) -> Path | None:
+        """The file of a SQLite journal."""
+        return self._database.file
 
     def integrity(self) -> list[str]:
         """What is wrong with the journal, in words; empty for a sound one. Reads all of it, each event against its hash."""

@@ -59,6 +59,7 @@ def query_for(ask: Ask, person: Person, snapshot: Snapshot, now: float) -> Asked
         parameters=ask.parameters,
         standing=standing,
         strength=ask.strength,
+        diversity=ask.diversity,
         profile=ask.profile or person.profile,
     )
     query = query_of(snapshot.dataset, request, language=language)

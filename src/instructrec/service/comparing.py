@@ -14,6 +14,7 @@ from instructrec.experiments import Arm, Assignment, Experiment, assign
 from instructrec.journal import records
 from instructrec.journal.store import Store
 from instructrec.journal.writer import Writer
+from instructrec.recommender import Recommender
 from instructrec.service.drafting import EXPLORATION, MODEL, Placed, made
 from instructrec.service.findings import findings
 from instructrec.service.snapshot import Snapshot
@@ -71,10 +72,12 @@ class Comparing:
         return Placed(one.id, seed, (one.arm(found.arm),), found.propensity, runs)
 
     async def answer(
-        self, tenant: str, person: str, placed: Placed, query: Query, snapshot: Snapshot, *, deadline_s: float
+        self, tenant: str, person: str, placed: Placed, query: Query, snapshot: Snapshot, *, deadline_s: float, last: Recommender
     ) -> Recommendation:
-        """The list for somebody in an experiment. What was shown is kept, and nobody waits for that."""
-        found, how = await made(placed, person, query, snapshot, deadline_s=deadline_s)
+        """The list for somebody in an experiment; `last` answers where no model of an arm does. What was shown is kept, and nobody
+        waits for that.
+        """
+        found, how = await made(placed, person, query, snapshot, deadline_s=deadline_s, last=last)
         if placed.is_logged:
             shown = records.Shown(
                 id=found.id,

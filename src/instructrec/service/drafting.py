@@ -12,7 +12,8 @@ import numpy as np
 
 from instructrec.core import Query, Recommendation
 from instructrec.experiments import Arm, Exploration, Interleaved, team_draft
-from instructrec.recommender import counted, listed, resolved
+from instructrec.lists import best_list
+from instructrec.recommender import Recommender, allowed, counted, resolved
 from instructrec.service.snapshot import Snapshot
 from instructrec.tables import Catalog, ItemId
 
@@ -80,7 +81,7 @@ def makers_of(found: Recommendation) -> dict[str, frozenset[ItemId]]:
 
 
 async def made(
-    placed: Placed, person: str, query: Query, snapshot: Snapshot, *, deadline_s: float
+    placed: Placed, person: str, query: Query, snapshot: Snapshot, *, deadline_s: float, last: Recommender | None = None
 ) -> tuple[Recommendation, dict[str, Any]]:
     """The list for somebody in an experiment, and how it was made, as JSON values to be kept with it.
 
@@ -91,7 +92,7 @@ async def made(
     # What is drawn could break a quota of the list as a whole, so that under quotas nothing is.
     epsilon = 0.0 if counted(query, snapshot.catalog)[0] else float(placed.arm.settings.get(EXPLORATION, 0.0))
     asked = _wider(query) if epsilon else query
-    answers = [_answer(arm, asked, snapshot, deadline_s) for arm in placed.arms]
+    answers = [_answer(arm, asked, snapshot, deadline_s, last) for arm in placed.arms]
     found = await asyncio.gather(*answers)
     late = [note for one in found for note in one.notes if note.startswith("degraded:")]
     how |= {"degraded": late[0].removeprefix("degraded:")} if late else {}
@@ -107,12 +108,12 @@ async def made(
     return replace(one, id=_id_of(placed.experiment, person, [part.id for part in found], one)), how
 
 
-async def _answer(arm: Arm, query: Query, snapshot: Snapshot, deadline_s: float) -> Recommendation:
+async def _answer(arm: Arm, query: Query, snapshot: Snapshot, deadline_s: float, last: Recommender | None) -> Recommendation:
     loop = asyncio.get_running_loop()
     began = loop.time()
     # A model that was not asked before is read from disk.
     ladder = await loop.run_in_executor(snapshot.quick, snapshot.ladder_for, str(arm.settings.get(MODEL, "")))
-    return await ladder.answer(query, deadline_s=deadline_s - (loop.time() - began))
+    return await ladder.answer(query, deadline_s=deadline_s - (loop.time() - began), last=last)
 
 
 def interleaved(seed: str, person: str, query: Query, found: Sequence[Recommendation], catalog: Catalog) -> Drafted:
@@ -124,7 +125,8 @@ def interleaved(seed: str, person: str, query: Query, found: Sequence[Recommenda
     # The draft is the order of preference: what quotas of the list leave out of it is made up for by what comes next.
     scores = np.zeros(len(catalog), dtype=np.float32)
     scores[catalog.codes(whole.items)] = -np.arange(len(whole.items), dtype=np.float32)
-    kept = {catalog.item_ids[code] for code in listed(replace(asked, candidates=whole.items), scores, catalog, groups)}
+    mask = allowed(replace(asked, candidates=whole.items), catalog)
+    kept = {catalog.item_ids[code] for code in best_list(scores, mask, asked.n, groups)}
     pairs = [(item, team) for item, team in zip(whole.items, whole.teams, strict=True) if item in kept]
     return Drafted(
         id=first.id,

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,42 +15,29 @@ from instructrec import wire
 from instructrec.core import Explanation, Query, Recommendation
 from instructrec.data.items import Item, kept_item, merged, read_item, to_json
 from instructrec.errors import QueryError
-from instructrec.explain import explain
 from instructrec.journal import Event, Rejected, read_events, user_key
 from instructrec.journal.records import EVERYBODY, Verdict
 from instructrec.journal.store import Store
 from instructrec.journal.writer import Writer
 from instructrec.pipeline.answering import with_notes
-from instructrec.recommender import Recommender
 from instructrec.runs import Run
 from instructrec.service.asking import Asked, history_of, person_of, query_for, with_dialogue
 from instructrec.service.comparing import Comparing
-from instructrec.service.drafting import is_plain, makers_of
 from instructrec.service.drift import Drift
 from instructrec.service.keeping import Answers, Grounds, Sent
 from instructrec.service.people import People, Person
 from instructrec.service.process import set_aside_again
+from instructrec.service.reasons import Listed, Reasons
 from instructrec.service.settings import DEFAULTS, ServiceConfig
 from instructrec.service.shapes import Ask
 from instructrec.service.snapshot import Snapshot, take_up
+from instructrec.service.trending import Trends
 from instructrec.service.watch import Watch
 
 T = TypeVar("T")
 STEP_S = 3600.0
 """What fades with time fades in such steps, so that an unchanged person gets an unchanged list."""
-MOST_SHOWN = 20_000
-"""Lists that can still be explained."""
 QUICK_THREADS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    """A list that can be explained."""
-
-    tenant: str
-    snapshot: Snapshot
-    found: Recommendation
-    language: str
 
 
 class Live:
@@ -69,9 +55,12 @@ class Live:
         rows = store.items(EVERYBODY)
         self._items = {row.item_id: row.body for row in rows}
         self.snapshot = self._read(run, self._items, max((row.version for row in rows), default=0))
+        self.trends = Trends(lambda item: item in self.snapshot.catalog.index or item in self._items, config)
+        self.trends.read(store)
+        self.writer.on_commit(self.trends.follow)
         self.comparing = Comparing(store, self.writer, lambda: self.snapshot.models)
         self.answers = Answers()
-        self._shown: OrderedDict[tuple[str, str], _Listed] = OrderedDict()
+        self.reasons = Reasons(self._quick, self._slow)
         self.watch = Watch()
         self.on_list: Callable[[str, bool], None] = lambda served_by, degraded: None
 
@@ -115,11 +104,11 @@ class Live:
         deadline_s = (ask.deadline_ms or self.config.deadline_ms) / 1000
         loop = asyncio.get_running_loop()
         asked = await loop.run_in_executor(self._quick, query_for, ask, person, snapshot, moment)
-        left_s = deadline_s - (time.monotonic() - began)
+        left_s, last = deadline_s - (time.monotonic() - began), snapshot.trending(self.trends, tenant)
         if placed and key:
-            found = await self.comparing.answer(tenant, key, placed, asked.query, snapshot, deadline_s=left_s)
+            found = await self.comparing.answer(tenant, key, placed, asked.query, snapshot, deadline_s=left_s, last=last)
         else:
-            found = await snapshot.ladder.answer(asked.query, deadline_s=left_s)
+            found = await snapshot.ladder.answer(asked.query, deadline_s=left_s, last=last)
         body, whole = await self._told(tenant, ask, asked, found, snapshot, deadline_s - (time.monotonic() - began))
         if whole and (not found.degraded or found.served_by == snapshot.model.name):
             self.answers.keep(tenant, request, Sent(key, grounds, body, found))
@@ -145,51 +134,23 @@ class Live:
         """
         language = ask.language or snapshot.run.config.language
         found = with_notes(found, snapshot.model, snapshot.dataset)
-        listed = _Listed(tenant, snapshot, found, language)
+        listed = Listed(tenant, snapshot, found, language)
         reasons: Sequence[Explanation] = ()
         whole = True
         if ask.explain == "reasons" and found.items:
             try:
-                reasons = await asyncio.wait_for(self._reasons(listed), max(left_s, 0.001))
+                reasons = await asyncio.wait_for(self.reasons.of(listed), max(left_s, 0.001))
             except TimeoutError:
                 found, whole = replace(found, notes=(*found.notes, "reasons_later")), False
-        self._shown[tenant, found.id] = listed
-        while len(self._shown) > MOST_SHOWN:
-            self._shown.popitem(last=False)
+        self.reasons.keep(listed)
         answer = wire.answer(
             found, catalog=snapshot.catalog, model_version=snapshot.version, explanations=reasons, language=language
         )
         return json.dumps(with_dialogue(answer, asked, snapshot), ensure_ascii=False).encode(), whole
 
     async def explain(self, tenant: str, recommendation_id: str, item: str) -> dict[str, Any]:
-        """Why an item of a list that was shown is there, with evidence and what it depends on.
-
-        Raises QueryError for a list that is not known (any more), and for an item that is not in it.
-        """
-        listed = self._shown.get((tenant, recommendation_id))
-        if listed is None:
-            raise QueryError(f"There is no list '{recommendation_id}' (any more). Ask for a new list, and for its reasons.")
-        if item not in {entry.item for entry in listed.found.items}:
-            raise QueryError(f"Item '{item}' is not in the list '{recommendation_id}'. Ask about one that it holds.")
-        reasons = await self._reasons(listed)
-        answer = wire.answer(
-            listed.found,
-            catalog=listed.snapshot.catalog,
-            model_version=listed.snapshot.version,
-            explanations=reasons,
-            language=listed.language,
-        )
-        return next(entry for entry in answer["items"] if entry["item_id"] == item)
-
-    async def _reasons(self, listed: _Listed) -> list[Explanation]:
-        said = []
-        for name, items in makers_of(listed.found).items():
-            rungs = (*listed.snapshot.ladder.rungs, *listed.snapshot.ladder_for(name).rungs)
-            rung = next((rung for rung in rungs if rung.name == name), rungs[0])
-            pool = self._slow if rung.worker is not None else self._quick
-            told = await asyncio.get_running_loop().run_in_executor(pool, _explained, rung.model, listed)
-            said += [one for one in told if one.item in items]
-        return said
+        """Why an item of a list that was shown is there: see `Reasons.told`."""
+        return await self.reasons.told(tenant, recommendation_id, item)
 
     async def similar(self, item: str, n: int) -> dict[str, Any]:
         """What resembles an item: the list of somebody who has chosen nothing else. Raises QueryError for an unknown item."""
@@ -239,8 +200,9 @@ class Live:
         gone = await self._written(lambda store: store.erase_person(tenant, person))
         self.people.forget(tenant, person)
         self.comparing.forget(tenant, person)
-        for answers in (self.answers, self._shown):
-            answers.clear()
+        self.trends.forget(tenant, person)
+        self.answers.clear()
+        self.reasons.clear()
         return gone
 
     async def _written(self, work: Callable[[Store], T]) -> T:
@@ -257,11 +219,12 @@ class Live:
         for row in rows:
             name = row.get("item_id") if isinstance(row, Mapping) else None
             try:
-                item = read_item(merged(self._items.get(name, {}) if isinstance(name, str) else {}, row), self.snapshot.catalog)
+                kept = self._items.get(name, {}) if isinstance(name, str) else {}
+                item = read_item(merged(kept, row), self.snapshot.catalog)
             except QueryError as problem:
                 read.append(str(problem))
                 continue
-            self._items[item.item_id] = to_json(item)
+            self._items[item.item_id] = to_json(replace(item, since=kept.get("since", 0.0 if kept else time.time())))
             read.append(item)
         items = [entry for entry in read if isinstance(entry, Item)]
         if items:
@@ -288,9 +251,8 @@ class Live:
         before = self.snapshot
         # What was withdrawn while the run was read is withdrawn.
         self.snapshot = fresh.with_withdrawn(before.withdrawn, before.revision)
-        kept = [(name, one) for name, one in self._shown.items() if one.snapshot.ladder is before.ladder]
         self.answers.clear()
-        self._shown = OrderedDict(kept)
+        self.reasons.keep_only(before.ladder)
         before.close()
         set_aside_again()
         return self.snapshot.version
@@ -298,11 +260,6 @@ class Live:
     def _read(self, run: Run, items: Mapping[str, Any], revision: int) -> Snapshot:
         """A run with items as they are kept."""
         return take_up(run, self._quick, items=[kept_item(body) for body in items.values()], revision=revision)
-
-
-def _explained(model: Recommender, listed: _Listed) -> list[Explanation]:
-    found, dataset = listed.found, listed.snapshot.dataset
-    return explain(model, found, dataset, language=listed.language, counterfactual=is_plain(found))
 
 
 def opened(path: Path, url: str, config: ServiceConfig = DEFAULTS) -> Live:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any
@@ -69,9 +70,9 @@ class Direct(APIRoute):
     what is wrong, so that there is one contract and one place for errors.
     """
 
+    @abstractmethod
     async def direct(self, request: Request) -> Response | None:
         """The answer, or None to go the usual way."""
-        raise NotImplementedError
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Try the short way, then the usual one."""
@@ -190,11 +191,6 @@ def _add_answers(router: APIRouter) -> None:
         """What is understood of words, without a list."""
         language, catalog = text.language or live.snapshot.run.config.language, live.snapshot.catalog
         return wire.instruction(parse(text.text, catalog, language=language), catalog=catalog, language=language)
-
-    @router.get("/explain/{recommendation_id}/{item_id}")
-    async def explain(recommendation_id: Key, item_id: Key, who: Reader, live: Service) -> dict[str, Any]:
-        """Why an item of a list that was shown is there: text, evidence, what it depends on."""
-        return await live.explain(who.tenant, recommendation_id, item_id)
 
 
 def _add_people(router: APIRouter) -> None:

@@ -46,6 +46,7 @@ class Ask(Strict):
         default_factory=list, description="Items that may not be shown."
     )
     strength: float = Field(1.0, ge=0, le=1, description="How much words order the list, against the person's taste.")
+    diversity: float = Field(0.0, ge=0, le=1, description="How much items give way that resemble others of the list.")
     profile: Words = Field("", description="What the person says of their taste; in place of what is stored.")
     explain: Literal["none", "reasons"] = Field("none", description="Whether every item says why it is there.")
     language: Language | None = Field(None, description="Language of notes and reasons.")

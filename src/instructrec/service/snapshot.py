@@ -16,10 +16,12 @@ from instructrec.explain.facts import Lore
 from instructrec.explain.phrases import phrases
 from instructrec.feedback import Likeness
 from instructrec.instructions import parse
-from instructrec.models import resolve
+from instructrec.models.popular import Popular
 from instructrec.recommender import Recommender
 from instructrec.runs import Run, parts_of
 from instructrec.service.ladder import Breaker, Ladder, Rung, fault
+from instructrec.service.latest import Latest
+from instructrec.service.trending import Trending, Trends
 from instructrec.service.worker import Worker
 from instructrec.tables import Catalog, Dataset, ItemId
 
@@ -43,6 +45,7 @@ class Snapshot:
     withdrawn: frozenset[ItemId]
     revision: int
     quick: Executor
+    latest: Latest
     number: int = field(default_factory=_NUMBERS.__next__)
     _ladders: dict[str, Ladder] = field(default_factory=dict, repr=False, compare=False)
 
@@ -77,6 +80,13 @@ class Snapshot:
         """Changes with the run and with the items."""
         return f"{self.run.version}.{self.revision}"
 
+    def trending(self, trends: Trends, tenant: str) -> Trending:
+        """The model of what the people of a tenant choose now, over the popularity that the run's log tells."""
+        *above, last = self.ladder.rungs
+        assert isinstance(last.model, Popular)
+        judge = next((rung.model for rung in reversed(above) if rung.worker is None), last.model)
+        return Trending.of(last.model, trends, tenant, judge)
+
     def with_withdrawn(self, items: frozenset[ItemId], revision: int) -> Snapshot:
         """The same models with other items hidden: at once, nothing is read again."""
         return replace(self, withdrawn=items, revision=revision, number=next(_NUMBERS))
@@ -94,6 +104,7 @@ def take_up(run: Run, quick: Executor, *, items: Sequence[Item] = (), revision: 
     Raises RunError with the reason where a model gives an unsound list for some of its own users.
     """
     catalog = with_items(run.catalog, items)
+    put = {item.item_id: item.since for item in items if item.item_id not in run.catalog.index}
     if catalog is not run.catalog:
         run = run.with_catalog(catalog)
     dataset = replace(run.dataset, catalog=catalog)
@@ -110,6 +121,7 @@ def take_up(run: Run, quick: Executor, *, items: Sequence[Item] = (), revision: 
         withdrawn=frozenset(item.item_id for item in items if not item.available),
         revision=revision,
         quick=quick,
+        latest=Latest(put=put).fit(dataset),
     )
 
 
@@ -122,7 +134,7 @@ def _models(run: Run, dataset: Dataset) -> list[Recommender]:
         personal = [part for part in quick if part.name != "popular"]
         found += personal[:1]
     if first.name != "popular":
-        found.append(resolve("popular")().fit(dataset))
+        found.append(Popular().fit(dataset))
     return found
 
 
