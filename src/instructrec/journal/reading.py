@@ -69,6 +69,13 @@ def read_events(rows: Sequence[object], now: float) -> list[Event | Rejected]:
     return verdicts
 
 
+def named(row: object, event_id: str) -> object:
+    """The row with this event_id, where it is an object that gives none: what has a name of its own wherever it came from is one
+    event however often it comes.
+    """
+    return row | {"event_id": event_id} if isinstance(row, dict) and row.get("event_id") is None else row
+
+
 def _read(row: object, now: float) -> Event:
     if not isinstance(row, dict):
         raise _Bad("not_an_object", f"An event is a JSON object, but this is {_kind(row)}.")
@@ -228,20 +235,21 @@ def _time(row: Mapping[str, Any], now: float) -> tuple[float, bool]:
         return now, False
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise _wrong("time", value, "a number or a string")
-    seconds = _iso_seconds(value) if isinstance(value, str) else value
+    seconds = iso_seconds(value) if isinstance(value, str) else value
+    if seconds is None:
+        raise _Bad("bad_time", "'time' must be seconds since 1970, or ISO 8601 with a zone (2026-05-01T12:00:00Z).")
     if not 0 <= seconds <= now + CLOCK_AHEAD_S:
         raise _Bad("bad_time", "'time' must lie between 1970 and now (a clock may be a day ahead). Is it in seconds?")
     return float(seconds), True
 
 
-def _iso_seconds(value: str) -> float:
+def iso_seconds(value: str) -> float | None:
+    """Seconds since 1970 of a moment in ISO 8601 with a zone; none for any other text."""
     try:
         moment = datetime.fromisoformat(value) if len(value) <= 40 else None
     except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise _Bad("bad_time", "'time' must be seconds since 1970, or ISO 8601 with a zone (2026-05-01T12:00:00Z).")
-    return moment.timestamp()
+        return None
+    return None if moment is None or moment.tzinfo is None else moment.timestamp()
 
 
 def _experiments(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter as Count
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -46,6 +48,15 @@ class Metrics:
         """Count events of one type and fate."""
         self._events.labels(kind, verdict).inc(count)
         self._watch.judged(kind, verdict, count)
+
+    def judged_all(self, rows: Sequence[object], verdicts: Sequence[Mapping[str, Any]]) -> None:
+        """Count events as they were sent, each with its verdict; what is no event is of type "none"."""
+        counts = Count(
+            (str(row.get("type")) if isinstance(row, Mapping) and verdict["verdict"] != "rejected" else "none", verdict["verdict"])
+            for row, verdict in zip(rows, verdicts, strict=True)
+        )
+        for (kind, fate), count in counts.items():
+            self.judged(kind, fate, count)
 
     def listed(self, served_by: str, degraded: bool) -> None:
         """Count a list that was sent."""
