@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ _WITHOUT_ITEM: Final = frozenset(("text", "satisfaction", "undo"))
 ANSWERS: Final = (1.0, 2.0, 3.0, 4.0, 5.0)
 """To the question how well the lists fit: from not at all to very well."""
 _KEYS: Final = frozenset((*NAMES, "timestamp"))
+_decode = json.JSONDecoder().decode
 _UNSTORABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _UNSTORABLE_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
@@ -67,6 +69,14 @@ def read_events(rows: Sequence[object], now: float) -> list[Event | Rejected]:
         except _Bad as bad:
             verdicts.append(Rejected(index, bad.code, str(bad)))
     return verdicts
+
+
+def parsed(text: bytes) -> tuple[object, str]:
+    """The JSON value of a text in UTF-8, and why it has none: one of the two is empty."""
+    try:
+        return _decode(text.decode()), ""
+    except (ValueError, RecursionError) as error:
+        return None, f"This is no JSON ({str(error)[:100]})."
 
 
 def named(row: object, event_id: str) -> object:

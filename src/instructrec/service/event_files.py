@@ -18,13 +18,13 @@ from typing import IO, Any, Final, NamedTuple, cast
 
 from instructrec.data.readers import JSON_SUFFIXES, PARQUET_SUFFIXES, suffix_of
 from instructrec.errors import DataError
+from instructrec.journal.reading import parsed
 
 STANDARD_INPUT: Final = "-"
 _SEPARATORS: Final = {".csv": ",", ".tsv": "\t"}
 _ROWS_AT_ONCE: Final = 10_000
 _JSON_CELLS: Final = ("properties", "experiment_ids")
 _TIMES: Final = ("time", "timestamp")
-_decode = json.JSONDecoder().decode
 
 
 class Line(NamedTuple):
@@ -139,14 +139,6 @@ def _records(reader: Any) -> Iterator[tuple[int, list[str] | str]]:
             return
         if cells:
             yield number, cells
-
-
-def parsed(text: bytes) -> tuple[object, str]:
-    """The JSON value of a text in UTF-8, and why it is none: one of the two is empty."""
-    try:
-        return _decode(text.decode()), ""
-    except (ValueError, RecursionError) as error:
-        return None, f"This is no JSON ({str(error)[:100]})."
 
 
 def _cell(name: str, cell: str) -> object:
