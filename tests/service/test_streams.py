@@ -324,11 +324,11 @@ def test_addresses(url, expected):
     [
         "kafka://h/EVENTS", "EVENTS", "nats://h:4222", "nats://h:4222/a/b", "nats://h/a.b", "nats:///EVENTS", "nats://h:port/EVENTS",
         "nats://h:99999/EVENTS", "redis://h/EVENTS", "redis://h/0/", "redis://h/x/EVENTS", "nats://h/EVENTS?tenannt=a",
-        "nats://h/EVENTS?tenant=A%20B", "nats://h/EVENTS?group=a.b", "nats://h/" + "x" * 201, "nats://[h/EVENTS",
+        "nats://h/EVENTS?tenant=A%20B", "nats://h/EVENTS?group=a.b", "nats://h:12/3@h/EVENTS", "nats://h/" + "x" * 201, "nats://[h/EVENTS",
     ],
 )  # fmt: skip
 def test_bad_addresses_are_refused(url):
-    with pytest.raises(ConfigError) as wrong:
+    with pytest.raises(ConfigError, match=r"Give |There is: |A tenant is|The group of") as wrong:
         source_at(url.replace("//h", "//user:secret@h"))
     assert "secret" not in str(wrong.value)
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from instructrec.journal.store import Store
     from instructrec.service.importing import Imported
 
-LOCAL = "local"
 Tenant = Annotated[
     str | None,
     typer.Option(
@@ -68,6 +67,7 @@ def import_events(
     from instructrec.console import LiveProgress
     from instructrec.journal.store import Store
     from instructrec.runs import Run
+    from instructrec.service.access import LOCAL, check_tenant
     from instructrec.service.client import Client
     from instructrec.service.event_files import EventFile
     from instructrec.service.importing import import_events as import_all
@@ -75,6 +75,7 @@ def import_events(
 
     if url is not None and (database is not None or tenant is not None):
         raise ConfigError("--url goes without --database and --tenant: the service has its journal, and the key its tenant.")
+    check_tenant(tenant or LOCAL)
     output = Output(json)
     with ExitStack() as open_:
         progress = open_.enter_context(LiveProgress())
@@ -122,6 +123,7 @@ def replay(
     are those of now. Without: the state of everybody, computed from all events, as one hash. Equal events give equal hashes.
     """
     from instructrec.journal.store import Store
+    from instructrec.service.access import LOCAL
 
     moment = math.inf if until is None else _seconds(until)
     output = Output(json)

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Final, Protocol, cast
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from instructrec.errors import ConfigError, nearest
 from instructrec.journal.reading import is_id
@@ -25,6 +25,8 @@ EXAMPLES: Final = "nats://HOST:4222/STREAM or redis://HOST:6379/0/STREAM"
 _MOST_NAME_CHARACTERS: Final = 200
 _MODULES: Final = {"nats": "nats", "tls": "nats", "redis": "redis", "rediss": "redis"}
 _SETTINGS: Final = ("group", "tenant")
+_NOT_IN_NATS: Final = frozenset(" ./\\*>")
+"""Characters that no name of a stream of NATS has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,30 +86,30 @@ def source_at(url: str) -> Source:
 
 def read_address(url: str) -> tuple[str, Address]:
     """The kind of a stream ("nats" or "redis"), and where it is. Raises ConfigError, which repeats nothing of a password."""
+    said = "This" if "@" in url else f"'{url[:100]}'"
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port is not None else ""
-    except ValueError as error:
-        raise ConfigError(f"An address of a stream cannot be read ({error}). Give {EXAMPLES}.") from None
-    kind = _MODULES.get(parts.scheme)
-    database, _, stream = unquote(parts.path).removeprefix("/").rpartition("/") if kind == "nats" else _of_redis(parts)
-    host = parts.hostname or ""
-    shown = f"{parts.scheme}://{host}{port}{parts.path}"
-    if kind is None or not host or not is_id(stream) or len(stream) > _MOST_NAME_CHARACTERS or parts.fragment:
-        raise ConfigError(f"'{shown}' is no address of a stream. Give {EXAMPLES}.")
-    if (kind == "redis") != database.isdecimal() or (kind == "nats" and (database or set(stream) & set(" .*>"))):
-        raise ConfigError(f"'{shown}' names no stream of that kind. Give {EXAMPLES}.")
-    settings = dict(parse_qsl(parts.query, keep_blank_values=True))
-    for name in settings.keys() - set(_SETTINGS):
-        raise ConfigError(f"A stream has no setting '{name[:60]}'.{nearest(name, _SETTINGS)} There is: {', '.join(_SETTINGS)}.")
-    group, tenant = settings.get("group", GROUP), settings.get("tenant", LOCAL)
-    check_tenant(tenant)
-    if not group.replace("-", "").replace("_", "").isalnum():
-        raise ConfigError(f"The group of a stream is letters, digits, '-' and '_', but '{group[:60]}' came.")
+    except ValueError:
+        raise ConfigError(f"{said} is no address of a stream. Give {EXAMPLES}.") from None
+    kind, place = _MODULES.get(parts.scheme), unquote(parts.path).removeprefix("/")
+    # The name of a stream of Redis may hold slashes; the number of its database stands before it.
+    database, _, stream = place.partition("/") if kind == "redis" else ("", "", place)
+    if kind is None or not parts.hostname or parts.fragment or not is_id(stream) or len(stream) > _MOST_NAME_CHARACTERS:
+        raise ConfigError(f"{said} is no address of a stream. Give {EXAMPLES}.")
+    if not database.isdecimal() if kind == "redis" else set(stream) & _NOT_IN_NATS:
+        raise ConfigError(f"{said} names no stream of that kind. Give {EXAMPLES}.")
+    settings = _settings(parts.query)
     server = f"{parts.scheme}://{parts.netloc}" + (f"/{database}" if kind == "redis" else "")
-    return kind, Address(server=server, shown=shown, stream=stream, group=group, tenant=tenant)
+    return kind, Address(server=server, shown=f"{parts.scheme}://{parts.hostname}{port}{parts.path}", stream=stream, **settings)
 
 
-def _of_redis(parts: SplitResult) -> tuple[str, str, str]:
-    """The number of the database, and the name of the stream, in which slashes may be."""
-    return unquote(parts.path).removeprefix("/").partition("/")
+def _settings(query: str) -> dict[str, str]:
+    """What stands behind the question mark."""
+    found = dict(parse_qsl(query, keep_blank_values=True))
+    for name in found.keys() - set(_SETTINGS):
+        raise ConfigError(f"A stream has no setting '{name[:60]}'.{nearest(name, _SETTINGS)} There is: {', '.join(_SETTINGS)}.")
+    check_tenant(found.get("tenant", LOCAL))
+    if not found.get("group", GROUP).replace("-", "").replace("_", "").isalnum():
+        raise ConfigError(f"The group of a stream is letters, digits, '-' and '_', but '{found['group'][:60]}' came.")
+    return found
