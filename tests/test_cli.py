@@ -47,14 +47,15 @@ def last_json(out: str) -> dict:
     return json.loads(out.splitlines()[-1])
 
 
+NAMES = [command.__name__.replace("_", "-") for command in COMMANDS]
+VERBS = [*((name,) for name in NAMES), *((name, verb) for name, (verbs, _) in GROUPS.items() for verb in verbs)]
+
+
 def test_help_names_every_verb(call):
     code, out, _ = call("--help")
     assert code == 0
-    for name in (*(command.__name__ for command in COMMANDS), *GROUPS):
+    for name in (*NAMES, *GROUPS):
         assert f"  {name} " in out
-
-
-VERBS = [*((command.__name__,) for command in COMMANDS), *((name, verb) for name, (verbs, _) in GROUPS.items() for verb in verbs)]
 
 
 @pytest.mark.parametrize("name", VERBS, ids=" ".join)

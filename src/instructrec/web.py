@@ -1,4 +1,4 @@
-"""One request over HTTP and what came of it: no redirection is followed, since a key must not go where nobody sent it."""
+"""A request over HTTP and what came of it: no redirection is followed, since a key must not go where nobody sent it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ import json
 import math
 import re
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 FINE: Final = range(200, 300)
+PASSING: Final = (0, 408, 429, *range(500, 600))
+"""Statuses of failures that may pass: no answer, a timeout, too many requests, and what is the server's own fault."""
+LONGEST_WAIT_S: Final = 60.0
+"""Cap on the wait before a request is sent again. A server that asks for a longer one is not asked again."""
 ADDRESS: Final = re.compile(r"https?://([\w.-]+|\[[\da-fA-F:.]+\])(:\d+)?(/[^\s?#@]*)?")
 """What a whole address looks like: no name or key in it, and nothing behind the path."""
 _LOCAL = re.compile(r"https?://(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|/|$)")
@@ -23,6 +27,21 @@ class Answer(NamedTuple):
     status: int
     text: str
     wait_s: float = 0.0
+
+
+def asked_again(ask: Callable[[], Answer], *, retries: int, first_wait_s: float, sleep: Callable[[float], None]) -> Answer:
+    """The answer to a request, or the last one when trying again does not help.
+
+    After a failure that may pass it is sent up to `retries` times more: first after `first_wait_s` seconds, then after twice as
+    long each time, and never sooner than the server says (Retry-After).
+    """
+    answer, wait_s = ask(), first_wait_s
+    for _ in range(retries):
+        if answer.status not in PASSING or answer.wait_s > LONGEST_WAIT_S:
+            break
+        sleep(max(min(wait_s, LONGEST_WAIT_S), answer.wait_s))
+        answer, wait_s = ask(), 2 * wait_s
+    return answer
 
 
 class Site:

@@ -8,7 +8,19 @@ from collections.abc import Callable
 
 import typer
 
-from instructrec.cli import answers, demo, doctor, experimenting, exporting, instructing, learning, options, retraining, serving
+from instructrec.cli import (
+    answers,
+    demo,
+    doctor,
+    events,
+    experimenting,
+    exporting,
+    instructing,
+    learning,
+    options,
+    retraining,
+    serving,
+)
 from instructrec.cli.output import DEBUG_VARIABLE, guarded
 
 app = typer.Typer(
@@ -35,6 +47,8 @@ COMMANDS = (
     serving.key,
     serving.backup,
     serving.restore,
+    events.import_events,
+    events.replay,
     retraining.retrain,
     exporting.export,
     instructing.instructions,
@@ -53,7 +67,7 @@ def _add(group: typer.Typer, command: Callable[..., None], name: str) -> None:
 
 
 for _command in COMMANDS:
-    _add(app, _command, _command.__name__)
+    _add(app, _command, _command.__name__.replace("_", "-"))
 for _name, (_verbs, _help) in GROUPS.items():
     _group = typer.Typer(help=_help, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
     for _verb in _verbs:

@@ -41,6 +41,16 @@ def serve(
         bool | None,
         typer.Option("--keys/--no-keys", help="Open only to API keys.", show_default="no keys on this machine's own address"),
     ] = None,
+    sources: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--source",
+            metavar="URL",
+            help="Take events from a stream, too: nats://HOST:4222/STREAM or redis://HOST:6379/0/STREAM, with ?tenant=T or "
+            "?group=G behind; may be given several times (pip install 'instructrec[streams]').",
+            show_default=False,
+        ),
+    ] = None,
     json: options.Json = None,
 ) -> None:
     """Serve a run over HTTP; events are kept in a journal, and every click counts in the next list."""
@@ -50,6 +60,7 @@ def serve(
     from instructrec.service.app import build
     from instructrec.service.live import opened
     from instructrec.service.process import prepare_process
+    from instructrec.service.streams import source_at
 
     alone = _is_own(host)
     if wants_keys is False and not alone:
@@ -57,19 +68,22 @@ def serve(
             f"'{host}' can be reached from other machines, so --no-keys would open everything to everybody. Listen on 127.0.0.1, "
             "or leave --no-keys away and make a key: instructrec key RUN --name NAME"
         )
-    output = Output(json)
+    output, streams = Output(json), [source_at(url) for url in sources or ()]
     settings = ServiceConfig(deadline_ms=deadline_ms, trending_half_life_h=trending_half_life)
     live = opened(run, place_of(run, database), settings)
     gate = Gate(live.store, wants_keys=not alone if wants_keys is None else wants_keys, requests_per_s=live.config.requests_per_s)
     output.words.print(
         f"Serving {run} (version {live.snapshot.version}) at http://{host}:{port}\n"
         f"  http://{host}:{port}/ in a browser; for its owner http://{host}:{port}/owner\n"
-        f'  curl "http://{host}:{port}/v1/recommend/USER?n=5"\n  http://{host}:{port}/v1/openapi.json\nCtrl-C ends it.',
+        + "".join(f"  events from {stream.address.shown}\n" for stream in streams)
+        + f'  curl "http://{host}:{port}/v1/recommend/USER?n=5"\n  http://{host}:{port}/v1/openapi.json\nCtrl-C ends it.',
         markup=False,
     )
     prepare_process()
     # The access log would cost more than a list from memory does; /metrics counts requests.
-    uvicorn.run(build(live, gate), host=host, port=port, access_log=False, log_level="warning", timeout_graceful_shutdown=5)
+    uvicorn.run(
+        build(live, gate, streams), host=host, port=port, access_log=False, log_level="warning", timeout_graceful_shutdown=5
+    )
     output.finish({"run": str(run), "model_version": live.snapshot.version, "lists_from_memory": live.answers.hits})
 
 

@@ -120,26 +120,29 @@ class Store:
             return [appending.stored(row) for row in connection.execute(query)]
 
     def by_person(
-        self, tenant: str, until: int, *, without: Sequence[str] = (), at_once: int = 2_000
+        self, tenant: str | None, until: int, *, without: Sequence[str] = (), at_once: int = 2_000
     ) -> Iterator[tuple[str, list[Stored]]]:
-        """Everybody with their events up to seq `until`, without some types, in the order of seq: what a model is trained on.
+        """Everybody of a tenant, or of all, with their events up to seq `until`, without some types, in the order of seq: what a
+        model is trained on, or a replay reads. A person of two tenants is two.
 
         Read in pieces of `at_once` events, between which no reader is held. Who is erased meanwhile may be there in part.
         """
-        here = (events.c.tenant == tenant) & (events.c.seq <= until) & events.c.type.not_in(without)
-        query = select(events).where(here).order_by(events.c.person, events.c.seq).limit(at_once)
-        place, rows = ("", 0), list[Stored]()
+        order = (events.c.person, events.c.tenant, events.c.seq)
+        query = select(events).where((events.c.seq <= until) & events.c.type.not_in(without)).order_by(*order).limit(at_once)
+        if tenant is not None:
+            query = query.where(events.c.tenant == tenant)
+        place, rows = ("", "", 0), list[Stored]()
         while True:
             with self._database.reading() as connection:
-                found = connection.execute(query.where(tuple_(events.c.person, events.c.seq) > tuple_(*place))).all()
+                found = connection.execute(query.where(tuple_(*order) > tuple_(*place))).all()
             for row in map(appending.stored, found):
-                if rows and rows[0].event.person != row.event.person:
+                if rows and (rows[0].event.person, rows[0].tenant) != (row.event.person, row.tenant):
                     yield rows[0].event.person, rows
                     rows = []
                 rows.append(row)
             if len(found) < at_once:
                 break
-            place = (found[-1].person, found[-1].seq)
+            place = (found[-1].person, found[-1].tenant, found[-1].seq)
         if rows:
             yield rows[0].event.person, rows
 

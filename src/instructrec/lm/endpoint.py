@@ -14,8 +14,8 @@ from typing import Any, Protocol, TypeVar
 
 from instructrec.errors import ConfigError, ModelError
 from instructrec.lm import forced_tokens
-from instructrec.lm.server import CHAT, LONGEST_WAIT_S, PLAIN, Server, as_list
-from instructrec.web import ADDRESS, FINE
+from instructrec.lm.server import CHAT, PLAIN, Server, as_list
+from instructrec.web import ADDRESS, FINE, LONGEST_WAIT_S
 
 __all__ = ["LONGEST_WAIT_S", "TOP_TOKENS", "Endpoint", "EndpointConfig", "LanguageModel", "Spent", "endpoint_at"]
 

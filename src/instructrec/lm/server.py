@@ -7,16 +7,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from instructrec.errors import ModelError, nearest
-from instructrec.web import FINE, Answer, Site, json_object
+from instructrec.web import FINE, LONGEST_WAIT_S, PASSING, Answer, Site, asked_again, json_object
 
 if TYPE_CHECKING:
     from instructrec.lm.endpoint import EndpointConfig
 
-LONGEST_WAIT_S = 60.0
-"""Cap on the wait before a retry. A server that asks for a longer one is not asked again."""
 PLAIN, CHAT = "/v1/completions", "/v1/chat/completions"
 _MODELS = "/v1/models"
-_PASSING = (0, 408, 429, *range(500, 600))
 _WRONG_API = "Set url to an OpenAI-compatible API, without what follows /v1."
 
 
@@ -30,13 +27,8 @@ class Server:
 
     def send(self, path: str, body: dict[str, Any] | None = None) -> Answer:
         """The answer to a request, or the last one when trying again does not help."""
-        answer, wait_s = self._try(path, body), self.config.first_wait_s
-        for _ in range(self.config.retries):
-            if answer.status not in _PASSING or answer.wait_s > LONGEST_WAIT_S:
-                break
-            self._sleep(max(min(wait_s, LONGEST_WAIT_S), answer.wait_s))
-            answer, wait_s = self._try(path, body), 2 * wait_s
-        return answer
+        retries, first_wait_s = self.config.retries, self.config.first_wait_s
+        return asked_again(lambda: self._try(path, body), retries=retries, first_wait_s=first_wait_s, sleep=self._sleep)
 
     def _try(self, path: str, body: dict[str, Any] | None) -> Answer:
         key = self._key()
@@ -63,10 +55,10 @@ class Server:
             return found
         if answer.status in FINE:
             raise self._error(f"answered {path} with something that is not a JSON object", answer.text, _WRONG_API)
-        retried = self.config.retries and answer.status in _PASSING and answer.wait_s <= LONGEST_WAIT_S
+        retried = self.config.retries and answer.status in PASSING and answer.wait_s <= LONGEST_WAIT_S
         tries = f" after {self.config.retries + 1} tries" if retried else ""
         happened = f"answered {path} with status {answer.status}" if answer.status else f"gave no answer to {path}"
-        otherwise = "Look into the log of the server." if answer.status in _PASSING else "Change what the server names."
+        otherwise = "Look into the log of the server." if answer.status in PASSING else "Change what the server names."
         raise self._error(happened + tries, _words(answer.text), self._advice(answer) or advice or otherwise)
 
     def _advice(self, answer: Answer) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
@@ -25,14 +26,19 @@ from instructrec.service.pages import pages
 from instructrec.service.problems import Described, described
 from instructrec.service.routes import health, owner, public
 from instructrec.service.streaming import reasons
+from instructrec.service.streams import Consumer, Source
 
 
-def build(live: Live, gate: Gate) -> FastAPI:
-    """The application of a service; it closes the service when it ends."""
+def build(live: Live, gate: Gate, sources: Sequence[Source] = ()) -> FastAPI:
+    """The application of a service, which also takes the events of streams; it closes the service when it ends."""
 
     @asynccontextmanager
     async def living(app: FastAPI) -> AsyncIterator[None]:
+        reading = [asyncio.create_task(Consumer(source, live, app.state.metrics).run()) for source in sources]
         yield
+        for task in reading:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
         live.close()
 
     app = FastAPI(

@@ -1,30 +1,36 @@
-"""A service that runs somewhere, asked over HTTP about its experiments: its journal has one writer, which is the service."""
+"""A service that runs somewhere, asked over HTTP: its journal has one writer, which is the service."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from instructrec.errors import ConfigError, QueryError
-from instructrec.web import ADDRESS, FINE, Site, json_object
+from instructrec.web import ADDRESS, FINE, Answer, Site, asked_again, json_object
 
 TIMEOUT_S = 60.0
+RETRIES, FIRST_WAIT_S = 8, 0.5
+_EVENTS = "/v1/events"
 
 
 class Client:
-    """Experiments of the service at a URL, which serves the run of a name.
+    """The service at a URL, which serves the run of a name: its experiments, and events for its journal.
 
     Every method raises QueryError with what the service says where it refuses, and ConfigError where no service answers.
     """
 
-    def __init__(self, run: str, url: str, key: str = "") -> None:
-        """`run`: a run folder, or its name; `key`: opens the scope admin. Raises ConfigError for a service of another run."""
+    def __init__(self, run: str, url: str, key: str = "", *, sleep: Callable[[float], None] = time.sleep) -> None:
+        """`run`: a run folder, or its name; `key`: opens the scopes that are needed (for experiments admin, for events read and
+        write). Raises ConfigError for a service of another run.
+        """
         if not ADDRESS.fullmatch(url):
             raise ConfigError(f"'{url}' is no address of a service. Give one such as http://127.0.0.1:8000.")
         if not (key.isascii() and key.isprintable()):
             raise ConfigError("The key holds characters that no API key can have. Copy it anew.")
+        self._sleep = sleep
         self._site, self._headers = Site(url), {"X-API-Key": key} if key else {}
         serves, wanted = str(self._ask("/v1/run")["name"]), Path(run).resolve().name
         if serves != wanted:
@@ -52,8 +58,23 @@ class Client:
         """Serve one arm to everybody."""
         return self._ask(f"{_path(name, 'promote')}?arm={quote(arm, safe='')}", {})
 
+    def events(self, rows: Sequence[object]) -> list[dict[str, Any]]:
+        """Have at most `shapes.MOST_EVENTS` events recorded: what became of each (see `verdicts.told`). A service that is busy or
+        gone is asked again for minutes, and not sooner than it says.
+        """
+        found = asked_again(
+            lambda: self._site.ask(_EVENTS, {"events": list(rows)}, headers=self._headers, timeout_s=TIMEOUT_S),
+            retries=RETRIES,
+            first_wait_s=FIRST_WAIT_S,
+            sleep=self._sleep,
+        )
+        return [{name: value for name, value in row.items() if name != "index"} for row in self._read(found, _EVENTS)["verdicts"]]
+
     def _ask(self, path: str, body: object = None, *, method: str | None = None) -> dict[str, Any]:
-        answer = self._site.ask(path, body, headers=self._headers, timeout_s=TIMEOUT_S, method=method)
+        return self._read(self._site.ask(path, body, headers=self._headers, timeout_s=TIMEOUT_S, method=method), path)
+
+    def _read(self, answer: Answer, path: str) -> dict[str, Any]:
+        """The object of an answer."""
         address = self._site.address
         if not answer.status:
             raise ConfigError(

@@ -30,7 +30,7 @@ from instructrec.service.process import set_aside_again
 from instructrec.service.reasons import Listed, Reasons
 from instructrec.service.settings import DEFAULTS, ServiceConfig
 from instructrec.service.shapes import Ask
-from instructrec.service.snapshot import Snapshot, take_up
+from instructrec.service.snapshot import Snapshot, kept_items, take_up
 from instructrec.service.trending import Trends
 from instructrec.service.watch import Watch
 
@@ -52,9 +52,8 @@ class Live:
         self.writer.on_commit(self.drift.follow)
         self._quick = ThreadPoolExecutor(QUICK_THREADS, thread_name_prefix="quick")
         self._slow = ThreadPoolExecutor(1, thread_name_prefix="slow")
-        rows = store.items(EVERYBODY)
-        self._items = {row.item_id: row.body for row in rows}
-        self.snapshot = self._read(run, self._items, max((row.version for row in rows), default=0))
+        self._items, revision = kept_items(store)
+        self.snapshot = self._read(run, self._items, revision)
         self.trends = Trends(lambda item: item in self.snapshot.catalog.index or item in self._items, config)
         self.trends.read(store)
         self.writer.on_commit(self.trends.follow)

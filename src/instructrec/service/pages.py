@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
-from pydantic import ValidationError
 
 from instructrec import wire
 from instructrec.errors import BusyError, InstructRecError, QueryError, StoreError
@@ -23,7 +22,7 @@ from instructrec.service.page import views
 from instructrec.service.page.acting import Click, Told, act, asks_how_it_fits, scope_of, undoable, with_words
 from instructrec.service.page.form import State, read_fields, state_of
 from instructrec.service.page.frame import fill, html, language_of, words
-from instructrec.service.shapes import Ask
+from instructrec.service.shapes import read_ask
 
 LISTED = 10
 """Items of a list."""
@@ -144,7 +143,7 @@ async def _listed(live: Live, who: Caller, state: State, click: Click, told: Tol
         "user_id": state.user, "n": LISTED, "instruction": said, "dialogue": list(state.dialogue), "shown": list(state.shown),
         "explain": "reasons", "language": state.language,
     }  # fmt: skip
-    answer = json.loads(await live.recommend(who.tenant, _ask(body)))
+    answer = json.loads(await live.recommend(who.tenant, read_ask(body, advice="Open the page again.")))
     state, catalog = with_words(state, answer["dialogue"]), live.snapshot.catalog
     rows = views.rows_of(answer, state, catalog)
     now = replace(state, shown=tuple(row.item for row in rows), list_id=answer["recommendation_id"])
@@ -182,15 +181,6 @@ async def _why(request: Request, language: str) -> Response:
         back=views.url_of(asked.get("user", ""), language),
         url="",
     )
-
-
-def _ask(body: Mapping[str, Any]) -> Ask:
-    try:
-        return Ask.model_validate(body)
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise QueryError(f"{where}: {first['msg']}. Open the page again.") from None
 
 
 def _check_user(user: str) -> None:

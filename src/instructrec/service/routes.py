@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from abc import abstractmethod
-from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any
 
@@ -16,7 +15,7 @@ from fastapi.routing import APIRoute
 from instructrec import wire
 from instructrec.data.items import Item
 from instructrec.instructions import parse
-from instructrec.journal import Rejected, user_key
+from instructrec.journal import user_key
 from instructrec.service.access import Caller, Gate
 from instructrec.service.figures import figures, folder_named, serving
 from instructrec.service.live import Live
@@ -34,6 +33,7 @@ from instructrec.service.shapes import (
     Text,
     Users,
 )
+from instructrec.service.verdicts import TAKEN, told
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": words}
@@ -166,16 +166,11 @@ def _add_direct(router: APIRouter) -> None:
 
 async def _taken(request: Request, who: Caller, sent: Sequence[Any]) -> dict[str, Any]:
     """What became of events, row by row."""
-    found = await service(request).record(who.tenant, sent)
-    rows = [_verdict(index, verdict) for index, verdict in enumerate(found)]
-    counts = Counter(
-        (str(event["type"]) if isinstance(event, dict) and row["verdict"] != "rejected" else "none", row["verdict"])
-        for row, event in zip(rows, sent, strict=True)
-    )
-    for (kind, verdict), count in counts.items():
-        request.app.state.metrics.judged(kind, verdict, count)
-    taken = sum(row["verdict"] in ("stored", "duplicate") for row in rows)
-    return {"accepted": taken, "rejected": len(rows) - taken, "verdicts": rows}
+    rows = [told(found) for found in await service(request).record(who.tenant, sent)]
+    request.app.state.metrics.judged_all(sent, rows)
+    taken = sum(row["verdict"] in TAKEN for row in rows)
+    verdicts = [{"index": index, **row} for index, row in enumerate(rows)]
+    return {"accepted": taken, "rejected": len(rows) - taken, "verdicts": verdicts}
 
 
 def _add_answers(router: APIRouter) -> None:
@@ -289,16 +284,3 @@ def health() -> APIRouter:
         return PlainTextResponse(request.app.state.metrics.text(), media_type="text/plain; version=0.0.4")
 
     return router
-
-
-def _verdict(index: int, found: Any) -> dict[str, Any]:
-    if isinstance(found, Rejected):
-        return {"index": index, "event_id": None, "verdict": "rejected", "code": found.code, "message": found.message}
-    words = {
-        "conflict": "Another event has this id. Send a new id for a new event.",
-        "erased": "The person asked to be forgotten.",
-    }
-    return {
-        "index": index, "event_id": found.event_id, "verdict": found.fate, "code": found.fate if found.fate in words else "",
-        "message": words.get(found.fate, ""),
-    }  # fmt: skip

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from instructrec.errors import QueryError
 
 Id = Annotated[str, Field(min_length=1, max_length=256)]
 Words = Annotated[str, Field(max_length=2000)]
@@ -51,6 +54,16 @@ class Ask(Strict):
     explain: Literal["none", "reasons"] = Field("none", description="Whether every item says why it is there.")
     language: Language | None = Field(None, description="Language of notes and reasons.")
     deadline_ms: int | None = Field(None, ge=20, le=60_000, description="When the answer must be there.")
+
+
+def read_ask(values: Mapping[str, Any], *, advice: str) -> Ask:
+    """A request from values that no route has checked. Raises QueryError that says what is wrong with which, and the advice."""
+    try:
+        return Ask.model_validate(values)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise QueryError(f"{where}: {first['msg']}. {advice}") from None
 
 
 class Events(Strict):

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from instructrec.explain.facts import Lore
 from instructrec.explain.phrases import phrases
 from instructrec.feedback import Likeness
 from instructrec.instructions import parse
+from instructrec.journal.records import EVERYBODY
+from instructrec.journal.store import Store
 from instructrec.models.popular import Popular
 from instructrec.recommender import Recommender
 from instructrec.runs import Run, parts_of
@@ -96,6 +99,12 @@ class Snapshot:
         for rung in (rung for ladder in (self.ladder, *self._ladders.values()) for rung in ladder.rungs):
             if rung.worker is not None:
                 rung.worker.close()
+
+
+def kept_items(store: Store) -> tuple[dict[ItemId, Mapping[str, Any]], int]:
+    """The items that a journal keeps, by id, as `data.items.to_json` wrote them; and the number of the last change of any."""
+    rows = store.items(EVERYBODY)
+    return {row.item_id: row.body for row in rows}, max((row.version for row in rows), default=0)
 
 
 def take_up(run: Run, quick: Executor, *, items: Sequence[Item] = (), revision: int = 0, tried: int = TRIED) -> Snapshot:
