@@ -24,8 +24,8 @@ from instructrec.service.owner_pages import owner_pages
 from instructrec.service.page.frame import files
 from instructrec.service.pages import pages
 from instructrec.service.problems import Described, described
+from instructrec.service.reason_routes import reasons
 from instructrec.service.routes import health, owner, public
-from instructrec.service.streaming import reasons
 from instructrec.service.streams import Consumer, Source
 
 
