@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
-from instructrec.journal import Event, failpoints, read_events, user_key
+from instructrec.journal import Event, failpoints, read_events
 from instructrec.journal.records import Verdict
-from instructrec.journal.state import PersonState
+from instructrec.journal.replaying import replay
 from instructrec.journal.store import Store
 from instructrec.journal.writer import Writer
 
@@ -243,22 +243,18 @@ def _verify(url: str, clients: list[Client], toll: Toll, seed: int) -> None:
         while rows := store.events_after(after, 5_000):
             names += [row.event.event_id for row in rows]
             after = rows[-1].seq
-        here = {person: _digest(store, person) for client in clients for person in client.people}
+        here = replay(store).state_hash
     toll.acked = len(set(acked))
     toll.lost = len(set(acked) - set(names))
     toll.doubled = len(names) - len(set(names)) + sum(client.doubled for client in clients)
-    toll.is_same_state = after == len(names) and here == _clean_digests(clients, seed)
+    toll.is_same_state = after == len(names) and here == _clean_hash(clients, seed)
 
 
-def _digest(store: Store, person: str) -> str:
-    return PersonState.of(store.events_of(TENANT, user_key(person)), 1.8e9).digest()
-
-
-def _clean_digests(clients: list[Client], seed: int) -> dict[str, str]:
-    """The states in a journal that gets the same events once each, with nothing killed."""
+def _clean_hash(clients: list[Client], seed: int) -> str:
+    """What everybody's states are in a journal that gets the same events once each, with nothing killed."""
     with tempfile.TemporaryDirectory() as folder, Store.open(f"{folder}/clean.db") as store:
         for client in clients:
             again = Client(client.number, seed)
             rows = [again.make() for _ in range(client.made)]
             store.append([(TENANT, event) for event in read_events(rows, time.time()) if isinstance(event, Event)])
-        return {person: _digest(store, person) for client in clients for person in client.people}
+        return replay(store).state_hash

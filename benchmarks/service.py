@@ -10,8 +10,8 @@ lists_per_s, p99_ms: lists of people who did nothing since the last one, --conne
 second (one a request) come in: event_p99_ms. lists_vs_bare: that by answers of a route of FastAPI that returns the same bytes, in
 the same minute, without events. cached: share of these lists that were sent as they were. fresh_lists_per_s: lists made anew, each
 after a click of that person, four people at once; click_to_list_p95_ms: from sending the click to having the list, one person at a
-time. ingest_per_s: events in batches of 1,000. lm_p95_ms: --lm-rate requests a second with words. memory_growth: of the process
-that serves, between the first and the last quarter of the steady load.
+time. ingest_per_s: events in batches of 1,000. lm_p95_ms: --lm-rate requests a second with words; lm_degraded: share of them that
+another model answered. memory_growth: of the process that serves, between the first and the last quarter of the steady load.
 """
 
 from __future__ import annotations
@@ -275,7 +275,15 @@ def language_model(given: argparse.Namespace, folder: Path) -> dict[str, float]:
     with process(["-m", "instructrec", "serve", str(given.lm), "--port", str(port), "--database", f"sqlite:///{journal}"], port):
         uvloop.run(with_words(port, users, per_s=1, seconds=3))
         found = uvloop.run(with_words(port, users[10:], per_s=given.lm_rate, seconds=2 * given.seconds))
-    return {"lm_p50_ms": found.at(0.5), "lm_p95_ms": found.at(0.95), "lm_errors": float(len(found.errors))}
+        text = uvloop.run(Connection(port).send(request("GET", "/metrics")))[1]
+    lists = [float(count) for count in re.findall(rb"^instructrec_lists_total{[^}]*} (\S+)", text, re.MULTILINE)]
+    degraded = [float(count) for count in re.findall(rb'^instructrec_lists_total{degraded="true"[^}]*} (\S+)', text, re.MULTILINE)]
+    return {
+        "lm_p50_ms": found.at(0.5),
+        "lm_p95_ms": found.at(0.95),
+        "lm_errors": float(len(found.errors)),
+        "lm_degraded": sum(degraded) / max(sum(lists), 1.0),
+    }
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from instructrec import pipeline
-from instructrec.cli import COMMANDS, main
+from instructrec.cli import COMMANDS, GROUPS, main
 from instructrec.cli.options import with_json_value
 from instructrec.cli.reference import cli_page, config_page
 from instructrec.doctor import Check
@@ -47,16 +47,20 @@ def last_json(out: str) -> dict:
     return json.loads(out.splitlines()[-1])
 
 
+NAMES = [command.__name__.replace("_", "-") for command in COMMANDS]
+VERBS = [*((name,) for name in NAMES), *((name, verb) for name, (verbs, _) in GROUPS.items() for verb in verbs)]
+
+
 def test_help_names_every_verb(call):
     code, out, _ = call("--help")
     assert code == 0
-    for command in COMMANDS:
-        assert f"  {command.__name__} " in out
+    for name in (*NAMES, *GROUPS):
+        assert f"  {name} " in out
 
 
-@pytest.mark.parametrize("name", [command.__name__ for command in COMMANDS])
+@pytest.mark.parametrize("name", VERBS, ids=" ".join)
 def test_every_verb_has_help_and_json(call, name):
-    code, out, _ = call(name, "--help")
+    code, out, _ = call(*name, "--help")
     assert code == 0
     assert "--json [FILE]" in out
 

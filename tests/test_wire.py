@@ -95,6 +95,7 @@ def test_an_instruction_shows_quotas_examples_and_notes_in_the_language(catalog)
         "short_list:0",
         "cold_start:instruction",
         "cold_start:popularity",
+        "cold_start:trending",
         "unknown_history:x,y",
         "contradiction:X",
         "impossible_quota:x",

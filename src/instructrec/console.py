@@ -159,9 +159,9 @@ def show_leaderboard(out: Console, report: Values) -> None:
     """Models by metric, each mean with its interval."""
     models: Mapping[str, Mapping[str, Values]] = report["models"]
     metrics = list(next(iter(models.values()), {}))
-    table = _table("model", *metrics, narrow=True)
+    table = new_table("model", *metrics, narrow=True)
     for name, row in models.items():
-        table.add_row(name, *(_interval(row[metric]) for metric in metrics))
+        table.add_row(name, *(interval(row[metric]) for metric in metrics))
     out.print(f"\n[bold]Leaderboard[/bold]  {report['split']}; {report['protocol']}; seen items {report['seen_filter']}")
     out.print(table)
 
@@ -193,23 +193,23 @@ def show_answer(out: Console, answer: Values) -> None:
 
 def show_attribution(out: Console, found: Values) -> None:
     """What each part of the history, of the request and of the model does to the score of one item, the strongest first."""
-    table = _table("", "taken away", "the score falls by")
+    table = new_table("", "taken away", "the score falls by")
     names = {"history": "title", "values": "value", "words": "word", "sources": "source"}
     for part, name in names.items():
         rows = sorted(found[part], key=lambda row: -abs(row["effect"]))[:SHOWN]
         for row in rows:
-            table.add_row(part, _plain(row[name] or row.get("item_id", "")), f"{row['effect']:+.4f}")
+            table.add_row(part, plain(row[name] or row.get("item_id", "")), f"{row['effect']:+.4f}")
     if table.row_count:
         out.print(table)
 
 
 def show_checks(out: Console, checks: Sequence[Values]) -> None:
     """What the doctor found, one row a check, with what to do where something is wrong."""
-    table = _table("check", "state", "found", "what to do")
+    table = new_table("check", "state", "found", "what to do")
     colours = {"ok": "green", "warning": "yellow", "problem": "red"}
     for check in checks:
         state = f"[{colours[check['state']]}]{check['state']}[/]"
-        table.add_row(check["name"], state, _plain(check["found"]), _plain(check["advice"]))
+        table.add_row(check["name"], state, plain(check["found"]), plain(check["advice"]))
     out.print(table)
 
 
@@ -223,20 +223,24 @@ def _short(text: str, length: int = 120) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def _interval(value: Values) -> str:
+def interval(value: Values) -> str:
+    """A mean with its bounds; a bound that does not exist is left open."""
     if value["value"] is None:
         return "-"
+    if value["low"] is None or value["high"] is None:
+        return f"{value['value']:.4f} \\[open]"
     return f"{value['value']:.4f} [{value['low']:.3f}, {value['high']:.3f}]".replace("[", "\\[")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Text of which nothing is read as markup."""
     from rich.markup import escape
 
     return escape(text)
 
 
-def _table(*columns: str, narrow: bool = False) -> Table:
-    """A table; a narrow one never breaks a cell."""
+def new_table(*columns: str, narrow: bool = False) -> Table:
+    """An empty table with such columns; a narrow one never breaks a cell."""
     from rich import box
     from rich.table import Table
 

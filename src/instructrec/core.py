@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias, get_args
 
@@ -96,7 +96,7 @@ class Query:
     `history` is oldest first. `candidates` restricts the answer; `exclude` is never shown;
     `hide_seen` keeps the items of the history out; `strength`, 0 to 1, is how much the wish weighs against the person's taste;
     `profile` is what the person says of their taste; `reactions` are their clicks, whose order means nothing: they are kept sorted,
-    and what is disliked is never shown.
+    and what is disliked is never shown; `diversity`, 0 to 1, is how much items that resemble each other give way to others.
     """
 
     user: UserId | None = None
@@ -111,9 +111,13 @@ class Query:
     strength: float = 1.0
     profile: str = ""
     reactions: tuple[Reaction, ...] = ()
+    # Not shown in `repr`, which names answers: a list that asks for none keeps its id.
+    diversity: float = field(default=0.0, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reactions", tuple(sorted(set(self.reactions))))
+        if not 0.0 <= self.diversity <= 1.0:
+            raise QueryError(f"diversity is {self.diversity}, but must lie between 0 (the best items) and 1 (the least alike).")
         if not 0.0 <= self.strength <= 1.0:
             raise QueryError(f"strength is {self.strength}, but must lie between 0 (words do not order) and 1 (they do fully).")
         if self.n < 1:

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from instructrec.core import Query, Reaction, ReactionKind
-from instructrec.lists import nth_best
+from instructrec.lists import DoubleArray, jaccard, nth_best
 from instructrec.tables import Catalog, FloatArray, IntArray, ItemId
 
 FEEDBACK = "feedback"
@@ -91,6 +91,9 @@ class Scores(Protocol):
 
     def is_personal(self, query: Query) -> bool:
         """Whether the scores depend on this query beyond popularity."""
+
+    def item_vectors(self) -> FloatArray | None:
+        """Vectors float32 [num_items, width] that lie near each other where items are alike; None without any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +176,40 @@ class Likeness:
         row = np.sum(list(model.sources([query]).values()), axis=0)[0]
         spread = float(row.std())
         return np.asarray((row - row.mean()) / spread, dtype=np.float32) if spread > 0 else None
+
+
+def resemblance(codes: IntArray, model: Scores) -> DoubleArray:
+    """How much k items resemble each other, float64 [k, k] in [0, 1], 0 for an item and itself; the same both ways.
+
+    The share of their attribute values that both have (Jaccard), which is what `diversity` of an evaluation measures and what a
+    person sees; a pair of which one has no value is as alike as the others are in the mean. In a catalog without label attributes
+    it is the cosine of the model's vectors, not below 0, or else what `Likeness` says (a query an item).
+    """
+    if model.catalog.labels:
+        near = jaccard(model.catalog.label_matrix(codes))
+        np.fill_diagonal(near, np.nan)
+        known = near[~np.isnan(near)]
+        near = np.where(np.isnan(near), known.mean() if len(known) else 0.0, near)
+    else:
+        vectors = model.item_vectors()
+        near = _cosines(vectors[codes]) if vectors is not None else _likenesses(codes, model)
+    np.fill_diagonal(near, 0.0)
+    return near
+
+
+def _cosines(vectors: FloatArray) -> DoubleArray:
+    wide = vectors.astype(np.float64)
+    wide /= np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12)
+    return np.clip(wide @ wide.T, 0.0, 1.0)
+
+
+def _likenesses(codes: IntArray, model: Scores) -> DoubleArray:
+    near, kept = np.zeros((len(codes), len(codes))), Likeness.of(model)
+    for place, code in enumerate(codes.tolist()):
+        degree, found = np.zeros(len(model.catalog)), kept.alike(code, model)
+        degree[found.codes] = found.best
+        near[place] = degree[codes]
+    return (near + near.T) / 2
 
 
 def _known(query: Query, catalog: Catalog) -> list[Reaction]:

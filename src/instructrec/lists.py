@@ -1,16 +1,24 @@
-"""From scores to a list: the best items that may be shown, also where the list as a whole has quotas to keep."""
+"""From scores to a list: the best items that may be shown, also where the list has quotas to keep or its items shall differ."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from instructrec.tables import BoolArray, FloatArray, IntArray
 
+DoubleArray: TypeAlias = NDArray[np.float64]
+
 BLOCK = 128
 """Scores that are represented by the best of them while the best of all are looked for."""
+DEPTH, FURTHER, MOST = 5, 200, 1_000
+"""A varied list of n items is looked for among the DEPTH * n best (at most FURTHER more than n), of all quotas MOST together."""
+STEPS = tuple(step / 10 for step in range(1, 11))
+"""Diversities on the way from the best list to the least alike one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,54 @@ def best_list(scores: FloatArray, mask: BoolArray, n: int, groups: Sequence[Grou
     return top_n(scores, _only(chosen, len(scores)), n)
 
 
+def varied_list(
+    scores: FloatArray,
+    mask: BoolArray,
+    n: int,
+    groups: Sequence[Group],
+    *,
+    diversity: float,
+    alike: Callable[[IntArray], DoubleArray],
+) -> list[int]:
+    """A list that gives up scores for items that differ, best first; as long as `best_list`, and with quotas kept as well.
+
+    Maximal marginal relevance (Carbonell & Goldstein 1998) of a list as a whole (max-sum diversification by exchanges: Borodin, Lee
+    & Ye 2012): a list L is the better the larger
+
+        (1 - diversity) * mean of worth(i) over L - diversity * mean of alike(i, j) over the pairs of L
+
+    where `worth` is the score on a scale from 0 to 1 over the items that are looked at, and `alike` gives float64 [k, k] in [0, 1]
+    of k item codes, 0 for an item and itself. From the best list on, which is the one for diversity 0, two items are exchanged as
+    long as that helps, first for a low diversity, then for higher ones. The best list of this way is taken. The way is the same
+    whatever is asked for, so more diversity never makes the items of a list more alike.
+    """
+    best = best_list(scores, mask, n, groups)
+    if diversity == 0 or len(best) < 2:
+        return best
+    codes = _candidates(scores, mask, min(DEPTH * n, n + FURTHER), groups)
+    if len(codes) > MOST:
+        codes = np.union1d(best, top_n(scores, _only(codes, len(scores)), MOST))
+    low = float(scores[codes].min())
+    worth = (scores[codes].astype(np.float64) - low) / max(float(scores[codes].max()) - low, 1e-9)
+    near, members = alike(codes), [group.members[codes] for group in groups]
+    way = [np.isin(codes, best)]
+    for step in STEPS:
+        way.append(_exchanged(way[-1], worth, near, step, lambda inside: _exchangeable(inside, groups, members)))
+    chosen = max(way, key=lambda inside: _value(inside, worth, near, diversity))
+    return top_n(scores, _only(codes[chosen], len(scores)), n)
+
+
+def jaccard(has: BoolArray) -> DoubleArray:
+    """Share of their values that two of k items have in common, float64 [..., k, k]; NaN where one of them has no value.
+
+    `has`: bool [..., k, num_values].
+    """
+    wide, size = has.astype(np.float32), has.sum(axis=-1, keepdims=True).astype(np.float64)
+    others = np.swapaxes(size, -1, -2)
+    common = (wide @ np.swapaxes(wide, -1, -2)).astype(np.float64)
+    return np.where((size > 0) & (others > 0), common / np.maximum(size + others - common, 1.0), np.nan)
+
+
 def missing(group: Group, codes: Sequence[int]) -> int:
     """How many items of a group a list lacks."""
     return max(0, group.at_least - int(group.members[list(codes)].sum()))
@@ -82,6 +138,45 @@ def _only(codes: IntArray, num_items: int) -> BoolArray:
     out = np.zeros(num_items, dtype=np.bool_)
     out[codes] = True
     return out
+
+
+def _value(inside: BoolArray, worth: DoubleArray, near: DoubleArray, diversity: float) -> float:
+    size = int(inside.sum())
+    pairs = float(near[np.ix_(inside, inside)].sum()) / (size * (size - 1))
+    return (1 - diversity) * float(worth[inside].mean()) - diversity * pairs
+
+
+def _exchanged(
+    inside: BoolArray, worth: DoubleArray, near: DoubleArray, diversity: float, permitted: Callable[[BoolArray], BoolArray]
+) -> BoolArray:
+    """The list after exchanges, each the one that helps most, until none helps: bool [num_candidates]."""
+    inside, size = inside.copy(), int(inside.sum())
+    for _ in range(2 * size):
+        within, outside = np.flatnonzero(inside), np.flatnonzero(~inside)
+        if not len(outside):
+            break
+        total = near[:, within].sum(axis=1)
+        worthier = (worth[outside] - worth[within, None]) / size
+        nearer = (total[outside] - near[np.ix_(within, outside)] - total[within, None]) * 2 / (size * (size - 1))
+        gain = np.where(permitted(inside), (1 - diversity) * worthier - diversity * nearer, -np.inf)
+        gone, new = np.unravel_index(int(gain.argmax()), gain.shape)
+        if gain[gone, new] <= 1e-12:
+            break
+        inside[within[gone]], inside[outside[new]] = False, True
+    return inside
+
+
+def _exchangeable(inside: BoolArray, groups: Sequence[Group], members: Sequence[BoolArray]) -> BoolArray:
+    """Which items of a list can make room for which others without a quota being kept less, bool [num_inside, num_outside]."""
+    lacking = np.zeros((int(inside.sum()), int((~inside).sum())), dtype=np.int64)
+    out = np.ones(lacking.shape, dtype=np.bool_)
+    for group, has in zip(groups, members, strict=True):
+        before = int(has[inside].sum())
+        after = before - has[inside].astype(np.int64)[:, None] + has[~inside]
+        lacking += np.maximum(group.at_least - after, 0) - max(group.at_least - before, 0)
+        if group.at_most is not None:
+            out &= after <= group.at_most
+    return out & (lacking <= 0)
 
 
 def _solve(scores: FloatArray, members: Sequence[BoolArray], groups: Sequence[Group], n: int) -> BoolArray:

@@ -12,8 +12,8 @@ from typing import ClassVar, Self
 import numpy as np
 
 from instructrec.core import FitContext, Query, Quota, ReadToken, Recommendation, ScoredItem
-from instructrec.feedback import FEEDBACK, disliked, effects, pulled, unusable
-from instructrec.lists import Group, best_list, missing
+from instructrec.feedback import FEEDBACK, disliked, effects, pulled, resemblance, unusable
+from instructrec.lists import Group, missing, varied_list
 from instructrec.tables import BoolArray, Catalog, Dataset, FloatArray, ItemId
 
 LIKE, UNLIKE = "like", "unlike"
@@ -78,11 +78,21 @@ class Recommender(ABC):
         """Whether the scores depend on this query beyond popularity."""
         return len(self.catalog.codes(query.history)) > 0
 
+    def informed(self, query: Query) -> bool:
+        """Whether there is more to go by than what many choose: scores that are personal, or items that words or clicks name."""
+        words = query.instruction
+        named = words is not None and bool(words.like or words.unlike)
+        return named or pulled(query, self.catalog) or self.is_personal(query)
+
+    def resembling(self) -> Recommender:
+        """The model that says what resembles an item that somebody reacted to."""
+        return self
+
     def recommend(self, queries: Sequence[Query]) -> list[Recommendation]:
         """Rank the allowed items of every query.
 
         The one place that enforces limits, quotas, candidates, exclusions and seen items, and that follows `like`, `unlike`, the
-        strength of the wish, and reactions.
+        strength of the wish, reactions, and the diversity that is asked for.
         """
         if not queries:
             return []
@@ -96,7 +106,7 @@ class Recommender(ABC):
 
     def _answer(self, query: Query, asked: Query, scores: FloatArray, gains: Mapping[str, FloatArray]) -> Recommendation:
         quotas, groups = counted(query, self.catalog)
-        order = listed(asked, scores, self.catalog, groups)
+        order = listed(self, asked, scores, groups)
         strongest = np.argmax([part[order] for part in gains.values()], axis=0)
         items = tuple(
             ScoredItem(self.catalog.item_ids[code], float(scores[code]), list(gains)[source])
@@ -126,8 +136,7 @@ class Recommender(ABC):
         notes += unusable(asked, self.catalog)
         if num_items < asked.n:
             notes.append(f"short_list:{num_items}")
-        named = pulled(asked, self.catalog) or (asked.instruction is not None and bool(asked.instruction.like))
-        degraded = not named and not self.is_personal(asked)
+        degraded = not self.informed(asked)
         if degraded:
             notes.append("cold_start:popularity")
         return tuple(notes), degraded
@@ -173,7 +182,7 @@ def steered(model: Recommender, queries: Sequence[Query]) -> dict[str, FloatArra
             # What does not resemble an unwanted item at all is as good as any other.
             extra[rows] = sign * LIKE_WEIGHT * spread * (near if name == LIKE else np.maximum(near - 1.0, 0.0))
             found[name] = extra
-    said = effects(model, queries, np.sum(list(found.values()), axis=0))
+    said = effects(model.resembling(), queries, np.sum(list(found.values()), axis=0))
     return found if said is None else found | {FEEDBACK: said}
 
 
@@ -199,14 +208,17 @@ def counted(query: Query, catalog: Catalog) -> tuple[list[Quota], list[Group]]:
     return quotas, [Group(catalog.matching(quota.limits), quota.at_least, quota.at_most) for quota in quotas]
 
 
-def listed(query: Query, scores: FloatArray, catalog: Catalog, groups: Sequence[Group]) -> list[int]:
+def listed(model: Recommender, query: Query, scores: FloatArray, groups: Sequence[Group]) -> list[int]:
     """The list for a query that is resolved, from the scores of all items and what its quotas count: item codes, best first."""
-    return best_list(scores, allowed(query, catalog), query.n, groups)
+    mask = allowed(query, model.catalog)
+    return varied_list(
+        scores, mask, query.n, groups, diversity=query.diversity, alike=lambda codes: resemblance(codes, model.resembling())
+    )
 
 
 def recommendation_id(model: str, query: Query, items: Sequence[ScoredItem]) -> str:
     """An id that feedback can refer to; the same answer to the same query has the same id."""
-    content = repr((model, query, tuple(item.item for item in items)))
+    content = repr((model, query, tuple(item.item for item in items))) + (f" {query.diversity}" if query.diversity else "")
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 

@@ -166,8 +166,7 @@ class Run:
 
 def save(path: Path, content: RunContent) -> Run:
     """Write a run folder, whole or not at all. Raises RunError where the folder exists, or the disk does not take it."""
-    if path.exists():
-        raise RunError(f"'{path}' exists already. Choose another --out, or move that folder away first.")
+    need_free(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_folder(path) as folder:
@@ -180,6 +179,12 @@ def save(path: Path, content: RunContent) -> Run:
             f"The run could not be saved to '{path}': {reason}. Nothing was left half-written; make room and repeat."
         ) from problem
     return Run(path=path, manifest=manifest, _models=dict(content.models))
+
+
+def need_free(path: Path) -> None:
+    """Raise RunError where something lies already."""
+    if path.exists():
+        raise RunError(f"'{path}' exists already. Choose another --out, or move that folder away first.")
 
 
 def part_of_rows(everything: Interactions, train: Interactions, known: Interactions) -> list[str]:

@@ -149,10 +149,15 @@ class Labels:
             out[items[starts[code] : starts[code + 1]]] = True
         return out
 
-    def matrix(self) -> BoolArray:
-        """Which item has which value, bool [num_items, num_names]."""
-        out = np.zeros((len(self.offsets) - 1, len(self.names)), dtype=np.bool_)
-        out[np.repeat(np.arange(len(out)), np.diff(self.offsets)), self.codes] = True
+    def matrix(self, items: IntArray | None = None) -> BoolArray:
+        """Which item has which value, bool [num_items, num_names]; of all items, or of these item codes in their order."""
+        starts, ends = self.offsets[:-1], self.offsets[1:]
+        if items is not None:
+            starts, ends = starts[items], ends[items]
+        owners = np.repeat(np.arange(len(starts)), ends - starts)
+        places = np.arange(len(owners)) - np.repeat(np.cumsum(ends - starts) - ends, ends - starts)
+        out = np.zeros((len(starts), len(self.names)), dtype=np.bool_)
+        out[owners, self.codes[places]] = True
         return out
 
     @staticmethod
@@ -258,6 +263,11 @@ class Catalog:
                 raise QueryError(f"No item has {limit.attribute} '{value}'.{hint} Values come from the catalog.")
         has = labels.any_of(limit.values)
         return has if limit.operator == "include" else np.logical_not(has)
+
+    def label_matrix(self, items: IntArray | None = None) -> BoolArray:
+        """Values of all label attributes, bool [num_items, num_values]; of all items, or of these item codes in their order."""
+        none = np.zeros((len(self) if items is None else len(items), 0), dtype=np.bool_)
+        return np.concatenate([none, *[labels.matrix(items) for labels in self.labels.values()]], axis=1)
 
     def add(self, other: Catalog) -> Catalog:
         """Return this catalog followed by the items of `other`; codes of the old items do not change."""

@@ -12,7 +12,7 @@ from instructrec.data.synthetic import FIRST_SECOND
 from instructrec.errors import ConfigError, DataError
 from instructrec.tables import Catalog, Dataset, Interactions
 
-KINDS = ["leave-one-out", "time", "ratio"]
+KINDS = ["leave-one-out", "time", "ratio", "since"]
 
 
 def dataset_of(rows, num_items=12):
@@ -36,6 +36,7 @@ logs = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 11), st.integers(0, 
 
 def try_split(rows, kind, **settings_):
     dataset = dataset_of(rows)
+    settings_ = {"since": FIRST_SECOND + 20} | settings_ if kind == "since" else settings_
     try:
         return dataset, split(dataset, SplitConfig(kind=kind, **settings_))
     except DataError as error:
@@ -156,11 +157,11 @@ def test_time_keeps_new_people_when_asked():
 
 def test_protocols_say_what_leaks():
     rows = [(user, item, 10 * item + user) for user in range(4) for item in range(8)]
-    dataset = dataset_of(rows)
-    texts = {kind: split(dataset, SplitConfig(kind=kind)).protocol for kind in KINDS}
+    texts = {kind: try_split(rows, kind)[1].protocol for kind in KINDS}
     assert "other users' future leaks" in texts["leave-one-out"]
     assert "other users' future leaks" in texts["ratio"]
-    assert "No future of anybody" in texts["time"] and "2001-09-09" in texts["time"]
+    for kind in ("time", "since"):
+        assert "No future of anybody" in texts[kind] and "2001-09-09" in texts[kind]
 
 
 def test_times_that_are_positions_cannot_be_split_by_time():
@@ -185,3 +186,42 @@ def test_impossible_fractions_are_refused(settings_):
 def test_an_unknown_split_names_the_nearest():
     with pytest.raises(ConfigError, match="Did you mean 'leave-one-out'"):
         SplitConfig(kind="leave-one")
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=logs, since=st.integers(1, 40), share=st.floats(0.05, 0.6))
+def test_since_asks_for_all_that_came_after_a_moment_and_lets_nothing_of_it_into_training(rows, since, share):
+    moment = FIRST_SECOND + since
+    dataset, parts = try_split(rows, "since", since=moment, valid_fraction=share)
+    if parts is None:
+        return
+    log, ids = dataset.interactions, dataset.catalog.item_ids
+    assert parts.known.interactions.timestamps.max() < moment
+    before = int((log.timestamps < moment).sum())
+    assert len(parts.known.interactions) == before
+    assert 1 <= len(parts.valid) <= np.ceil(share * before)
+    assert len(parts.train.interactions) == before - len(parts.valid)
+    for query, targets, user in zip(parts.test.queries, parts.test.targets, parts.test.user_codes, strict=True):
+        own = slice(log.offsets[user], log.offsets[user + 1])
+        later = log.items[own][log.timestamps[own] >= moment]
+        assert query.history == tuple(ids[code] for code in log.items[own][log.timestamps[own] < moment])
+        assert query.time >= moment
+        assert targets.tolist() == list(dict.fromkeys(later.tolist()))
+    for query, user in zip(parts.valid.queries, parts.valid.user_codes, strict=True):
+        assert query.history == tuple(ids[code] for code in parts.train.interactions.history(user))
+
+
+def test_since_keeps_new_people_when_asked():
+    rows = [*[(0, item, item) for item in range(10)], (0, 10, 50), (1, 4, 50)]
+    asked = {
+        least: split(
+            dataset_of(rows), SplitConfig(kind="since", since=FIRST_SECOND + 20, min_history=least)
+        ).test.user_codes.tolist()
+        for least in (1, 0)
+    }
+    assert asked == {1: [0], 0: [0, 1]}
+
+
+def test_since_needs_a_moment():
+    with pytest.raises(ConfigError, match="needs the moment at which its test begins"):
+        SplitConfig(kind="since")

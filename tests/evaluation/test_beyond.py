@@ -18,7 +18,6 @@ from instructrec.evaluation.beyond import (
     describe,
     diversity,
     gini,
-    label_matrix,
     novelty,
     popularity,
     segment_edges,
@@ -49,7 +48,7 @@ def test_coverage_and_gini() -> None:
 
 
 def test_diversity_by_hand() -> None:
-    labels = label_matrix(catalog())
+    labels = catalog().label_matrix()
     lists = np.array([[0, 1, 3], [0, 0, -1], [4, 0, -1], [4, -1, -1]])
     found = diversity(lists, labels)
     # Comedy against Comedy+Drama shares one of two; both share nothing with Horror. Item 4 has no genre at all.
@@ -73,7 +72,7 @@ def test_describe_gives_every_measure_the_catalog_allows() -> None:
     lists = np.array([[0, 1], [2, 3]])
     assert list(describe(lists, Background.of(TRAIN))) == list(BEYOND)
     bare = Catalog(item_ids=("a",), titles=("A",))
-    assert label_matrix(bare).shape == (1, 0)
+    assert bare.label_matrix().shape == (1, 0)
     background = Background(
         counts=np.ones(6, dtype=np.int64), readers=np.ones(6, dtype=np.int64), num_users=1, labels=np.zeros((6, 0), dtype=np.bool_)
     )
@@ -86,7 +85,7 @@ def test_bounds(rows: list[list[int]]) -> None:
     lists = np.array(rows)
     assert 0 <= coverage(lists, 6) <= 1
     assert -1e-12 <= gini(lists, 6) < 1
-    apart = diversity(lists, label_matrix(catalog()))
+    apart = diversity(lists, catalog().label_matrix())
     assert ((apart >= 0) & (apart <= 1) | np.isnan(apart)).all()
 
 

@@ -54,12 +54,19 @@ def test_an_experiment_goes_from_draft_to_running_to_its_end():
     draft = Experiment(id="e", arms=TWO)
     running = draft.start(5.0)
     assert (running.status, running.started, running.stop().status) == ("running", 5.0, "stopped")
+    assert (running.stop(9.0).ended, running.stop(9.0).promote("new", 12.0).ended, running.promote("new", 12.0).ended) == (9, 9, 12)
     assert running.promote("new").winner == running.stop().promote("new").winner == "new"
     for refused in (draft.stop, lambda: draft.promote("new"), lambda: running.start(6.0), running.stop().stop):
         with pytest.raises(ConfigError, match="only one that is"):
             refused()
     with pytest.raises(ConfigError, match=r"no arm 'newer'\. Did you mean 'new'\?"):
         running.promote("newer")
+
+
+def test_an_interleaving_is_read_back():
+    made = Experiment(id="e", kind="interleaving", arms=TWO, metrics=("ctr", "like_rate", "conversion"))
+    assert Experiment.from_json(json.loads(json.dumps(made.to_json()))) == made
+    assert made.start(1.0).stop().promote("new").winner == "new"
 
 
 GOOD = {"id": "e", "arms": [{"name": "old"}, {"name": "new"}]}
@@ -78,6 +85,11 @@ GOOD = {"id": "e", "arms": [{"name": "old"}, {"name": "new"}]}
         ({"arms": [{"name": "old"}, {"name": "new", "wieght": 2}]}, r"arms\[1\].*Did you mean 'weight'"),
         ({"arms": [{"name": "old"}, {"name": "new", "settings": 2}]}, r"arms\[1\]\.settings is 2"),
         ({"coverage": 1.1}, "covers 1.1"),
+        ({"kind": "interleave"}, r"kind of experiment 'e' is 'interleave'.*Did you mean 'interleaving'"),
+        ({"kind": "interleaving", "arms": [{"name": "a"}, {"name": "b"}, {"name": "c"}]}, "interleaves 3 arm"),
+        ({"kind": "interleaving", "arms": [{"name": "a"}, {"name": "b", "weight": 2}]}, "two of equal weight"),
+        ({"kind": "interleaving", "guardrails": [{"metric": "ctr"}]}, "everybody gets both"),
+        ({"kind": "interleaving", "metrics": ["ctr", "retention"]}, "measures 'retention'"),
         ({"coverage": float("nan")}, r"experiment\.coverage is nan"),
         ({"metrics": []}, "measures nothing"),
         ({"metrics": ["likes_rate"]}, "Did you mean 'like_rate'"),

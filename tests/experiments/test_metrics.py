@@ -41,6 +41,10 @@ SHOWN = [at(0, "impression"), at(1, "impression"), at(2, "impression"), at(3, "i
         ("retention", [], 0.0),
         ("satisfaction", [at(1, "satisfaction", 4), at(2, "satisfaction", 5), at(3, "satisfaction")], 4.5),
         ("satisfaction", [at(-1, "satisfaction", 4)], None),
+        ("empty_lists", [at(0, "list"), at(1, "list"), at(1, "empty_list"), at(-1, "empty_list")], 0.5),
+        ("empty_lists", [at(0, "click")], None),
+        ("degraded_lists", [at(0, "list"), at(0, "degraded_list"), at(1, "list"), at(2, "list"), at(3, "list")], 0.25),
+        ("retention", [at(8, "list")], 0.0),
     ],
 )
 def test_a_metric_counts_what_its_definition_says(metric, events, value):
@@ -66,4 +70,4 @@ def test_before_the_experiment_the_same_is_measured_and_nothing_after():
 @pytest.mark.parametrize("name", METRICS)
 def test_every_metric_is_defined_in_words(name):
     assert METRICS[name].definition.endswith(".") and len(METRICS[name].definition) > 40
-    assert METRICS[name].better == ("lower" if name == "dislike_rate" else "higher")
+    assert METRICS[name].better == ("lower" if name in ("dislike_rate", "empty_lists", "degraded_lists") else "higher")

@@ -127,6 +127,19 @@ def test_types_that_need_an_item_alone(kind):
     assert read(type=kind).type == kind
 
 
+def test_an_answer_is_about_a_list_and_not_about_an_item():
+    answer = read(type="satisfaction", item_id=..., value=4, recommendation_id="r1")
+    assert (answer.value, answer.recommendation_id, answer.item_id) == (4.0, "r1", None)
+    assert read(type="satisfaction", value=4).code == "not_for_this_type"
+    assert read(type="satisfaction", item_id=...).code == "missing"
+
+
+@pytest.mark.parametrize("value", [0, 6, 2.5, -1, 1e9])
+def test_an_answer_that_is_none_of_five_is_refused(value):
+    refused = read(type="satisfaction", item_id=..., value=value)
+    assert refused.code == "bad_value" and "from 1 (not at all) to 5 (very well)" in refused.message
+
+
 def test_words_may_have_lines_and_be_empty():
     assert read(type="text", item_id=..., text="less\nhorror").text == "less\nhorror"
     assert read(type="text", item_id=..., text="").text == ""

@@ -43,6 +43,7 @@ def test_each_type_goes_where_it_belongs():
         deed(9, "purchase", "bought", time=90),
         deed(10, "impression", "shown", time=95),
         deed(11, "ban", "banned", time=99),
+        deed(12, "satisfaction", time=99, value=1.0, recommendation_id="r"),
     )
     assert found == PersonState(
         history=("viewed", "clicked", "liked", "good", "wanted", "bought"),
@@ -53,7 +54,7 @@ def test_each_type_goes_where_it_belongs():
         rating={"good": LIKED_RATING, "bad": LIKED_RATING - 0.5},
         text="less horror",
     )
-    assert found.seq == 11
+    assert found.seq == 12
 
 
 def test_a_late_event_takes_its_place_by_time_in_the_history_alone():
@@ -124,7 +125,7 @@ def test_an_undo_of_something_unknown_does_nothing():
     assert state(deed(1, "like"), deed(2, "undo", undoes="of another person")) == state(deed(1, "like"))
 
 
-KINDS = ["view", "click", "like", "dislike", "rating", "similar", "text", "purchase", "impression", "ban"]
+KINDS = ["view", "click", "like", "dislike", "rating", "similar", "text", "purchase", "impression", "ban", "satisfaction"]
 
 
 @st.composite
@@ -134,7 +135,7 @@ def deeds(draw, least=0):
     for name in range(draw(st.integers(least, 12))):
         kind = draw(st.sampled_from(KINDS))
         fields = {"time": draw(st.integers(1, 50)), "item": draw(st.sampled_from("abc"))}
-        if kind == "rating":
+        if kind in ("rating", "satisfaction"):
             fields["value"] = float(draw(st.integers(1, 5)))
         if kind == "text":
             fields["text"] = draw(st.sampled_from(["x", "y", ""]))

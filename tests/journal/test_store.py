@@ -19,7 +19,7 @@ from tests.journal.deeds import NOW, deed
 from instructrec.errors import DataError, StoreError
 from instructrec.journal import schema, session_key, user_key
 from instructrec.journal.opening import parsed
-from instructrec.journal.records import Assignment, Key, Shown
+from instructrec.journal.records import Assignment, Deed, Key, Shown
 from instructrec.journal.state import PersonState
 from instructrec.journal.store import Store
 
@@ -43,6 +43,29 @@ def test_what_is_appended_is_read_back_in_order(store):
     assert [row.seq for row in store.events_after(4, 3)] == [5, 6, 7]
     assert store.events_after(10, 5) == [] and store.last_seq() == 10
     assert {(row.tenant, row.received) for row in store.events_after(0, 100)} == {("t", NOW)}
+
+
+def test_many_people_are_read_with_what_each_of_them_did(store):
+    fates(store, *(deed(n, user=f"u{n % 700}") for n in range(1_400)))
+    fates(store, deed("other", user="u1"), tenant="another")
+    names = [user_key(f"u{n}") for n in range(701)]
+    found = dict(store.events_of_each("t", names))
+    assert list(found) == names and found[user_key("u700")] == []
+    assert all(found[name] == store.events_of("t", name) for name in names[:20]) and all(
+        len(found[name]) == 2 for name in names[:700]
+    )
+
+
+def test_deeds_are_those_of_the_events(store):
+    events = [
+        deed(1, "click", time=1.7e9 + 0.25), deed(2, "impression"), deed(3, "rating", value=4.5, user="ü\"'"),
+        deed(4, "undo", undoes="1"), deed(5, "purchase", item="i/5", session_id="s", value=3),
+    ]  # fmt: skip
+    store.append([("t", event) for event in events], received=NOW)
+    rows = {row.event.event_id: Deed.of(row) for row in store.events_after(0, 100)}
+    assert list(store.deeds_after(0, ("click", "rating", "undo", "purchase"))) == [rows[name] for name in "1345"]
+    assert list(store.deeds_after(3, ("click", "rating", "undo"))) == [rows["4"]]
+    assert rows["3"].value == 4.5 and rows["4"].undoes == "1" and rows["4"].item_id is None
 
 
 def test_each_event_once_and_the_first_delivery_wins(store):
@@ -406,3 +429,21 @@ def test_a_text_that_the_database_cannot_hold_fails_alone(postgres_ready):
 
 def test_migrations_are_in_the_package():
     assert {path.name for path in Path(schema.MIGRATIONS).rglob("*.py")} >= {"env.py", "v0001_first.py"}
+
+
+def test_everybody_comes_with_their_events_in_pieces_of_any_size(store):
+    fates(store, deed(1), deed(2, user="v"), deed(3), deed(4, "impression"), deed(5, user="v"), deed(6, session_id="u"), deed(7))
+    store.append([("other", deed(1, user="w"))])
+    for size in (1, 2, 3, 50):
+        found = dict(store.by_person("t", 6, without=("impression",), at_once=size))
+        assert {key: [row.seq for row in rows] for key, rows in found.items()} == {U: [1, 3], "user:v": [2, 5], "session:u": [6]}
+    assert [row.event for row in dict(store.by_person("t", 7))[U]] == [deed(1), deed(3), deed(4, "impression"), deed(7)]
+    assert list(store.by_person("nobody", 7)) == []
+
+
+def test_who_was_erased_is_told_to_those_who_know_the_name(store):
+    assert store.erasures("t", [U, "user:v"]) == {}
+    fates(store, deed(1), deed(2, user="v"))
+    store.erase_person("t", U, at=1.8e9)
+    assert store.erasures("t", [U, "user:v"]) == {U: 1.8e9}
+    assert store.erasures("other", [U]) == {}

@@ -27,9 +27,9 @@ def serve(run_folder, tmp_path):
     """A function that serves the run, with or without keys; all end with the test."""
     ends = []
 
-    def start(*, wants_keys=False):
+    def start(*, wants_keys=False, sources=()):
         live = opened(run_folder, f"sqlite:///{tmp_path / f'{len(ends)}.db'}")
-        app = build(live, Gate(live.store, wants_keys=wants_keys, requests_per_s=1e6))
+        app = build(live, Gate(live.store, wants_keys=wants_keys, requests_per_s=1e6), sources)
         heard = socket.create_server(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=2))
         thread = threading.Thread(target=server.run, args=([heard],), daemon=True)

@@ -60,7 +60,7 @@ def event(kind, user="newcomer", **more):
 
 def test_a_click_counts_in_the_next_list(client):
     before = client.list(user_id="newcomer")
-    assert before["served_by"] == "popular" and before["degraded"]
+    assert before["served_by"] == "trending" and before["degraded"]
     first = ids(before)[0]
     assert client.happen(event("click", item_id=first))["accepted"] == 1
     after = client.list(user_id="newcomer")
@@ -72,7 +72,7 @@ def test_an_unchanged_person_gets_the_same_bytes_and_an_undo_gives_them_back(cli
     user = client.live.snapshot.dataset.interactions.user_ids[0]
     before = client.ask("POST", "/v1/recommend", json={"user_id": user}).content
     assert client.ask("POST", "/v1/recommend", json={"user_id": user}).content == before
-    assert client.live.cache_hits == 1
+    assert client.live.answers.hits == 1
     disliked = event("dislike", user, item_id=json.loads(before)["items"][0]["item_id"])
     client.happen(disliked)
     assert disliked["item_id"] not in ids(client.list(user_id=user))
@@ -277,9 +277,9 @@ def test_what_changes_a_list_is_seen_behind_the_short_way(client):
     user = client.live.snapshot.dataset.interactions.user_ids[0]
     body = {"user_id": user, "n": 3}
     first = client.list(**body)
-    assert client.list(**body) == first and client.live.cache_hits == 1
+    assert client.list(**body) == first and client.live.answers.hits == 1
     client.happen(event("dislike", user, item_id=ids(first)[0]))
-    assert ids(first)[0] not in ids(client.list(**body)) and client.live.cache_hits == 1
+    assert ids(first)[0] not in ids(client.list(**body)) and client.live.answers.hits == 1
     withdrawn = ids(client.list(**body))[0]
     client.ask("PUT", "/v1/items", json={"items": [{"item_id": withdrawn, "available": False}]})
     assert withdrawn not in ids(client.list(**body))

@@ -180,6 +180,21 @@ def test_a_keyboard_is_enough_and_everything_has_a_name(browser, serve):
     tab.is_sound()
 
 
+def test_the_question_below_the_list_is_answered_by_keyboard(browser, serve):
+    served = serve()
+    tab = Tab(browser)
+    tab.page.goto(f"{served.url}/?user=u1&lang=en")
+    before, token = tab.items(), tab.token()
+    tab.page.get_by_role("button", name="5 of 5: very well").focus()
+    tab.page.keyboard.press("Enter")
+    tab.wait(token)
+    assert "Thank you" in tab.told() and tab.items() == before and tab.page.locator(".fits").count() == 0
+    assert tab.page.evaluate("document.activeElement.id") == "list-title"
+    [row] = [row.event for row in served.live.store.events_of("local", "user:u1") if row.event.type == "satisfaction"]
+    assert row.value == 5.0 and row.recommendation_id
+    tab.is_sound()
+
+
 def test_what_is_known_can_be_edited_taken_away_and_erased(browser, serve):
     served = serve()
     tab = Tab(browser, accept_downloads=True)
@@ -270,7 +285,7 @@ def test_the_owner_withdraws_an_item_and_nothing_is_wider_than_a_phone(browser, 
 
 def test_reasons_that_come_late_are_put_into_the_list(browser, serve, monkeypatch):
     served = serve()
-    reasons, slow = served.live._reasons, []
+    reasons, slow = served.live.reasons.of, []
 
     async def later(listed):
         if not slow:
@@ -278,7 +293,7 @@ def test_reasons_that_come_late_are_put_into_the_list(browser, serve, monkeypatc
             await asyncio.sleep(30)
         return await reasons(listed)
 
-    monkeypatch.setattr(served.live, "_reasons", later)
+    monkeypatch.setattr(served.live.reasons, "of", later)
     tab = Tab(browser)
     tab.page.goto(f"{served.url}/?user=u1")
     assert tab.page.locator("#later").count() == 1 and tab.page.locator(".reason").count() == 0

@@ -107,7 +107,7 @@ def test_lists_of_a_run_before_the_last_hold_no_models_in_memory(live):
     for number in (1, 2, 3):
         asyncio.run(live.refresh())
         listed(live, user_id=user(live, number))
-    assert len({id(one.snapshot.ladder) for one in live._shown.values()}) <= 2
+    assert len({id(one.snapshot.ladder) for one in live.reasons._lists.values()}) <= 2
 
 
 def test_an_item_that_is_disliked_no_longer_speaks_for_others(live):

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from benchmarks.faults import faults, spoiled
 
-from instructrec.core import Query
+from instructrec.core import Instruction, Query
 from instructrec.data.synthetic import genres
 from instructrec.models import resolve
 from instructrec.service.ladder import FAILURES, REST_S, Breaker, Ladder, Rung, fault
+from instructrec.service.trending import Trending
 from instructrec.service.worker import HANG_S, ROOM, Worker
+from instructrec.tables import Limit
 
 WORLD = genres()
 RIDGE, POPULAR = (resolve(name)().fit(WORLD) for name in ("ridge", "popular"))
@@ -67,6 +69,31 @@ def test_a_model_that_fails_is_left_alone_and_tried_again():
     assert breaker.allows() and not breaker.allows(), "one request tries it"
     breaker.succeeded()
     assert breaker.allows() and not breaker.is_open
+
+
+def test_models_that_know_nothing_of_who_asks_leave_it_to_the_last_or_to_who_stands_in_for_it():
+    class Counting(type(RIDGE)):
+        def __init__(self):
+            self.__dict__ |= RIDGE.__dict__
+            self.calls = 0
+
+        def recommend(self, queries):
+            self.calls += len(queries)
+            return super().recommend(queries)
+
+    model, comedy = Counting(), Limit(attribute="genres", operator="include", values=("Comedy",))
+    steps = ladder(model)
+    nobody = Query(n=5, instruction=Instruction(text="a comedy", limits=(comedy,)))
+    for last, served, note in ((None, "popular", "popularity"), (Trending().fit(WORLD), "trending", "trending")):
+        found = asyncio.run(steps.answer(nobody, deadline_s=DEADLINE_S, last=last))
+        assert (found.served_by, found.model, found.degraded) == (served, "ridge", True)
+        assert f"cold_start:{note}" in found.notes and not any(one.startswith("degraded") for one in found.notes)
+        assert WORLD.catalog.matching([comedy])[WORLD.catalog.codes([entry.item for entry in found.items])].all()
+    assert model.calls == 0
+    asyncio.run(steps.answer(asked(), deadline_s=DEADLINE_S, last=Trending().fit(WORLD)))
+    assert model.calls == 1
+    alone = Ladder([Rung(model=POPULAR, breaker=Breaker())], QUICK)
+    assert asyncio.run(alone.answer(nobody, deadline_s=DEADLINE_S, last=Trending().fit(WORLD))).served_by == "popular"
 
 
 def test_a_failing_model_is_not_asked_while_it_rests():

@@ -258,7 +258,7 @@ def test_why_shows_what_counts_and_what_would_change_it(visitor):
 
 
 def test_reasons_that_take_too_long_are_there_when_asked_again(visitor, monkeypatch):
-    reasons, slow = visitor.live._reasons, []
+    reasons, slow = visitor.live.reasons.of, []
 
     async def later(listed):
         if not slow:
@@ -266,7 +266,7 @@ def test_reasons_that_take_too_long_are_there_when_asked_again(visitor, monkeypa
             await asyncio.sleep(30)
         return await reasons(listed)
 
-    monkeypatch.setattr(visitor.live, "_reasons", later)
+    monkeypatch.setattr(visitor.live.reasons, "of", later)
     page = visitor.open("/?user=u1")
     assert len(page.items) == 10 and page.tags["p"] < 20 and "Reasons are still being worked out" in page.text
     again = visitor.press("again")
@@ -349,7 +349,7 @@ def test_the_owner_sees_what_was_served_and_changes_it(visitor, run_folder):
     visitor.ask("POST", "/v1/events", json={"events": [liked, liked]})
     found = visitor.ask("GET", "/v1/owner/figures?minutes=5").json()
     assert found["total"]["lists"] == 4 and found["total"]["from_memory_share"] == 0.25
-    assert found["total"]["served_by"] == {"ridge": 0.75, "popular": 0.25}
+    assert found["total"]["served_by"] == {"ridge": 0.75, "trending": 0.25}
     assert found["total"]["events"] == {"like": 1, "duplicate": 1} and found["total"]["likes_per_list"] == 0.25
     assert 0 < found["total"]["lists_latency"]["p50_ms"] <= found["total"]["lists_latency"]["p99_ms"]
     assert 10 <= found["coverage"]["shown"] <= 30 and found["coverage"]["items"] == 80
@@ -397,3 +397,35 @@ def test_only_a_run_beside_the_one_that_serves_can_take_its_place(visitor, run_f
     finally:
         (bad / "manifest.json").unlink()
         bad.rmdir()
+
+
+def answered(visitor, user="ann"):
+    return [row.event for row in visitor.live.store.events_of("local", f"user:{user}") if row.event.type == "satisfaction"]
+
+
+def test_how_well_a_list_fits_is_asked_once_and_changes_no_list(visitor):
+    page = visitor.open("/?user=ann")
+    before, asked = page.items, [("act", f"fits {answer}") for answer in range(1, 6)]
+    assert set(asked) <= set(page.buttons) and "How well does this list fit you?" in page.text
+    page = visitor.press("fits 4")
+    [event] = answered(visitor)
+    assert (event.value, event.item_id) == (4.0, None) and event.recommendation_id
+    assert page.items == before and "Thank you for saying so." in page.text
+    assert not set(asked) & set(page.buttons) and not set(asked) & set(visitor.open("/?user=ann").buttons)
+    assert set(asked) <= set(visitor.open("/?user=bob").buttons), "it was ann who answered"
+
+
+def test_an_answer_can_be_taken_back_and_given_anew(visitor):
+    visitor.open("/?user=ann")
+    visitor.press("fits 1")
+    assert ("act", "fits 5") in visitor.press("undo").buttons
+    visitor.press("fits 5")
+    assert [event.value for event in answered(visitor)] == [1.0, 5.0]
+
+
+@pytest.mark.parametrize("answer", ["9", "0", "x", "", "-1", "٣"])
+def test_an_answer_that_no_button_gives_is_refused(visitor, answer):
+    fields = visitor.open("/?user=ann").fields
+    refused = visitor.ask("POST", "/", data={**fields, "act": f"fits {answer}"})
+    assert refused.status_code == 400 and "from 1 (not at all) to 5 (very well)" in refused.text
+    assert not answered(visitor)

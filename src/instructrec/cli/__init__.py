@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 
 import typer
 
-from instructrec.cli import answers, demo, doctor, exporting, instructing, learning, options, serving
+from instructrec.cli import (
+    answers,
+    demo,
+    doctor,
+    events,
+    experimenting,
+    exporting,
+    instructing,
+    learning,
+    options,
+    retraining,
+    serving,
+)
 from instructrec.cli.output import DEBUG_VARIABLE, guarded
 
 app = typer.Typer(
@@ -32,6 +45,11 @@ COMMANDS = (
     answers.profile,
     serving.serve,
     serving.key,
+    serving.backup,
+    serving.restore,
+    events.import_events,
+    events.replay,
+    retraining.retrain,
     exporting.export,
     instructing.instructions,
     instructing.names,
@@ -39,9 +57,22 @@ COMMANDS = (
 )
 """The verbs, in the order in which somebody meets them."""
 
+GROUPS = {"experiment": (experimenting.COMMANDS, "Compare models on the people of a service that runs.")}
+"""Verbs that have verbs of their own, by name, and what they are for."""
+
+
+def _add(group: typer.Typer, command: Callable[..., None], name: str) -> None:
+    # Without a short help the overview would cut each description after a few words.
+    group.command(name, short_help=(command.__doc__ or "").partition("; ")[0])(guarded(command))
+
+
 for _command in COMMANDS:
-    # Without it the overview would cut each description after a few words.
-    app.command(short_help=(_command.__doc__ or "").partition("; ")[0])(guarded(_command))
+    _add(app, _command, _command.__name__.replace("_", "-"))
+for _name, (_verbs, _help) in GROUPS.items():
+    _group = typer.Typer(help=_help, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+    for _verb in _verbs:
+        _add(_group, _verbs[_verb], _verb)
+    app.add_typer(_group, name=_name)
 
 
 @app.callback()

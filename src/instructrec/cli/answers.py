@@ -23,6 +23,7 @@ def recommend(
     instruction: options.Words = "",
     parameters: options.Parameters = None,
     strength: options.Strength = 1.0,
+    diversity: options.Diversity = 0.0,
     profile: options.Profile = "",
     dialogue: Annotated[
         Path | None,
@@ -65,6 +66,7 @@ def recommend(
         language=language,
         parameters=_parameters(parameters),
         strength=strength,
+        diversity=diversity,
         profile=_text(profile),
         reader=reader,
         writer=writer,

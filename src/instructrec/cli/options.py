@@ -66,7 +66,7 @@ Seed = Annotated[
 ]
 SplitKind = Annotated[
     str | None,
-    typer.Option("--split", metavar="KIND", help="leave-one-out, time or ratio.", show_default="that of the configuration"),
+    typer.Option("--split", metavar="KIND", help="leave-one-out, time, ratio or since.", show_default="that of the configuration"),
 ]
 SeenShown = Annotated[
     bool | None,
@@ -109,6 +109,10 @@ Profile = Annotated[
 ]
 Strength = Annotated[
     float, typer.Option("--strength", min=0.0, max=1.0, help="How much words order the list: 0 not at all, 1 fully.")
+]
+Diversity = Annotated[
+    float,
+    typer.Option("--diversity", min=0.0, max=1.0, help="How much items give way that resemble others of the list: 0 not at all."),
 ]
 Number = Annotated[int, typer.Option("-n", "--number", min=1, max=1000, help="Items in a list.")]
 Json = Annotated[

@@ -24,6 +24,8 @@ P = ParamSpec("P")
 DEBUG_VARIABLE = "INSTRUCTREC_DEBUG"
 """Environment variable: when set, an unexpected error shows its traceback, as with --debug."""
 EXIT_USER, EXIT_BUG, EXIT_STOPPED = 2, 1, 130
+EXIT_NOT_PROMOTED = 3
+"""A new run was made and measured, and is not better than what there is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,9 @@ def cli_page() -> str:
 
     group: Any = typer.main.get_command(app)
     lines = ["# Commands", "", MADE]
-    for name, command in group.commands.items():
+    for name, command in _commands(group, "instructrec"):
         lines += [
-            f"## instructrec {name}",
+            f"## {name}",
             "",
             inspect.cleandoc(command.help or ""),
             "",
@@ -36,6 +36,15 @@ def cli_page() -> str:
         lines += [_option(parameter) for parameter in command.params if parameter.name != "help"]
         lines.append("")
     return "\n".join(lines)
+
+
+def _commands(group: Any, before: str) -> Iterator[tuple[str, Any]]:
+    """Every command with all of its name, those of groups behind their group."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{before} {name}")
+        else:
+            yield f"{before} {name}", command
 
 
 def config_page() -> str:

@@ -20,10 +20,15 @@ def assemble(name: str, log: Log, items: Items | None, config: CleaningConfig) -
         items = _distinct(items, config, steps)
     used = [log.item_ids[code] for code in np.unique(log.items).tolist()]
     catalog = _catalog(items, used, config, steps)
+    return Dataset(name=name, interactions=coded(log, catalog), catalog=catalog), tuple(steps)
+
+
+def coded(log: Log, catalog: Catalog) -> Interactions:
+    """A sorted log in the codes of a catalog that has all its items; users are coded in its order, those without a row left out."""
     codes = np.array([catalog.index.get(item, -1) for item in log.item_ids], dtype=np.int64)
     users, user_codes = np.unique(log.users, return_inverse=True)
     kinds = [*log.kind_names, ""]
-    interactions = Interactions(
+    return Interactions(
         user_ids=tuple([log.user_ids[code] for code in users.tolist()]),
         users=user_codes.astype(np.int64),
         items=codes[log.items],
@@ -32,7 +37,6 @@ def assemble(name: str, log: Log, items: Items | None, config: CleaningConfig) -
         kinds=tuple([kinds[code] for code in log.kinds.tolist()]),
         reviews=_reviews(log),
     )
-    return Dataset(name=name, interactions=interactions, catalog=catalog), tuple(steps)
 
 
 def _reviews(log: Log) -> tuple[Written, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
@@ -15,7 +16,7 @@ from instructrec.data.wording import phrase
 from instructrec.errors import ConfigError, DataError, nearest
 from instructrec.tables import BoolArray, Dataset, IntArray
 
-SplitKind: TypeAlias = Literal["leave-one-out", "time", "ratio"]
+SplitKind: TypeAlias = Literal["leave-one-out", "time", "ratio", "since"]
 _Parts: TypeAlias = NDArray[np.int8]
 
 EARLIEST_CLOCK = 100_000_000
@@ -24,16 +25,20 @@ EARLIEST_CLOCK = 100_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitConfig:
-    """How interactions are divided. The fractions count for `time` (of all interactions) and `ratio` (of each user's)."""
+    """How interactions are divided. The fractions count for `time` (of all interactions), `ratio` (of each user's) and, the first,
+    for `since`.
+    """
 
     kind: SplitKind = "leave-one-out"
-    """leave-one-out, time or ratio."""
+    """leave-one-out, time, ratio or since."""
     valid_fraction: float = 0.1
     """Share of interactions for validation."""
     test_fraction: float = 0.1
     """Share of interactions for the test."""
     min_history: int = 1
-    """Queries of the time split with fewer known interactions are left out; 0 keeps people who are new."""
+    """Queries of the splits time and since with fewer known interactions are left out; 0 keeps people who are new."""
+    since: int = 0
+    """Where the test of the split since begins, in seconds since 1970."""
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(SplitKind):
@@ -42,6 +47,10 @@ class SplitConfig:
         fractions = (self.valid_fraction, self.test_fraction)
         if min(fractions) <= 0 or sum(fractions) >= 1:
             raise ConfigError(f"valid_fraction and test_fraction are {fractions}; each must be above 0 and their sum below 1.")
+        if self.kind == "since" and self.since <= 0:
+            raise ConfigError(
+                f"The split since needs the moment at which its test begins, but since is {self.since}. Give seconds."
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +97,7 @@ class _Ask:
 
 def split(dataset: Dataset, config: SplitConfig = SplitConfig()) -> Split:
     """Divide a dataset. Raises DataError when nobody has enough interactions, or when `time` is asked of data without a clock."""
-    makers = {"leave-one-out": leave_one_out, "time": by_time, "ratio": by_ratio}
+    makers = {"leave-one-out": leave_one_out, "time": by_time, "ratio": by_ratio, "since": by_moment}
     return makers[config.kind](dataset, config)
 
 
@@ -115,7 +124,7 @@ def by_time(dataset: Dataset, config: SplitConfig = SplitConfig(kind="time")) ->
     cuts = _cuts(dataset, config)
     parts = np.searchsorted(np.array(cuts), times, side="right").astype(np.int8)
     asks = tuple(_window(dataset, parts == window, config.min_history) for window in (1, 2))
-    shares = {"valid_from": _day(cuts[0]), "test_from": _day(cuts[1])}
+    shares = {"valid_from": utc(cuts[0]), "test_from": utc(cuts[1])}
     return _assemble(dataset, "time", parts, asks, shares)
 
 
@@ -136,6 +145,33 @@ def by_ratio(dataset: Dataset, config: SplitConfig = SplitConfig(kind="ratio")) 
         test.append(_Ask(int(user), start, last, end))
     percent = {"valid": f"{config.valid_fraction:.0%}", "test": f"{config.test_fraction:.0%}"}
     return _assemble(dataset, "ratio", parts, (valid, test), percent)
+
+
+def by_moment(dataset: Dataset, config: SplitConfig) -> Split:
+    """All that a user did from `since` on is the test: the targets of one query, whose history is everything before that moment.
+
+    Of what was before, the last interaction of a user validates, where there are two or more: of as many users, evenly drawn, as
+    make `valid_fraction` of the interactions, at most all. The rest trains. Nothing at or after the moment is in train.
+    """
+    log = dataset.interactions
+    before = log.timestamps < config.since
+    parts = np.where(before, 0, 2).astype(np.int8)
+    lengths = np.bincount(log.users[before], minlength=len(log.user_ids))
+    cuts = log.offsets[:-1] + lengths
+    several = np.flatnonzero(lengths >= 2)
+    wanted = min(len(several), math.ceil(config.valid_fraction * int(before.sum())))
+    drawn = several[np.linspace(0, len(several), wanted, endpoint=False, dtype=np.int64)]
+    parts[cuts[drawn] - 1] = 1
+    asked = np.flatnonzero((np.diff(log.offsets) > lengths) & (lengths >= config.min_history))
+    starts, ends = log.offsets[:-1].tolist(), log.offsets[1:].tolist()
+    valid = [_Ask(user, starts[user], int(cuts[user]) - 1, int(cuts[user])) for user in drawn.tolist()]
+    test = [_Ask(user, starts[user], int(cuts[user]), ends[user]) for user in asked.tolist()]
+    return _assemble(dataset, "since", parts, (valid, test), {"since": utc(config.since), "valid": f"{config.valid_fraction:.0%}"})
+
+
+def utc(seconds: int) -> str:
+    """A time (seconds since 1970) as people read it, in UTC."""
+    return str(np.datetime64(seconds, "s")).replace("T", " ")
 
 
 def _shares(count: int, config: SplitConfig) -> tuple[int, int]:
@@ -179,7 +215,7 @@ def _assemble(
         part = "validation" if not asks[0] else "test"
         raise DataError(
             f"{dataset.name} has no {part} query under the split {kind}: nobody has enough interactions ({len(parts):,} in all). "
-            "leave-one-out and ratio need users with 3 or more; time needs users on both sides of the cut."
+            "leave-one-out and ratio need users with 3 or more; time and since need users on both sides of the cut."
         )
     log = dataset.interactions
     train = log.keep(parts == 0)
@@ -207,7 +243,3 @@ def _holdout(dataset: Dataset, asks: Sequence[_Ask]) -> Holdout:
     ]
     targets = [np.array(list(dict.fromkeys(log.items[ask.first : ask.last].tolist())), dtype=np.int64) for ask in asks]
     return Holdout(queries=tuple(queries), targets=tuple(targets), user_codes=np.array([ask.user for ask in asks], dtype=np.int64))
-
-
-def _day(seconds: int) -> str:
-    return str(np.datetime64(seconds, "s")).replace("T", " ")

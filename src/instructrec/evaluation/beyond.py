@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from instructrec.evaluation.intervals import Interval, bootstrap_mean
 from instructrec.evaluation.metrics import Values
-from instructrec.tables import BoolArray, Catalog, Dataset, IntArray
+from instructrec.lists import jaccard
+from instructrec.tables import BoolArray, Dataset, IntArray
 
 BEYOND: Final[Mapping[str, str]] = {
     "coverage": "Share of the catalog that is in at least one of the lists.",
@@ -52,7 +53,7 @@ class Background:
             counts=np.bincount(log.items, minlength=num_items).astype(np.int64),
             readers=np.bincount(pairs % max(1, num_items), minlength=num_items).astype(np.int64),
             num_users=len(np.unique(log.users)),
-            labels=label_matrix(train.catalog),
+            labels=train.catalog.label_matrix(),
         )
 
 
@@ -75,12 +76,6 @@ class Segment:
         return {"low": self.low, "high": self.high, "num_users": self.num_users, "metric": self.metric.to_json()}
 
 
-def label_matrix(catalog: Catalog) -> BoolArray:
-    """Values of all list-valued attributes, bool [num_items, num_values]."""
-    none = np.zeros((len(catalog), 0), dtype=np.bool_)
-    return np.concatenate([none, *[labels.matrix() for labels in catalog.labels.values()]], axis=1)
-
-
 def coverage(top: IntArray, num_items: int) -> float:
     """Share of the catalog that is in at least one list; `top` as in `Evaluation`."""
     return len(np.unique(top[top >= 0])) / num_items if num_items else 0.0
@@ -97,15 +92,9 @@ def gini(top: IntArray, num_items: int) -> float:
 
 def diversity(top: IntArray, labels: BoolArray) -> Values:
     """Mean of 1 - Jaccard over the pairs of each list, float64 [num_queries]; NaN where no pair has values on both sides."""
-    has = labels[np.maximum(top, 0)] & (top >= 0)[:, :, None]
-    size = has.sum(axis=2).astype(np.float64)
-    wide = has.astype(np.float32)
-    common = (wide @ wide.transpose(0, 2, 1)).astype(np.float64)
-    union = size[:, :, None] + size[:, None, :] - common
     first, second = np.triu_indices(top.shape[1], k=1)
-    usable = (size[:, first] > 0) & (size[:, second] > 0)
-    apart = 1.0 - common[:, first, second] / np.maximum(union[:, first, second], 1.0)
-    return _mean_where(apart, usable)
+    near = jaccard(labels[np.maximum(top, 0)] & (top >= 0)[:, :, None])[:, first, second]
+    return _mean_where(1.0 - near, ~np.isnan(near))
 
 
 def novelty(top: IntArray, counts: IntArray) -> Values:

@@ -7,18 +7,22 @@ from instructrec.evaluation.intervals import Interval
 from instructrec.experiments.assignment import HASH_VERSION, Assignment, Exposure, assign, exposure_of, hash_of
 from instructrec.experiments.design import Arm, Experiment, Guardrail
 from instructrec.experiments.interleaving import Interleaved, Preference, preference, team_draft
-from instructrec.experiments.metrics import METRICS, Event, Metric, pre_period
+from instructrec.experiments.metrics import CREDITED, METRICS, Event, Metric, pre_period
 from instructrec.experiments.offpolicy import Estimate, Exploration, doubly_robust, importance_weights, ips, snips
+from instructrec.experiments.policies import Logged, WhatIf, what_if
+from instructrec.experiments.preferring import Draft, Preferences, preferences
 from instructrec.experiments.results import ArmMetric, GuardrailCheck, Results, Row, Verdict, results
 from instructrec.experiments.splits import SplitCheck
 from instructrec.experiments.statistics import Moments
 
 __all__ = [
+    "CREDITED",
     "HASH_VERSION",
     "METRICS",
     "Arm",
     "ArmMetric",
     "Assignment",
+    "Draft",
     "Estimate",
     "Event",
     "Experiment",
@@ -28,13 +32,16 @@ __all__ = [
     "GuardrailCheck",
     "Interleaved",
     "Interval",
+    "Logged",
     "Metric",
     "Moments",
     "Preference",
+    "Preferences",
     "Results",
     "Row",
     "SplitCheck",
     "Verdict",
+    "WhatIf",
     "assign",
     "doubly_robust",
     "exposure_of",
@@ -43,7 +50,9 @@ __all__ = [
     "ips",
     "pre_period",
     "preference",
+    "preferences",
     "results",
     "snips",
     "team_draft",
+    "what_if",
 ]

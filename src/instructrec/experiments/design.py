@@ -10,13 +10,14 @@ from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
 
 from instructrec.errors import ConfigError, nearest
-from instructrec.experiments.metrics import METRICS
+from instructrec.experiments.metrics import CREDITED, METRICS
 
 Status: TypeAlias = Literal["draft", "running", "stopped", "promoted"]
+Kind: TypeAlias = Literal["split", "interleaving"]
 Better: TypeAlias = Literal["higher", "lower"]
 T = TypeVar("T")
 
-_FIELDS: Final = ("id", "seed", "arms", "coverage", "started", "status", "metrics", "guardrails", "winner")
+_FIELDS: Final = ("id", "kind", "seed", "arms", "coverage", "started", "ended", "status", "metrics", "guardrails", "winner")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,15 +97,19 @@ class Experiment:
     """Two or more arms that units (users, sessions) are split over.
 
     `arms`: the first is the control that the others are compared with; `seed`: what the split is drawn with (empty: the id);
-    `coverage`: part of all units that takes part; `started`: seconds since 1970, none for a draft; `metrics`: names of
-    `METRICS`, the first decides; `winner`: the arm that a promoted experiment serves to everybody.
+    `coverage`: part of all units that takes part; `started`: seconds since 1970, none for a draft; `ended`: when the arms were no
+    longer told apart, none before (or where nobody noted it); `metrics`: names of
+    `METRICS`, the first decides; `winner`: the arm that a promoted experiment serves to everybody. `kind`: "split" gives each unit
+    one arm; "interleaving" gives every unit lists that its two arms make in turn, and its metrics are among `CREDITED`.
     """
 
     id: str
     arms: tuple[Arm, ...]
+    kind: Kind = "split"
     seed: str = ""
     coverage: float = 1.0
     started: float | None = None
+    ended: float | None = None
     status: Status = "draft"
     metrics: tuple[str, ...] = ("ctr",)
     guardrails: tuple[Guardrail, ...] = ()
@@ -118,6 +123,7 @@ class Experiment:
             raise ConfigError(f"Experiment '{self.id}' covers {self.coverage!r} of the units, but a part from 0 to 1 was expected.")
         self._check_arms()
         self._check_metrics()
+        self._check_kind()
         self._check_status()
 
     @property
@@ -157,15 +163,16 @@ class Experiment:
         self._expect(("draft",), "started")
         return replace(self, status="running", started=time)
 
-    def stop(self) -> Experiment:
+    def stop(self, time: float | None = None) -> Experiment:
         """The experiment after its end: no unit takes part any more. Raises ConfigError unless it runs."""
         self._expect(("running",), "stopped")
-        return replace(self, status="stopped")
+        return replace(self, status="stopped", ended=time)
 
-    def promote(self, arm: str) -> Experiment:
+    def promote(self, arm: str, time: float | None = None) -> Experiment:
         """The experiment after its end, with one arm for everybody. Raises ConfigError for a draft or an arm that is not there."""
         self._expect(("running", "stopped"), "promoted")
-        return replace(self, status="promoted", winner=self.arm(arm).name)
+        ended = time if self.status == "running" else self.ended
+        return replace(self, status="promoted", winner=self.arm(arm).name, ended=ended)
 
     def to_json(self) -> dict[str, Any]:
         """All fields under their names."""
@@ -180,14 +187,18 @@ class Experiment:
     def from_json(obj: object) -> Experiment:
         """Check and read what `to_json` writes; only id and arms are needed. Raises ConfigError that names the field."""
         found = _object(obj, _FIELDS, "experiment")
-        started = None if found.get("started") is None else _number(found, "started", "experiment", 0.0)
+        times = {
+            name: None if found.get(name) is None else _number(found, name, "experiment", 0.0) for name in ("started", "ended")
+        }
         status: Any = found.get("status", "draft")
+        kind: Any = found.get("kind", "split")
         return Experiment(
             id=_text(found, "id", "experiment"),
+            kind=kind,
             seed=_text(found, "seed", "experiment", default=""),
             arms=_each(found.get("arms"), "experiment.arms", Arm.from_json),
             coverage=_number(found, "coverage", "experiment", 1.0),
-            started=started,
+            **times,
             status=status,
             metrics=_each(found.get("metrics", ["ctr"]), "experiment.metrics", _metric_name),
             guardrails=_each(found.get("guardrails", []), "experiment.guardrails", Guardrail.from_json),
@@ -209,6 +220,26 @@ class Experiment:
             if name not in METRICS:
                 raise ConfigError(
                     f"Experiment '{self.id}' measures '{name}', which is none of {', '.join(METRICS)}.{nearest(name, METRICS)}"
+                )
+
+    def _check_kind(self) -> None:
+        _check_choice(self.kind, get_args(Kind), f"The kind of experiment '{self.id}'")
+        if self.kind == "split":
+            return
+        if len(self.arms) != 2 or len(set(self.shares.values())) > 1:
+            raise ConfigError(
+                f"Experiment '{self.id}' interleaves {len(self.arms)} arm(s), but two of equal weight make a list in turn. Give "
+                "two, or compare more as a split."
+            )
+        if self.guardrails:
+            raise ConfigError(
+                f"Experiment '{self.id}' interleaves its arms and has guardrails, but everybody gets both. Compare them as a split."
+            )
+        for name in self.metrics:
+            if name not in CREDITED:
+                raise ConfigError(
+                    f"Experiment '{self.id}' interleaves its arms and measures '{name}', which items of a list do not earn. Use "
+                    f"one of: {', '.join(CREDITED)}."
                 )
 
     def _check_status(self) -> None:

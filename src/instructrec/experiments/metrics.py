@@ -17,11 +17,18 @@ RETENTION_DAYS: Final = (7.0, 14.0)
 PRE_PERIOD_DAYS: Final = 28.0
 """How long before the first exposure the same metric is measured for CUPED."""
 NONE: Final = math.nan
+LISTS: Final = ("list", "empty_list", "degraded_list")
+"""Kinds of events of the lists that a unit was shown: each list, those without an item, those where a better model was late or
+failed."""
+CREDITED: Final[Mapping[str, str]] = {"ctr": "click", "like_rate": "like", "conversion": "purchase"}
+"""Metrics whose events speak for single items of a list -> the kind of event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that a unit did: its kind ("impression", "click", ...), when (seconds since 1970), and an answer if it has one."""
+    """Something that a unit did, or that was done for it: its kind ("impression", "click", ..., or one of `LISTS`), when (seconds
+    since 1970), and an answer if it has one.
+    """
 
     kind: str
     time: float
@@ -46,17 +53,17 @@ class Metric:
 
 def ctr(events: Sequence[Event], exposed: float, until: float) -> float:
     """Clicks an impression; see `METRICS`."""
-    return _per_impression(events, "click", exposed, until)
+    return _share(events, "click", "impression", exposed, until)
 
 
 def like_rate(events: Sequence[Event], exposed: float, until: float) -> float:
     """Likes an impression; see `METRICS`."""
-    return _per_impression(events, "like", exposed, until)
+    return _share(events, "like", "impression", exposed, until)
 
 
 def dislike_rate(events: Sequence[Event], exposed: float, until: float) -> float:
     """Dislikes an impression; see `METRICS`."""
-    return _per_impression(events, "dislike", exposed, until)
+    return _share(events, "dislike", "impression", exposed, until)
 
 
 def conversion(events: Sequence[Event], exposed: float, until: float) -> float:
@@ -74,13 +81,23 @@ def retention(events: Sequence[Event], exposed: float, until: float) -> float:
     first, last = (exposed + days * DAY_S for days in RETENTION_DAYS)
     if until < last:
         return NONE
-    return float(any(first <= event.time < last for event in events))
+    return float(any(first <= event.time < last and event.kind not in LISTS for event in events))
 
 
 def satisfaction(events: Sequence[Event], exposed: float, until: float) -> float:
     """Mean answer to the one question; see `METRICS`."""
     answers = [event.value for event in _of_kind(events, "satisfaction", exposed, until) if not math.isnan(event.value)]
     return math.fsum(answers) / len(answers) if answers else NONE
+
+
+def empty_lists(events: Sequence[Event], exposed: float, until: float) -> float:
+    """Lists without an item; see `METRICS`."""
+    return _share(events, "empty_list", "list", exposed, until)
+
+
+def degraded_lists(events: Sequence[Event], exposed: float, until: float) -> float:
+    """Lists by a lower model; see `METRICS`."""
+    return _share(events, "degraded_list", "list", exposed, until)
 
 
 METRICS: Final[Mapping[str, Metric]] = {
@@ -114,6 +131,18 @@ METRICS: Final[Mapping[str, Metric]] = {
         definition="Mean of the unit's answers to the satisfaction question after its first exposure; "
         "units that did not answer have no value, so compare the share of units that answered, too.",
     ),
+    "empty_lists": Metric(
+        measure=empty_lists,
+        definition="Lists without any item divided by different lists shown after the first exposure; units without lists have no "
+        "value.",
+        better="lower",
+    ),
+    "degraded_lists": Metric(
+        measure=degraded_lists,
+        definition="Lists where a better model was late or failed divided by different lists shown after the first exposure; units "
+        "without lists have no value.",
+        better="lower",
+    ),
 }
 
 
@@ -135,6 +164,7 @@ def _times(events: Sequence[Event], kind: str, exposed: float, until: float) -> 
     return [event.time for event in _of_kind(events, kind, exposed, until)]
 
 
-def _per_impression(events: Sequence[Event], kind: str, exposed: float, until: float) -> float:
-    shown = len(_of_kind(events, "impression", exposed, until))
-    return min(1.0, len(_of_kind(events, kind, exposed, until)) / shown) if shown else NONE
+def _share(events: Sequence[Event], part: str, whole: str, exposed: float, until: float) -> float:
+    """Events of one kind for each of another, at most 1; none where there is none of the other."""
+    of = len(_of_kind(events, whole, exposed, until))
+    return min(1.0, len(_of_kind(events, part, exposed, until)) / of) if of else NONE

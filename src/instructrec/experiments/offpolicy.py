@@ -170,6 +170,11 @@ def effective_rows(weights: Values) -> float:
     return float(weights.sum()) ** 2 / squares if squares > 0 else 0.0
 
 
+def needed_rows(n: int) -> float:
+    """Effective rows of n without which nothing is claimed."""
+    return max(FEWEST_EFFECTIVE, LEAST_EFFECTIVE_SHARE * n)
+
+
 def _estimate(estimator: Estimator, terms: Values, weights: Values, units: IntArray, level: float) -> Estimate:
     """The mean of terms with a normal interval in which units, not rows, are independent."""
     n, value = len(terms), float(terms.mean())
@@ -194,8 +199,7 @@ def _rows(rewards: ArrayLike, weights: ArrayLike, *, claim: bool) -> tuple[Value
         )
     if not (np.isfinite(reward).all() and np.isfinite(weight).all() and (weight >= 0).all()):
         raise DataError("A reward or weight is not a finite number, or a weight is below 0. Leave such rows out, and say how many.")
-    effective = effective_rows(weight)
-    wanted = max(FEWEST_EFFECTIVE, LEAST_EFFECTIVE_SHARE * len(weight))
+    effective, wanted = effective_rows(weight), needed_rows(len(weight))
     if claim and effective < wanted:
         raise DataError(
             f"{len(weight)} logged rows say as much of the other policy as {effective:.0f} of its own would, but {wanted:.0f} are "

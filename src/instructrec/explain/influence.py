@@ -107,7 +107,7 @@ def outcomes(
             known = scores[row] if model.is_personal(query) else said[row]
             above = (known[items] - known.mean(dtype=np.float64)).astype(np.float32)
             made = lists is None or lists[start + row]
-            codes = listed(query, scores[row], model.catalog, counted(query, model.catalog)[1]) if made else []
+            codes = listed(model, query, scores[row], counted(query, model.catalog)[1]) if made else []
             yield Outcome(scores=above, listed=np.isin(items, codes))
 
 

@@ -29,6 +29,7 @@ class Database:
     def __init__(self, address: URL, reader: Engine, writer: Engine | None, lock: opening.WriterLock | None) -> None:
         self.address = address
         self.is_sqlite = address.get_backend_name() == "sqlite"
+        self.file = Path(address.database or "") if self.is_sqlite else None
         self.failed = ""
         self._reader, self._writer, self._lock = reader, writer, lock
         self._driver: Any = reader.dialect.loaded_dbapi
@@ -58,6 +59,11 @@ class Database:
 
     @classmethod
     def _open_to_read(cls, address: URL) -> Database:
+        if address.get_backend_name() == "sqlite" and not Path(address.database or "").is_file():
+            raise StoreError(
+                f"{opening.shown(address)} cannot be opened: there is no such file. A service makes it when it first runs "
+                "(instructrec serve RUN); give the address of the one that there is."
+            )
         reader = opening.reading_engine(address)
         try:
             with reader.connect() as connection:

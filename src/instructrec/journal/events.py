@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any, Final, Literal, TypeAlias
 
 EventType: TypeAlias = Literal[
-    "view", "click", "like", "dislike", "rating", "similar", "text", "purchase", "impression", "ban", "undo"
+    "view", "click", "like", "dislike", "rating", "similar", "text", "purchase", "impression", "ban", "satisfaction", "undo"
 ]
 Scalar: TypeAlias = str | int | float | bool | None
 
@@ -44,11 +44,12 @@ def session_key(session_id: str) -> str:
 class Event:
     """One thing that a person did. Exactly one of `user_id` and `session_id` is given.
 
-    `value`: the stars of a rating, the price of a purchase, the seconds of a view. `text`: the standing words of a "text" event,
-    or a remark. `time`: seconds since 1970 by the sender's clock; where the sender gave none (`stamped` false) it is when the
-    event came, and no part of the body hash, so that a second delivery is the same event. `position`: place in the list, 0 is the
-    first. `reason`, of a dislike alone: "" (no reason), "seen", "not_now", or "attribute:NAME" (it is that attribute's value that
-    is disliked). `undoes`: the event_id that an "undo" takes back. `properties`: a flat object of the owner's, kept and not read.
+    `value`: the stars of a rating, the price of a purchase, the seconds of a view; of "satisfaction", which is about no item, the
+    answer to how well the list fits, from 1 (not at all) to 5 (very well). `text`: the standing words of a "text" event, or a
+    remark. `time`: seconds since 1970 by the sender's clock; where the sender gave none (`stamped` false) it is when the event
+    came, and no part of the body hash, so that a second delivery is the same event. `position`: place in the list, 0 is the first.
+    `reason`, of a dislike alone: "" (no reason), "seen", "not_now", or "attribute:NAME" (it is that attribute's value that is
+    disliked). `undoes`: the event_id that an "undo" takes back. `properties`: a flat object of the owner's, kept and not read.
     """
 
     event_id: str

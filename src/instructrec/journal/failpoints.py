@@ -12,6 +12,7 @@ from typing import Final
 NAMES: Final = (
     "writer-took", "append-begun", "append-written", "append-committed", "writer-told", "writer-resolved",
     "migration-begun", "migration-written", "erase-written", "erase-committed", "backup-copied",
+    "restore-aside",
 )  # fmt: skip
 """Every place, in the order in which a process passes them."""
 

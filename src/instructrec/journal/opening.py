@@ -163,7 +163,8 @@ class WriterLock:
         except OSError as error:
             self._file.close()
             raise StoreError(
-                f"{path} is being written by another process, and SQLite is safe with one. Stop that one, or use postgresql://..."
+                f"{path} is being written by another process, and SQLite is safe with one. Stop that one, or use postgresql://...; "
+                "a service that runs takes events over HTTP: instructrec import-events RUN FILE --url http://..."
             ) from error
 
     def release(self) -> None:

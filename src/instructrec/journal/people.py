@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, select
@@ -53,6 +53,18 @@ def erase(database: Database, secret: bytes, tenant: str, person: str, at: float
     failpoints.reach("erase-committed")
     database.purge_log()
     return gone
+
+
+def erasures(connection: Connection, secret: bytes, tenant: str, persons: Iterable[str]) -> dict[str, float]:
+    """Person -> up to when what they did is to be forgotten (seconds since 1970), for those who were erased."""
+    if connection.execute(select(erased.c.mark).limit(1)).first() is None:
+        return {}
+    marks = {mark(secret, tenant, "person", person): person for person in persons}
+    found: dict[str, float] = {}
+    for piece in in_pieces(marks):
+        for name, until in connection.execute(select(erased.c.mark, erased.c.until).where(erased.c.mark.in_(piece))):
+            found[marks[bytes(name)]] = until
+    return found
 
 
 def _profile(tenant: str, person: str) -> ColumnElement[bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -25,8 +26,11 @@ PLAIN_REASONS: Final = ("", "seen", "not_now")
 ATTRIBUTE_REASON: Final = "attribute:"
 
 _TYPES: Final = frozenset(get_args(EventType))
-_WITHOUT_ITEM: Final = frozenset(("text", "undo"))
+_WITHOUT_ITEM: Final = frozenset(("text", "satisfaction", "undo"))
+ANSWERS: Final = (1.0, 2.0, 3.0, 4.0, 5.0)
+"""To the question how well the lists fit: from not at all to very well."""
 _KEYS: Final = frozenset((*NAMES, "timestamp"))
+_decode = json.JSONDecoder().decode
 _UNSTORABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _UNSTORABLE_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
@@ -65,6 +69,21 @@ def read_events(rows: Sequence[object], now: float) -> list[Event | Rejected]:
         except _Bad as bad:
             verdicts.append(Rejected(index, bad.code, str(bad)))
     return verdicts
+
+
+def parsed(text: bytes) -> tuple[object, str]:
+    """The JSON value of a text in UTF-8, and why it has none: one of the two is empty."""
+    try:
+        return _decode(text.decode()), ""
+    except (ValueError, RecursionError) as error:
+        return None, f"This is no JSON ({str(error)[:100]})."
+
+
+def named(row: object, event_id: str) -> object:
+    """The row with this event_id, where it is an object that gives none: what has a name of its own wherever it came from is one
+    event however often it comes.
+    """
+    return row | {"event_id": event_id} if isinstance(row, dict) and row.get("event_id") is None else row
 
 
 def _read(row: object, now: float) -> Event:
@@ -110,14 +129,21 @@ def _check_together(event: Event) -> None:
     needs_item = kind not in _WITHOUT_ITEM
     if needs_item != (event.item_id is not None):
         raise _missing(kind, "item_id") if needs_item else _misplaced(kind, "item_id")
-    if kind == "rating" and event.value is None:
-        raise _missing(kind, "value")
+    if kind in ("rating", "satisfaction"):
+        _check_stars(kind, event.value)
     if kind == "text" and event.text is None:
         raise _missing(kind, "text")
     if (kind == "undo") != (event.undoes is not None):
         raise _missing(kind, "undoes") if kind == "undo" else _misplaced(kind, "undoes")
     if event.reason:
         _check_reason(event)
+
+
+def _check_stars(kind: str, value: float | None) -> None:
+    if value is None:
+        raise _missing(kind, "value")
+    if kind == "satisfaction" and value not in ANSWERS:
+        raise _Bad("bad_value", f"'value' is {value:g}, but an answer is a whole number from 1 (not at all) to 5 (very well).")
 
 
 def _check_reason(event: Event) -> None:
@@ -219,20 +245,21 @@ def _time(row: Mapping[str, Any], now: float) -> tuple[float, bool]:
         return now, False
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise _wrong("time", value, "a number or a string")
-    seconds = _iso_seconds(value) if isinstance(value, str) else value
+    seconds = iso_seconds(value) if isinstance(value, str) else value
+    if seconds is None:
+        raise _Bad("bad_time", "'time' must be seconds since 1970, or ISO 8601 with a zone (2026-05-01T12:00:00Z).")
     if not 0 <= seconds <= now + CLOCK_AHEAD_S:
         raise _Bad("bad_time", "'time' must lie between 1970 and now (a clock may be a day ahead). Is it in seconds?")
     return float(seconds), True
 
 
-def _iso_seconds(value: str) -> float:
+def iso_seconds(value: str) -> float | None:
+    """Seconds since 1970 of a moment in ISO 8601 with a zone; none for any other text."""
     try:
         moment = datetime.fromisoformat(value) if len(value) <= 40 else None
     except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise _Bad("bad_time", "'time' must be seconds since 1970, or ISO 8601 with a zone (2026-05-01T12:00:00Z).")
-    return moment.timestamp()
+        return None
+    return None if moment is None or moment.tzinfo is None else moment.timestamp()
 
 
 def _experiments(row: Mapping[str, Any]) -> tuple[str, ...]:

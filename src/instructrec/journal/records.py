@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from instructrec.journal.events import Event
 
 Fate: TypeAlias = Literal["stored", "duplicate", "conflict", "erased"]
+EVERYBODY: Final = "everybody"
+"""Tenant under which a service keeps items: there is one catalog, that of the run."""
 
 
 class Verdict(NamedTuple):
@@ -31,6 +33,27 @@ class Stored(NamedTuple):
     tenant: str
     event: Event
     received: float
+
+
+class Deed(NamedTuple):
+    """What a count needs of an event: who did what to which item, when it came. Fields as in `Event` and `Stored`."""
+
+    tenant: str
+    event_id: str
+    person: str
+    type: str
+    item_id: str | None
+    value: float | None
+    time: float
+    undoes: str | None
+    received: float
+
+    @classmethod
+    def of(cls, row: Stored) -> Deed:
+        """That of a whole event."""
+        event = row.event
+        about = (event.item_id, event.value, event.time, event.undoes)
+        return cls(row.tenant, event.event_id, event.person, event.type, *about, row.received)
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,11 @@ class PersonState:
                 fold.take(row.event, row.seq)
         return fold.state(now, undone=undone, seq=rows[-1].seq if rows else 0)
 
+    @property
+    def rejected(self) -> frozenset[str]:
+        """Items that turned out to be disliked: a history that held them would go on speaking for what resembles them."""
+        return frozenset(one.item for one in self.disliked if one.reason not in ABOUT_THE_ITEM_ALONE)
+
     def weights(self, now: float) -> Weights:
         """How much each part counts at `now` (seconds since 1970). A pure function of the state."""
         newest = len(self.history) - 1
@@ -108,6 +113,15 @@ class PersonState:
             self.not_now, self.rating, self.text,
         ]  # fmt: skip
         return hashlib.sha256(canonical(said).encode()).hexdigest()
+
+
+def is_meeting(event: Event, liked_rating: float = LIKED_RATING) -> bool:
+    """Whether somebody met an item by this event, so that it belongs into their history unless it is undone."""
+    return event.item_id is not None and (event.type in _MET or _is_good(event, liked_rating))
+
+
+def _is_good(event: Event, liked_rating: float) -> bool:
+    return event.type == "like" or (event.type == "rating" and (event.value or 0.0) >= liked_rating)
 
 
 def _undone(events: list[Event]) -> frozenset[str]:
@@ -145,8 +159,8 @@ class _Fold:
             self._text = event.text or ""
         if event.item_id is None or event.type == "impression":
             return
-        good = self._is_good(event)
-        if good or event.type in _MET:
+        good = _is_good(event, self._liked_rating)
+        if is_meeting(event, self._liked_rating):
             self._met[event.item_id] = max(self._met.get(event.item_id, (event.time, seq)), (event.time, seq))
         if event.type in ("like", "dislike") or good:
             # Last, so that the order is that of the opinions.
@@ -186,6 +200,3 @@ class _Fold:
 
     def _is_disliked(self, item: str) -> bool:
         return item in self._opinions and self._opinions[item].type == "dislike"
-
-    def _is_good(self, event: Event) -> bool:
-        return event.type == "like" or (event.type == "rating" and (event.value or 0.0) >= self._liked_rating)

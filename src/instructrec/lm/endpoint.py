@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import re
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,13 +14,13 @@ from typing import Any, Protocol, TypeVar
 
 from instructrec.errors import ConfigError, ModelError
 from instructrec.lm import forced_tokens
-from instructrec.lm.server import CHAT, FINE, LONGEST_WAIT_S, PLAIN, Server, as_list
+from instructrec.lm.server import CHAT, PLAIN, Server, as_list
+from instructrec.web import ADDRESS, FINE, LONGEST_WAIT_S
 
 __all__ = ["LONGEST_WAIT_S", "TOP_TOKENS", "Endpoint", "EndpointConfig", "LanguageModel", "Spent", "endpoint_at"]
 
 TOP_TOKENS = 20
 """Likeliest first tokens asked for in a yes-or-no question: the most that vLLM gives by default."""
-_ADDRESS = re.compile(r"https?://([\w.-]+|\[[\da-fA-F:.]+\])(:\d+)?(/[^\s?#@]*)?")
 _REFUSED = (400, 422)
 _NO_ECHO = "A score needs 'echo' with 'logprobs' in /v1/completions, which vLLM and SGLang have, or /tokenize of llama.cpp."
 _FIRST = "The first token of a text has none: give a prompt that is not empty."
@@ -59,7 +58,7 @@ class EndpointConfig:
     api_key_variable: str = field(default="", metadata={"help": "environment variable that holds the API key; empty: none"})
 
     def __post_init__(self) -> None:
-        if not _ADDRESS.fullmatch(self.url):
+        if not ADDRESS.fullmatch(self.url):
             # It is not repeated, because it may hold a password.
             wanted = "like http://127.0.0.1:8000, without a user or password"
             raise ConfigError(f"The url of an endpoint must be {wanted}. A key goes into the variable of api_key_variable.")

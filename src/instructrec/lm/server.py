@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import json
-import math
 import os
-import re
-import urllib.request
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from instructrec.errors import ModelError, nearest
+from instructrec.web import FINE, LONGEST_WAIT_S, PASSING, Answer, Site, asked_again, json_object
 
 if TYPE_CHECKING:
     from instructrec.lm.endpoint import EndpointConfig
 
-LONGEST_WAIT_S = 60.0
-"""Cap on the wait before a retry. A server that asks for a longer one is not asked again."""
 PLAIN, CHAT = "/v1/completions", "/v1/chat/completions"
 _MODELS = "/v1/models"
-FINE, _PASSING = range(200, 300), (0, 408, 429, *range(500, 600))
-_LOCAL = re.compile(r"https?://(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|/|$)")
 _WRONG_API = "Set url to an OpenAI-compatible API, without what follows /v1."
-
-
-class Answer(NamedTuple):
-    """What came back: `status` 0 when nothing did, and then `text` is the reason. `wait_s` is what the server asks to wait."""
-
-    status: int
-    text: str
-    wait_s: float = 0.0
 
 
 class Server:
@@ -40,37 +23,18 @@ class Server:
     def __init__(self, config: EndpointConfig, sleep: Callable[[float], None]) -> None:
         self.config = config
         self.address = config.url.rstrip("/").removesuffix("/v1")
-        self._sleep = sleep
-        # Without urllib's own handling of statuses: a key must not follow a redirection. No proxy reaches this machine.
-        proxy = urllib.request.ProxyHandler({} if _LOCAL.match(config.url) else None)
-        self._opener = urllib.request.OpenerDirector()
-        for handler in (proxy, urllib.request.HTTPHandler(), urllib.request.HTTPSHandler()):
-            self._opener.add_handler(handler)
+        self._site, self._sleep = Site(self.address), sleep
 
     def send(self, path: str, body: dict[str, Any] | None = None) -> Answer:
         """The answer to a request, or the last one when trying again does not help."""
-        answer, wait_s = self._try(path, body), self.config.first_wait_s
-        for _ in range(self.config.retries):
-            if answer.status not in _PASSING or answer.wait_s > LONGEST_WAIT_S:
-                break
-            self._sleep(max(min(wait_s, LONGEST_WAIT_S), answer.wait_s))
-            answer, wait_s = self._try(path, body), 2 * wait_s
-        return answer
+        retries, first_wait_s = self.config.retries, self.config.first_wait_s
+        return asked_again(lambda: self._try(path, body), retries=retries, first_wait_s=first_wait_s, sleep=self._sleep)
 
     def _try(self, path: str, body: dict[str, Any] | None) -> Answer:
         key = self._key()
-        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
-        data = None if body is None else json.dumps({"model": self.config.model, **body}).encode()
-        request = urllib.request.Request(self.address + path, data, headers)
-        try:
-            with self._opener.open(request, timeout=self.config.timeout_s) as response:
-                wait = response.headers.get("Retry-After", "").strip()
-                text = response.read().decode(errors="replace")
-                return Answer(response.status, text, float(wait) if wait.isdecimal() else 0.0)
-        except (OSError, http.client.HTTPException, UnicodeError, OverflowError) as error:
-            reason = getattr(error, "reason", None) or error
-            timeout = f"timeout after {self.config.timeout_s:g} s" if isinstance(reason, TimeoutError) else ""
-            return Answer(0, timeout or str(reason) or type(reason).__name__)
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        sent = None if body is None else {"model": self.config.model, **body}
+        return self._site.ask(path, sent, headers=headers, timeout_s=self.config.timeout_s)
 
     def models(self) -> list[str]:
         """Names of the models that the server offers. Raises ModelError."""
@@ -86,15 +50,15 @@ class Server:
 
     def read(self, answer: Answer, path: str, *, advice: str = "") -> dict[str, Any]:
         """The JSON object of an answer. Raises ModelError for every other answer, with `advice` where a request is refused."""
-        found = _object(answer.text)
+        found = json_object(answer.text)
         if answer.status in FINE and found:
             return found
         if answer.status in FINE:
             raise self._error(f"answered {path} with something that is not a JSON object", answer.text, _WRONG_API)
-        retried = self.config.retries and answer.status in _PASSING and answer.wait_s <= LONGEST_WAIT_S
+        retried = self.config.retries and answer.status in PASSING and answer.wait_s <= LONGEST_WAIT_S
         tries = f" after {self.config.retries + 1} tries" if retried else ""
         happened = f"answered {path} with status {answer.status}" if answer.status else f"gave no answer to {path}"
-        otherwise = "Look into the log of the server." if answer.status in _PASSING else "Change what the server names."
+        otherwise = "Look into the log of the server." if answer.status in PASSING else "Change what the server names."
         raise self._error(happened + tries, _words(answer.text), self._advice(answer) or advice or otherwise)
 
     def _advice(self, answer: Answer) -> str:
@@ -117,7 +81,7 @@ class Server:
     def _offer(self) -> str:
         """What is offered instead of a model that is not known."""
         answer = self._try(_MODELS, None)
-        names = _names(_object(answer.text)) if answer.status in FINE else []
+        names = _names(json_object(answer.text)) if answer.status in FINE else []
         model = self.config.model
         if not names or model in names:
             return _WRONG_API
@@ -136,14 +100,6 @@ class Server:
         return ModelError(f"The server {self.address} {happened} ({words[:300] or 'no reason given'}). {advice}")
 
 
-def _object(text: str) -> dict[str, Any]:
-    """The JSON object that a text holds, with None for NaN; an empty one for anything else."""
-    with contextlib.suppress(ValueError, RecursionError):
-        found = json.loads(text, parse_constant={"-Infinity": -math.inf}.get)
-        return found if isinstance(found, dict) else {}
-    return {}
-
-
 def as_list(value: Any) -> list[Any]:
     """A list as it is; an empty one for anything else."""
     return value if isinstance(value, list) else []
@@ -151,7 +107,7 @@ def as_list(value: Any) -> list[Any]:
 
 def _words(text: str) -> str:
     """The message in the body of an error, in whichever of the usual places it is, else the body."""
-    found: Any = _object(text)
+    found: Any = json_object(text)
     inner = found.get("error", found)
     return str((inner.get("message") or inner.get("detail") if isinstance(inner, dict) else inner) or text)
 

@@ -46,20 +46,24 @@ class Popular(Recommender):
         progress = (context or FitContext()).progress
         progress.stage(self.name, total=1)
         self.catalog = dataset.catalog
-        self._counts = _count(dataset.interactions, len(dataset.catalog), half_life_days=self.config.half_life_days)
+        self._counts = self._counted(dataset)
         progress.step(1)
         return self
 
     def score(self, queries: Sequence[Query]) -> FloatArray:
         """The same row for every query, float32 [num_queries, num_items]."""
-        counts = self._ready()
-        row = np.zeros(len(self.catalog), dtype=np.float32)
-        row[: len(counts)] = np.log1p(counts)
-        return np.tile(row, (len(queries), 1))
+        known = self._ready()
+        counts = np.zeros(len(self.catalog), dtype=np.float32)
+        counts[: len(known)] = known
+        return np.tile(self._row(counts), (len(queries), 1))
 
     def is_personal(self, query: Query) -> bool:
         """Never: everyone gets the same list."""
         return False
+
+    def informed(self, query: Query) -> bool:
+        """Always: what many choose is what was asked for here, so serving it is no lesser answer."""
+        return True
 
     def save(self, folder: Path) -> None:
         """Write counts and config into an existing, empty folder."""
@@ -79,10 +83,13 @@ class Popular(Recommender):
             raise ModelError("Model 'popular' has not counted anything yet. Call fit(dataset) or load(folder, catalog) first.")
         return self._counts
 
-    def _notes(self, query: Query, num_items: int) -> tuple[tuple[str, ...], bool]:
-        """Popularity is what was asked for here, so serving it is no lesser answer."""
-        notes, _ = super()._notes(query, num_items)
-        return tuple(note for note in notes if not note.startswith("cold_start")), False
+    def _counted(self, dataset: Dataset) -> FloatArray:
+        """The number of each item that scores are made of, float32 [num_items]."""
+        return _count(dataset.interactions, len(dataset.catalog), half_life_days=self.config.half_life_days)
+
+    def _row(self, counts: FloatArray) -> FloatArray:
+        """The scores of all items, float32 [num_items], from these numbers (0 for new items)."""
+        return np.log1p(counts)
 
 
 def _count(interactions: Interactions, num_items: int, *, half_life_days: float) -> FloatArray:

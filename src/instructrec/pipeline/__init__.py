@@ -1,6 +1,7 @@
 """The verbs in order; the work itself is done by the parts below.
 
-load -> clean -> split -> fit -> evaluate -> report -> save, then recommend and explain from the saved run.
+load -> clean -> split -> fit -> evaluate -> report -> save, then recommend and explain from the saved run; and what people did with
+it makes the next one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from instructrec.pipeline.measuring import compare, evaluate
 from instructrec.pipeline.naming import Named, write_names
 from instructrec.pipeline.reasons import explain_item, reasons_page
 from instructrec.pipeline.reporting import data_facts
+from instructrec.pipeline.retraining import Retrained, Terms, retrain
 from instructrec.pipeline.training import Prepared, finished_run, first_place, fit, prepare, train, validate_data
 
 __all__ = [
@@ -20,6 +22,8 @@ __all__ = [
     "Named",
     "Prepared",
     "Request",
+    "Retrained",
+    "Terms",
     "Written",
     "answer",
     "compare",
@@ -34,6 +38,7 @@ __all__ = [
     "prepare",
     "profile",
     "reasons_page",
+    "retrain",
     "train",
     "validate_data",
     "write_all",

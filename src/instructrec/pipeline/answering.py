@@ -32,7 +32,7 @@ class Request:
     `candidates` are the only items that may be in the list, to be ranked; none given: the whole catalog may.
     `parameters` are an instruction as JSON values, beside or instead of words, and `standing` one that holds already; `strength` is
     how much words order the list, 0 to 1; `profile` is what the user says of their taste; `reader` is who reads the words,
-    `writer` who writes reasons, in which `tone` and at which `length`.
+    `writer` who writes reasons, in which `tone` and at which `length`; `diversity`, 0 to 1, is how much the items shall differ.
     """
 
     user: str | None = None
@@ -51,6 +51,7 @@ class Request:
     writer: str | None = None
     tone: str = "plain"
     length: str = "medium"
+    diversity: float = 0.0
 
 
 def answer(run: Run, request: Request, *, explained: bool = True) -> dict[str, Any]:
@@ -182,6 +183,7 @@ def _query(dataset: Dataset, request: Request, words: Instruction | None) -> Que
         n=request.n,
         hide_seen=request.hide_seen,
         strength=request.strength,
+        diversity=request.diversity,
     )
 
 

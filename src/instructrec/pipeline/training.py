@@ -112,7 +112,7 @@ def train(prepared: Prepared, out: Path, *, progress: Progress = Silent(), num_s
     measured = Measured(
         config=config,
         loaded=prepared.loaded,
-        comparison=measure(prepared, _told(fitted, config), work=work, progress=progress),
+        comparison=measure(prepared, told(fitted, config), work=work, progress=progress),
         models=fitted,
         samples=sample_users(
             fitted[config.model],
@@ -124,7 +124,7 @@ def train(prepared: Prepared, out: Path, *, progress: Progress = Silent(), num_s
             writer=writer,
         ),
     )
-    run = runs.save(out, replace(_content(prepared, measured), understander=reader, verbaliser=writer))
+    run = runs.save(out, replace(content(prepared, measured), understander=reader, verbaliser=writer))
     work.close()
     return run
 
@@ -162,7 +162,7 @@ def verbaliser(prepared: Prepared, *, work: Work = Work(), progress: Progress = 
     return work.verbaliser(tune)
 
 
-def _told(fitted: Mapping[str, Recommender], config: RunConfig) -> dict[str, Recommender]:
+def told(fitted: Mapping[str, Recommender], config: RunConfig) -> dict[str, Recommender]:
     """The models of the leaderboard: all but parts that say nothing without words, unless they were asked for by name."""
     return {name: model for name, model in fitted.items() if name in config.models or not model.needs_words}
 
@@ -220,7 +220,8 @@ def _evaluate(prepared: Prepared, model: Recommender, progress: Progress) -> Eva
     return evaluate_model(model, prepared.split.test, k=wanted.k, hide_seen=not wanted.seen_shown, progress=progress)
 
 
-def _content(prepared: Prepared, measured: Measured) -> RunContent:
+def content(prepared: Prepared, measured: Measured) -> RunContent:
+    """What is saved of models that were fitted and measured, without those that read requests and write reasons."""
     config, everything = prepared.config, prepared.loaded.dataset
     served = measured.models[config.model]
     # Parts of the served fusion are stored inside it, so they are not stored twice.

@@ -38,7 +38,7 @@ class Work:
     @staticmethod
     def beside(out: Path, key: str) -> Work:
         """The work for run folder `out`. What was left by other data, settings or another version is thrown away."""
-        folder = out.with_name(out.name + ".work")
+        folder = _folder_of(out)
         if folder.exists():
             if not (folder / KEY).is_file():
                 raise RunError(
@@ -49,6 +49,17 @@ class Work:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomic(folder / KEY, key)
         return Work(folder)
+
+    @staticmethod
+    def noted(out: Path, name: str) -> str | None:
+        """What was noted under a name in the work for run folder `out`, whatever it belongs to; none where there is nothing."""
+        place = _folder_of(out) / name
+        return place.read_text(encoding="utf-8") if place.is_file() else None
+
+    def note(self, name: str, text: str) -> None:
+        """Note something that the same command needs to know again."""
+        if self.folder is not None:
+            write_atomic(self.folder / name, text)
 
     def unfinished(self, name: str) -> Path | None:
         """Where one model may keep its half-done fit."""
@@ -112,6 +123,10 @@ class Work:
         """Throw the work away: the run is saved."""
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _folder_of(out: Path) -> Path:
+    return out.with_name(out.name + ".work")
 
 
 def key_of(config: RunConfig, dataset: Dataset) -> str:

@@ -42,6 +42,12 @@ class Caller:
     scopes: tuple[str, ...]
 
 
+def check_tenant(name: str) -> None:
+    """Raise ConfigError where a name cannot be that of a tenant."""
+    if not _TENANT.fullmatch(name):
+        raise ConfigError(f"A tenant is at most 40 small letters, digits, '-' and '_', but '{name[:60]}' came.")
+
+
 def new_key(store: Store, *, tenant: str, name: str, scopes: Sequence[str], days: float | None = None) -> str:
     """Make a key and keep its hash; the key itself is given back here and never again.
 
@@ -50,11 +56,9 @@ def new_key(store: Store, *, tenant: str, name: str, scopes: Sequence[str], days
     for scope in scopes:
         if scope not in SCOPES:
             raise ConfigError(f"There is no scope '{scope}'.{nearest(scope, SCOPES)} There is: {', '.join(SCOPES)}.")
-    if not _TENANT.fullmatch(tenant) or not scopes or not 0 < len(name) <= 100:
-        raise ConfigError(
-            "A key needs a name of at most 100 characters, at least one scope, and a tenant of at most 40 small letters, digits, "
-            f"'-' and '_'; '{name}', {list(scopes)} and '{tenant}' came."
-        )
+    check_tenant(tenant)
+    if not scopes or not 0 < len(name) <= 100:
+        raise ConfigError(f"A key needs a name of at most 100 characters and at least one scope; '{name}' and {list(scopes)} came.")
     key, now = _PREFIX + secrets.token_urlsafe(32), time.time()
     expires = None if days is None else now + days * 86_400
     store.keys.put(Key(key_hash=hash_of(key), tenant=tenant, name=name, scopes=tuple(scopes), created=now, expires=expires))

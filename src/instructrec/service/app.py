@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
@@ -10,8 +11,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from instructrec.errors import BusyError, InstructRecError, StoreError
-from instructrec.service.access import AccessError, Gate
+from instructrec.errors import InstructRecError
+from instructrec.service.access import Gate
+from instructrec.service.backups import backups
+from instructrec.service.charts import charts
+from instructrec.service.experiment_routes import experiments
 from instructrec.service.gorse import gorse
 from instructrec.service.guards import BodyLimit, Counted
 from instructrec.service.live import Live
@@ -19,15 +23,22 @@ from instructrec.service.metrics import Metrics
 from instructrec.service.owner_pages import owner_pages
 from instructrec.service.page.frame import files
 from instructrec.service.pages import pages
+from instructrec.service.problems import Described, described
+from instructrec.service.reason_routes import reasons
 from instructrec.service.routes import health, owner, public
+from instructrec.service.streams import Consumer, Source
 
 
-def build(live: Live, gate: Gate) -> FastAPI:
-    """The application of a service; it closes the service when it ends."""
+def build(live: Live, gate: Gate, sources: Sequence[Source] = ()) -> FastAPI:
+    """The application of a service, which also takes the events of streams; it closes the service when it ends."""
 
     @asynccontextmanager
     async def living(app: FastAPI) -> AsyncIterator[None]:
+        reading = [asyncio.create_task(Consumer(source, live, app.state.metrics).run()) for source in sources]
         yield
+        for task in reading:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
         live.close()
 
     app = FastAPI(
@@ -40,50 +51,40 @@ def build(live: Live, gate: Gate) -> FastAPI:
         openapi_url="/v1/openapi.json",
     )
     app.state.live, app.state.gate, app.state.metrics = live, gate, Metrics(live)
-    for router in (public(), owner(), gorse(), health(), pages(), owner_pages(), files()):
+    for router in (
+        public(), reasons(), charts(), owner(), experiments(), backups(), gorse(), health(), pages(), owner_pages(), files()
+    ):  # fmt: skip
         app.include_router(router)
     app.add_middleware(BodyLimit, most=live.config.body_bytes)
     app.add_middleware(Counted, metrics=app.state.metrics)
     app.add_exception_handler(InstructRecError, _refused)
     app.add_exception_handler(RequestValidationError, _misshapen)
     app.add_exception_handler(HTTPException, _unknown)
-    app.add_exception_handler(Exception, _broken)
+    app.add_exception_handler(Exception, _refused)
     return app
 
 
-def problem(status: int, code: str, message: str, *, wait_s: float | None = None) -> JSONResponse:
+def problem(found: Described) -> JSONResponse:
     """The one shape of an error."""
-    headers = {} if wait_s is None else {"Retry-After": str(max(1, round(wait_s)))}
-    if status == 401:
+    headers = {} if found.wait_s is None else {"Retry-After": str(max(1, round(found.wait_s)))}
+    if found.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse({"error": code, "message": message}, status_code=status, headers=headers)
+    return JSONResponse({"error": found.code, "message": found.message}, status_code=found.status, headers=headers)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    if isinstance(error, AccessError):
-        codes = {401: "no_key", 403: "no_scope", 429: "too_often"}
-        return problem(error.status, codes[error.status], str(error), wait_s=error.wait_s or None)
-    if isinstance(error, BusyError):
-        return problem(503, "busy", str(error), wait_s=error.retry_after_s)
-    if isinstance(error, StoreError):
-        return problem(503, "journal", str(error), wait_s=5.0)
-    assert isinstance(error, InstructRecError)
-    return problem(400, "not_answerable", str(error))
+    return problem(described(error))
 
 
 async def _misshapen(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    return problem(422, "wrong_shape", f"{where}: {first['msg']}. See /v1/openapi.json for the shape.")
+    return problem(Described(422, "wrong_shape", f"{where}: {first['msg']}. See /v1/openapi.json for the shape."))
 
 
 async def _unknown(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    answer = problem(error.status_code, "no_such_route", f"{error.detail}. See /v1/openapi.json for what there is.")
+    answer = problem(Described(error.status_code, "no_such_route", f"{error.detail}. See /v1/openapi.json for what there is."))
     answer.headers.update(error.headers or {})
     return answer
-
-
-async def _broken(request: Request, error: Exception) -> Response:
-    return problem(500, "unexpected", f"Something went wrong here ({type(error).__name__}). Nothing stored is lost.")

@@ -10,7 +10,7 @@ from instructrec.core import Instruction, Query, Reaction, ReactionKind
 from instructrec.errors import QueryError
 from instructrec.instructions import Dialogue, refine
 from instructrec.journal import session_key, user_key
-from instructrec.journal.state import ABOUT_THE_ITEM_ALONE, PersonState
+from instructrec.journal.state import PersonState
 from instructrec.pipeline.answering import Request, query_of, stored_history, understood
 from instructrec.service.people import Person
 from instructrec.service.shapes import Ask
@@ -59,6 +59,7 @@ def query_for(ask: Ask, person: Person, snapshot: Snapshot, now: float) -> Asked
         parameters=ask.parameters,
         standing=standing,
         strength=ask.strength,
+        diversity=ask.diversity,
         profile=ask.profile or person.profile,
     )
     query = query_of(snapshot.dataset, request, language=language)
@@ -83,11 +84,8 @@ def reactions(state: PersonState, snapshot: Snapshot, now: float) -> tuple[React
 
 
 def history_of(user: str | None, state: PersonState, snapshot: Snapshot) -> tuple[str, ...]:
-    """What somebody has met, oldest first: by the log of the run, then by the journal; without what they turned out to dislike,
-    which would go on speaking for what resembles it.
-    """
-    met = (*stored_history(snapshot.dataset, user), *state.history)
-    rejected = {one.item for one in state.disliked if one.reason not in ABOUT_THE_ITEM_ALONE}
+    """What somebody has met, oldest first: by the log of the run, then by the journal; without what they turned out to dislike."""
+    met, rejected = (*stored_history(snapshot.dataset, user), *state.history), state.rejected
     return tuple(item for item in met if item not in rejected)
 
 

@@ -6,31 +6,22 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
+from instructrec.core import Query, Recommendation
 from instructrec.errors import ConfigError, StoreError, nearest
-from instructrec.experiments import METRICS, Arm, Assignment, Event, Experiment, Row, assign, pre_period, results
+from instructrec.experiments import Arm, Assignment, Experiment, assign
 from instructrec.journal import records
 from instructrec.journal.store import Store
 from instructrec.journal.writer import Writer
+from instructrec.recommender import Recommender
+from instructrec.service.drafting import EXPLORATION, MODEL, Placed, made
+from instructrec.service.findings import findings
+from instructrec.service.snapshot import Snapshot
 
-MODEL = "model"
-"""The one setting of an arm that a service reads: the model of the run that makes its lists."""
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """The arm of somebody, and the part of people that it gets."""
-
-    experiment: str
-    arm: Arm
-    propensity: float
-
-    @property
-    def model(self) -> str:
-        """The model of the arm; empty for the one that serves anyway."""
-        return str(self.arm.settings.get(MODEL, ""))
+REST_AFTER_WORK = 20.0
+"""Results are remembered for so many times as long as they took to work out, so that a page that asks again and again costs
+little."""
 
 
 class Comparing:
@@ -39,9 +30,10 @@ class Comparing:
     def __init__(self, store: Store, writer: Writer, models: Callable[[], tuple[str, ...]]) -> None:
         """`models`: the names of the models that arms can have at this moment."""
         self._store, self._writer, self._models = store, writer, models
-        self._lock = threading.Lock()
+        self._lock, self._changing = threading.Lock(), threading.RLock()
         self._known: dict[str, dict[str, Experiment]] = {}
         self._arms: dict[tuple[str, str], dict[str, Assignment]] = {}
+        self._told: dict[tuple[str, str], tuple[float, Experiment, dict[str, Any]]] = {}
 
     def all(self, tenant: str) -> dict[str, Experiment]:
         """The experiments of a tenant by id."""
@@ -52,22 +44,54 @@ class Comparing:
             return dict(self._known[tenant])
 
     def place(self, tenant: str, person: str) -> Placed | None:
-        """The arm of a person, who is exposed to it from now on; none where no experiment runs that takes them in."""
-        one = next((one for one in self.all(tenant).values() if one.status in ("running", "promoted")), None)
-        if one is None:
-            return None
-        arms = self._assigned(tenant, one.id)
+        """What a person gets of the experiment that runs, who is exposed to it from now on; else of the one promoted last."""
+        serving = [one for one in self.all(tenant).values() if one.status in ("running", "promoted")]
+        for one in sorted(serving, key=lambda one: (one.status == "running", one.started or 0.0), reverse=True):
+            placed = self._placed(tenant, one, person)
+            if placed is not None:
+                return placed
+        return None
+
+    def _placed(self, tenant: str, one: Experiment, person: str) -> Placed | None:
+        runs, seed = one.status == "running", one.seed or one.id
+        if runs and one.kind == "interleaving":
+            # Everybody who takes part gets both arms, so there is nothing to keep but what they are shown.
+            takes_part = assign(one, person).arm is not None
+            return Placed(one.id, seed, one.arms, 1.0, True) if takes_part else None
+        arms = self._assigned(tenant, one.id) if runs else {}
         known = arms.get(person)
         found = assign(one, person, known)
         if found.arm is None:
             return None
-        if known is None and one.status == "running":
+        if known is None and runs:
             arms[person] = found
             row = records.Assignment(one.id, person, found.arm, time.time())
             # Where it cannot be written the hash gives the same arm again, and lists go on.
             with suppress(StoreError):
                 self._writer.run(lambda store: store.trials.assign(tenant, [row]))
-        return Placed(one.id, one.arm(found.arm), found.propensity)
+        return Placed(one.id, seed, (one.arm(found.arm),), found.propensity, runs)
+
+    async def answer(
+        self, tenant: str, person: str, placed: Placed, query: Query, snapshot: Snapshot, *, deadline_s: float, last: Recommender
+    ) -> Recommendation:
+        """The list for somebody in an experiment; `last` answers where no model of an arm does. What was shown is kept, and nobody
+        waits for that.
+        """
+        found, how = await made(placed, person, query, snapshot, deadline_s=deadline_s, last=last)
+        if placed.is_logged:
+            shown = records.Shown(
+                id=found.id,
+                person=person,
+                items=tuple(entry.item for entry in found.items),
+                time=time.time(),
+                model_version=snapshot.version,
+                arm=placed.arm.name if len(placed.arms) == 1 else "",
+                propensity=placed.propensity,
+                request=how,
+            )
+            with suppress(StoreError):  # a journal that cannot be written is told of where events come in
+                self._writer.show(tenant, [shown])
+        return found
 
     def forget(self, tenant: str, person: str) -> None:
         """Drop what is in memory of somebody's arms."""
@@ -75,36 +99,45 @@ class Comparing:
             for (owner, _), arms in self._arms.items():
                 if owner == tenant:
                     arms.pop(person, None)
+            self._told.clear()
 
     def put(self, tenant: str, body: Mapping[str, Any]) -> Experiment:
         """Keep a new experiment, as a draft. Raises ConfigError for one that cannot be run here, or that runs already."""
-        found = Experiment.from_json({**body, "status": "draft", "started": None})
-        known = self.all(tenant).get(found.id)
-        if known is not None and known.status != "draft":
-            raise ConfigError(f"Experiment '{found.id}' is {known.status}, so it stays as it is. Give a new one another id.")
+        found = Experiment.from_json({**body, "status": "draft", "started": None, "ended": None})
         for arm in found.arms:
-            name = arm.settings.get(MODEL, "")
-            if name and name not in self._models():
-                raise ConfigError(
-                    f"Arm '{arm.name}' wants model '{name}', which this run does not hold.{nearest(str(name), self._models())} It "
-                    f"holds: {', '.join(self._models())}."
-                )
-        return self._keep(tenant, found)
+            self._check(arm, found)
+        with self._changing:
+            known = self.all(tenant).get(found.id)
+            if known is not None and known.status != "draft":
+                raise ConfigError(f"Experiment '{found.id}' is {known.status}, so it stays as it is. Give a new one another id.")
+            return self._keep(tenant, found)
 
     def start(self, tenant: str, name: str) -> Experiment:
         """Let an experiment run. Raises ConfigError where another one does."""
-        other = next((one.id for one in self.all(tenant).values() if one.status == "running" and one.id != name), "")
-        if other:
-            raise ConfigError(f"Experiment '{other}' runs already, and two at once could not be told apart. Stop it first.")
-        return self._keep(tenant, self.get(tenant, name).start(time.time()))
+        with self._changing:
+            other = next((one.id for one in self.all(tenant).values() if one.status == "running" and one.id != name), "")
+            if other:
+                raise ConfigError(f"Experiment '{other}' runs already, and two at once could not be told apart. Stop it first.")
+            return self._keep(tenant, self.get(tenant, name).start(time.time()))
 
     def stop(self, tenant: str, name: str) -> Experiment:
         """Let nobody be exposed any more."""
-        return self._keep(tenant, self.get(tenant, name).stop())
+        with self._changing:
+            return self._keep(tenant, self.get(tenant, name).stop(time.time()))
 
     def promote(self, tenant: str, name: str, arm: str) -> Experiment:
         """Serve one arm to everybody."""
-        return self._keep(tenant, self.get(tenant, name).promote(arm))
+        with self._changing:
+            return self._keep(tenant, self.get(tenant, name).promote(arm, time.time()))
+
+    def go(self, tenant: str, name: str, step: str, arm: str = "") -> Experiment:
+        """Take a step by name: start, stop, or promote `arm`. Raises ConfigError for any other."""
+        if step == "promote":
+            return self.promote(tenant, name, arm)
+        steps = {"start": self.start, "stop": self.stop}
+        if step not in steps:
+            raise ConfigError(f"An experiment cannot '{step[:40]}'. It can start, stop or promote.")
+        return steps[step](tenant, name)
 
     def get(self, tenant: str, name: str) -> Experiment:
         """One experiment. Raises ConfigError where there is none of that id."""
@@ -114,25 +147,37 @@ class Comparing:
         return known[name]
 
     def results(self, tenant: str, name: str, *, until: float | None = None) -> dict[str, Any]:
-        """What the arms did, by everybody who was exposed, up to a time (seconds since 1970; none: now)."""
-        one, end = self.get(tenant, name), time.time() if until is None else until
-        wanted = tuple(dict.fromkeys((*one.metrics, *(rail.metric for rail in one.guardrails))))
-        rows = []
-        for exposed in self._store.trials.assignments(tenant, name):
-            events = [
-                Event(row.event.type, row.event.time, row.event.value if row.event.value is not None else float("nan"))
-                for row in self._store.events_of(tenant, exposed.person)
-            ]
-            rows.append(
-                Row(
-                    unit=exposed.person,
-                    arm=exposed.arm,
-                    exposed=exposed.time,
-                    values={metric: METRICS[metric].measure(events, exposed.time, end) for metric in wanted},
-                    before={metric: pre_period(metric, events, exposed.time) for metric in wanted},
-                )
+        """What the arms did, by everybody who was exposed, up to a time (seconds since 1970; none: now). See `findings`."""
+        return findings(self._store, tenant, self.get(tenant, name), time.time() if until is None else until)
+
+    def lately(self, tenant: str, name: str) -> dict[str, Any]:
+        """The results of a short time ago where they are remembered, else those of now."""
+        one, began = self.get(tenant, name), time.monotonic()
+        fresh_until, known, told = self._told.get((tenant, name), (0.0, one, {}))
+        if told and known == one and began < fresh_until:
+            return told
+        found = self.results(tenant, name)
+        now = time.monotonic()
+        self._told[tenant, name] = (now + REST_AFTER_WORK * (now - began), one, found)
+        return found
+
+    def _check(self, arm: Arm, experiment: Experiment) -> None:
+        """Raise ConfigError for an arm that this service cannot serve."""
+        known = (MODEL, EXPLORATION)
+        for name in arm.settings:
+            if name not in known:
+                raise ConfigError(f"Arm '{arm.name}' has a setting '{name}'.{nearest(name, known)} There is: {', '.join(known)}.")
+        model = arm.settings.get(MODEL, "")
+        if model and model not in self._models():
+            raise ConfigError(
+                f"Arm '{arm.name}' wants model '{model}', which this run does not hold.{nearest(str(model), self._models())} It "
+                f"holds: {', '.join(self._models())}."
             )
-        return results(one, rows).to_json()
+        epsilon = arm.settings.get(EXPLORATION, 0.0)
+        if isinstance(epsilon, bool) or not isinstance(epsilon, int | float) or not 0 <= epsilon <= 1:
+            raise ConfigError(f"Arm '{arm.name}' explores with {epsilon!r}, but a chance from 0 to 1 was expected, such as 0.05.")
+        if epsilon and experiment.kind == "interleaving":
+            raise ConfigError(f"Arm '{arm.name}' explores, but lists that two arms make in turn cannot. Compare them as a split.")
 
     def _assigned(self, tenant: str, name: str) -> dict[str, Assignment]:
         """Who has which arm already, by person."""

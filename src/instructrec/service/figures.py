@@ -39,6 +39,7 @@ def figures(live: Live, minutes: int) -> dict[str, Any]:
             "requests_latency": latency_ms(whole.requests),
         },
         "coverage": {"shown": shown, "items": len(snapshot.catalog), "share": _share(shown, len(snapshot.catalog))},
+        "drift": live.drift.found(snapshot.dataset),
         "steps": as_json(steps),
         "run": serving(live),
     }

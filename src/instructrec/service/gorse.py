@@ -14,9 +14,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
 
+from instructrec.data.items import Item
 from instructrec.errors import QueryError
 from instructrec.journal import Rejected, user_key
-from instructrec.service.items import Item
 from instructrec.service.live import Live
 from instructrec.service.routes import PROBLEMS, Key, Owner, Reader, Service, Writer
 from instructrec.service.shapes import MOST_EVENTS, MOST_ITEMS, Ask

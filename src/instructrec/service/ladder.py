@@ -74,15 +74,18 @@ class Ladder:
         """`quick`: where models without a worker compute, so that no request holds up the others."""
         self.rungs, self._quick, self._clock = tuple(rungs), quick, clock
 
-    async def answer(self, query: Query, *, deadline_s: float) -> Recommendation:
-        """The list of the first model that gives a sound one in time; `degraded` and a note where that is not the first.
+    async def answer(self, query: Query, *, deadline_s: float, last: Recommender | None = None) -> Recommendation:
+        """The list of the first model that knows something of who asks and gives a sound one in time; `degraded` and a note where
+        that is not the first. `last`: who answers in place of the last model, where that is not the only one.
 
         Raises QueryError where the query itself cannot be answered by any.
         """
         end, why = self._clock() + deadline_s, ""
         for place, rung in enumerate(self.rungs):
             if place == len(self.rungs) - 1:
-                found = rung.model.recommend([query])[0]
+                found = await self._at_last(last if last is not None and place else rung.model, query, hurried=bool(why))
+            elif not _is_informed(rung, query):
+                continue
             else:
                 answered, reason = await self._ask(rung, query, end)
                 why = why or reason
@@ -91,6 +94,12 @@ class Ladder:
                 found = answered
             return found if place == 0 else _below(found, self.rungs[0].name, why)
         raise QueryError("No model serves. Start the service with a run folder.")
+
+    async def _at_last(self, model: Recommender, query: Query, *, hurried: bool) -> Recommendation:
+        """What the model says that always can; on the spot where others have used up the time."""
+        if hurried:
+            return model.recommend([query])[0]
+        return await asyncio.get_running_loop().run_in_executor(self._quick, lambda: model.recommend([query])[0])
 
     async def _ask(self, rung: Rung, query: Query, end: float) -> tuple[Recommendation | None, str]:
         """What a model answers in time, or none and the reason."""
@@ -147,6 +156,16 @@ def fault(found: Recommendation, query: Query, model: Recommender) -> str:
     return ""
 
 
+def _is_informed(rung: Rung, query: Query) -> bool:
+    """Whether a model has more to say than what many choose; one that cannot tell is asked, and what is wrong is seen then."""
+    try:
+        return rung.model.informed(query)
+    except Exception:  # a model may fail in any way
+        return True
+
+
 def _below(found: Recommendation, wanted: str, why: str) -> Recommendation:
-    """The answer of a model that was not the first choice."""
-    return replace(found, model=wanted, degraded=True, notes=(*found.notes, f"degraded:{why}"))
+    """The answer of a model that was not the first choice; without a reason it was because nothing is known of who asks."""
+    cold = "trending" if found.served_by == "trending" else "popularity"
+    note = f"degraded:{why}" if why else f"cold_start:{cold}"
+    return replace(found, model=wanted, degraded=True, notes=(*found.notes, note))

@@ -3,76 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from instructrec import wire
 from instructrec.core import Explanation, Query, Recommendation
-from instructrec.errors import QueryError, StoreError
-from instructrec.explain import explain
+from instructrec.data.items import Item, kept_item, merged, read_item, to_json
+from instructrec.errors import QueryError
 from instructrec.journal import Event, Rejected, read_events, user_key
-from instructrec.journal.records import Shown, Verdict
+from instructrec.journal.records import EVERYBODY, Verdict
 from instructrec.journal.store import Store
 from instructrec.journal.writer import Writer
 from instructrec.pipeline.answering import with_notes
-from instructrec.recommender import Recommender
 from instructrec.runs import Run
 from instructrec.service.asking import Asked, history_of, person_of, query_for, with_dialogue
-from instructrec.service.comparing import Comparing, Placed
-from instructrec.service.items import Item, kept_item, merged, read_item, to_json
+from instructrec.service.comparing import Comparing
+from instructrec.service.drift import Drift
+from instructrec.service.keeping import Answers, Grounds, Sent
 from instructrec.service.people import People, Person
 from instructrec.service.process import set_aside_again
+from instructrec.service.reasons import Listed, Reasons
 from instructrec.service.settings import DEFAULTS, ServiceConfig
 from instructrec.service.shapes import Ask
-from instructrec.service.snapshot import Snapshot, take_up
+from instructrec.service.snapshot import Snapshot, kept_items, take_up
+from instructrec.service.trending import Trends
 from instructrec.service.watch import Watch
 
 T = TypeVar("T")
-EVERYBODY = "everybody"
-"""Tenant under which items are kept: there is one catalog, that of the run."""
 STEP_S = 3600.0
 """What fades with time fades in such steps, so that an unchanged person gets an unchanged list."""
-MOST_ANSWERS, MOST_SHOWN = 20_000, 20_000
-"""Answers that are kept as they were sent, and lists that can still be explained."""
 QUICK_THREADS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class _Grounds:
-    """What an answer rests on: as long as none of it changes the answer does not."""
-
-    known: tuple[int, int]
-    snapshot: int
-    moment: float
-    placed: Placed | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """An answer as it was sent, to whom (None: to nobody in particular), and what it rested on."""
-
-    person: str | None
-    grounds: _Grounds
-    body: bytes
-    found: Recommendation
-
-
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    """A list that can be explained."""
-
-    tenant: str
-    snapshot: Snapshot
-    found: Recommendation
-    language: str
 
 
 class Live:
@@ -83,15 +48,18 @@ class Live:
         self.people = People(store)
         self.writer = Writer(store)
         self.writer.on_commit(self.people.follow)
+        self.drift = Drift()
+        self.writer.on_commit(self.drift.follow)
         self._quick = ThreadPoolExecutor(QUICK_THREADS, thread_name_prefix="quick")
         self._slow = ThreadPoolExecutor(1, thread_name_prefix="slow")
-        rows = store.items(EVERYBODY)
-        self._items = {row.item_id: row.body for row in rows}
-        self.snapshot = self._read(run, self._items, max((row.version for row in rows), default=0))
+        self._items, revision = kept_items(store)
+        self.snapshot = self._read(run, self._items, revision)
+        self.trends = Trends(lambda item: item in self.snapshot.catalog.index or item in self._items, config)
+        self.trends.read(store)
+        self.writer.on_commit(self.trends.follow)
         self.comparing = Comparing(store, self.writer, lambda: self.snapshot.models)
-        self._answers: OrderedDict[tuple[str, bytes], _Sent] = OrderedDict()
-        self._shown: OrderedDict[tuple[str, str], _Listed] = OrderedDict()
-        self.cache_hits = 0
+        self.answers = Answers()
+        self.reasons = Reasons(self._quick, self._slow)
         self.watch = Watch()
         self.on_list: Callable[[str, bool], None] = lambda served_by, degraded: None
 
@@ -107,14 +75,14 @@ class Live:
 
     def kept(self, tenant: str, request: bytes) -> bytes | None:
         """The answer to a request that was answered before, word for word the same, if it still is what would be answered."""
-        sent = self._answers.get((tenant, _digest(request)))
+        sent = self.answers.find(tenant, request)
         if sent is None:
             return None
         began = time.monotonic()
         _, grounds = self._grounds(tenant, sent.person)
         if sent.grounds != grounds:
             return None
-        self.cache_hits += 1
+        self.answers.hits += 1
         self._count(sent.found, began, from_memory=True)
         return sent.body
 
@@ -135,37 +103,22 @@ class Live:
         deadline_s = (ask.deadline_ms or self.config.deadline_ms) / 1000
         loop = asyncio.get_running_loop()
         asked = await loop.run_in_executor(self._quick, query_for, ask, person, snapshot, moment)
-        # A model that was not asked before is read from disk.
-        ladder = await loop.run_in_executor(self._quick, snapshot.ladder_for, placed.model) if placed else snapshot.ladder
-        found = await ladder.answer(asked.query, deadline_s=deadline_s - (time.monotonic() - began))
+        left_s, last = deadline_s - (time.monotonic() - began), snapshot.trending(self.trends, tenant)
         if placed and key:
-            self._expose(tenant, key, found, placed, snapshot)
+            found = await self.comparing.answer(tenant, key, placed, asked.query, snapshot, deadline_s=left_s, last=last)
+        else:
+            found = await snapshot.ladder.answer(asked.query, deadline_s=left_s, last=last)
         body, whole = await self._told(tenant, ask, asked, found, snapshot, deadline_s - (time.monotonic() - began))
         if whole and (not found.degraded or found.served_by == snapshot.model.name):
-            self._keep((tenant, _digest(request)), _Sent(key, grounds, body, found))
+            self.answers.keep(tenant, request, Sent(key, grounds, body, found))
         self._count(found, began, from_memory=False)
         return body
 
-    def _grounds(self, tenant: str, key: str | None) -> tuple[Person, _Grounds]:
+    def _grounds(self, tenant: str, key: str | None) -> tuple[Person, Grounds]:
         """Somebody as they are known now, and all that an answer for them rests on."""
         person = Person() if key is None else self.people.get(tenant, key)
         placed = self.comparing.place(tenant, key) if key else None
-        return person, _Grounds(person.version, self.snapshot.number, time.time() // STEP_S * STEP_S, placed)
-
-    def _expose(self, tenant: str, person: str, found: Recommendation, placed: Placed, snapshot: Snapshot) -> None:
-        """Keep what was shown under an experiment; nobody waits for that."""
-        shown = Shown(
-            id=found.id,
-            person=person,
-            items=tuple(entry.item for entry in found.items),
-            time=time.time(),
-            model_version=snapshot.version,
-            arm=placed.arm.name,
-            propensity=placed.propensity,
-            request={"experiment": placed.experiment},
-        )
-        with suppress(StoreError):  # a journal that cannot be written is told of where events come in
-            self.writer.show(tenant, [shown])
+        return person, Grounds(person.version, self.snapshot.number, time.time() // STEP_S * STEP_S, placed)
 
     def _count(self, found: Recommendation, began: float, *, from_memory: bool) -> None:
         items, seconds = (entry.item for entry in found.items), time.monotonic() - began
@@ -180,53 +133,23 @@ class Live:
         """
         language = ask.language or snapshot.run.config.language
         found = with_notes(found, snapshot.model, snapshot.dataset)
-        listed = _Listed(tenant, snapshot, found, language)
+        listed = Listed(tenant, snapshot, found, language)
         reasons: Sequence[Explanation] = ()
         whole = True
         if ask.explain == "reasons" and found.items:
             try:
-                reasons = await asyncio.wait_for(self._reasons(listed), max(left_s, 0.001))
+                reasons = await asyncio.wait_for(self.reasons.of(listed), max(left_s, 0.001))
             except TimeoutError:
                 found, whole = replace(found, notes=(*found.notes, "reasons_later")), False
-        self._shown[tenant, found.id] = listed
-        while len(self._shown) > MOST_SHOWN:
-            self._shown.popitem(last=False)
+        self.reasons.keep(listed)
         answer = wire.answer(
             found, catalog=snapshot.catalog, model_version=snapshot.version, explanations=reasons, language=language
         )
         return json.dumps(with_dialogue(answer, asked, snapshot), ensure_ascii=False).encode(), whole
 
-    def _keep(self, name: tuple[str, bytes], sent: _Sent) -> None:
-        self._answers[name] = sent
-        self._answers.move_to_end(name)
-        while len(self._answers) > MOST_ANSWERS:
-            self._answers.popitem(last=False)
-
     async def explain(self, tenant: str, recommendation_id: str, item: str) -> dict[str, Any]:
-        """Why an item of a list that was shown is there, with evidence and what it depends on.
-
-        Raises QueryError for a list that is not known (any more), and for an item that is not in it.
-        """
-        listed = self._shown.get((tenant, recommendation_id))
-        if listed is None:
-            raise QueryError(f"There is no list '{recommendation_id}' (any more). Ask for a new list, and for its reasons.")
-        if item not in {entry.item for entry in listed.found.items}:
-            raise QueryError(f"Item '{item}' is not in the list '{recommendation_id}'. Ask about one that it holds.")
-        reasons = await self._reasons(listed)
-        answer = wire.answer(
-            listed.found,
-            catalog=listed.snapshot.catalog,
-            model_version=listed.snapshot.version,
-            explanations=reasons,
-            language=listed.language,
-        )
-        return next(entry for entry in answer["items"] if entry["item_id"] == item)
-
-    async def _reasons(self, listed: _Listed) -> list[Explanation]:
-        rungs = (*listed.snapshot.ladder.rungs, *listed.snapshot.ladder_for(listed.found.served_by).rungs)
-        rung = next((rung for rung in rungs if rung.name == listed.found.served_by), rungs[0])
-        pool = self._slow if rung.worker is not None else self._quick
-        return await asyncio.get_running_loop().run_in_executor(pool, _explained, rung.model, listed)
+        """Why an item of a list that was shown is there: see `Reasons.told`."""
+        return await self.reasons.told(tenant, recommendation_id, item)
 
     async def similar(self, item: str, n: int) -> dict[str, Any]:
         """What resembles an item: the list of somebody who has chosen nothing else. Raises QueryError for an unknown item."""
@@ -276,8 +199,9 @@ class Live:
         gone = await self._written(lambda store: store.erase_person(tenant, person))
         self.people.forget(tenant, person)
         self.comparing.forget(tenant, person)
-        for answers in (self._answers, self._shown):
-            answers.clear()
+        self.trends.forget(tenant, person)
+        self.answers.clear()
+        self.reasons.clear()
         return gone
 
     async def _written(self, work: Callable[[Store], T]) -> T:
@@ -294,11 +218,12 @@ class Live:
         for row in rows:
             name = row.get("item_id") if isinstance(row, Mapping) else None
             try:
-                item = read_item(merged(self._items.get(name, {}) if isinstance(name, str) else {}, row), self.snapshot.catalog)
+                kept = self._items.get(name, {}) if isinstance(name, str) else {}
+                item = read_item(merged(kept, row), self.snapshot.catalog)
             except QueryError as problem:
                 read.append(str(problem))
                 continue
-            self._items[item.item_id] = to_json(item)
+            self._items[item.item_id] = to_json(replace(item, since=kept.get("since", 0.0 if kept else time.time())))
             read.append(item)
         items = [entry for entry in read if isinstance(entry, Item)]
         if items:
@@ -325,9 +250,8 @@ class Live:
         before = self.snapshot
         # What was withdrawn while the run was read is withdrawn.
         self.snapshot = fresh.with_withdrawn(before.withdrawn, before.revision)
-        kept = [(name, one) for name, one in self._shown.items() if one.snapshot.ladder is before.ladder]
-        self._answers.clear()
-        self._shown = OrderedDict(kept)
+        self.answers.clear()
+        self.reasons.keep_only(before.ladder)
         before.close()
         set_aside_again()
         return self.snapshot.version
@@ -335,15 +259,6 @@ class Live:
     def _read(self, run: Run, items: Mapping[str, Any], revision: int) -> Snapshot:
         """A run with items as they are kept."""
         return take_up(run, self._quick, items=[kept_item(body) for body in items.values()], revision=revision)
-
-
-def _digest(request: bytes) -> bytes:
-    """What stands for the bytes of a request."""
-    return hashlib.blake2b(request, digest_size=16).digest()
-
-
-def _explained(model: Recommender, listed: _Listed) -> list[Explanation]:
-    return explain(model, listed.found, listed.snapshot.dataset, language=listed.language, counterfactual=True)
 
 
 def opened(path: Path, url: str, config: ServiceConfig = DEFAULTS) -> Live:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter as Count
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -32,9 +34,19 @@ class Metrics:
             "instructrec_lists", "Lists by the model that made them", ("served_by", "degraded"), registry=self._registry
         )
         self._cached = Gauge("instructrec_lists_from_memory", "Lists that were sent as they were before", registry=self._registry)
-        self._cached.set_function(lambda: live.cache_hits)
+        self._cached.set_function(lambda: live.answers.hits)
         self._waiting = Gauge("instructrec_journal_queued_bytes", "Bytes that wait to be written", registry=self._registry)
         self._waiting.set_function(lambda: live.writer.queued_bytes)
+        self._streamed = Counter(
+            "instructrec_stream_messages",
+            "Messages of a stream that were taken, or malformed",
+            ("stream", "fate"),
+            registry=self._registry,
+        )
+        self._connected = Gauge("instructrec_stream_connected", "Whether a stream is read", ("stream",), registry=self._registry)
+        self._failures = Counter(
+            "instructrec_stream_failures", "How often a stream could not be read", ("stream",), registry=self._registry
+        )
         live.on_list = self.listed
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -46,6 +58,29 @@ class Metrics:
         """Count events of one type and fate."""
         self._events.labels(kind, verdict).inc(count)
         self._watch.judged(kind, verdict, count)
+
+    def judged_all(self, rows: Sequence[object], verdicts: Sequence[Mapping[str, Any]]) -> None:
+        """Count events as they were sent, each with its verdict; what is no event is of type "none"."""
+        counts = Count(
+            (str(row.get("type")) if isinstance(row, Mapping) and verdict["verdict"] != "rejected" else "none", verdict["verdict"])
+            for row, verdict in zip(rows, verdicts, strict=True)
+        )
+        for (kind, fate), count in counts.items():
+            self.judged(kind, fate, count)
+
+    def streamed(self, stream: str, *, taken: int, malformed: int) -> None:
+        """Count messages of a stream."""
+        self._streamed.labels(stream, "taken").inc(taken)
+        self._streamed.labels(stream, "malformed").inc(malformed)
+
+    def stream_is(self, stream: str, *, connected: bool) -> None:
+        """Note whether a stream is read."""
+        self._connected.labels(stream).set(connected)
+
+    def stream_failed(self, stream: str) -> None:
+        """Count a failure of a stream, which is not read then."""
+        self._failures.labels(stream).inc()
+        self.stream_is(stream, connected=False)
 
     def listed(self, served_by: str, degraded: bool) -> None:
         """Count a list that was sent."""

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 from fastapi import APIRouter, Request, Response
 
+from instructrec.data.items import Item
 from instructrec.errors import QueryError
 from instructrec.service.figures import folder_named, folders
-from instructrec.service.items import Item
 from instructrec.service.live import Live
-from instructrec.service.page import owner
+from instructrec.service.page import owner, trials
 from instructrec.service.page.acting import title_of
 from instructrec.service.page.form import read_fields
 from instructrec.service.page.frame import fill, html, language_of, words
@@ -24,13 +24,13 @@ def owner_pages() -> APIRouter:
 
     @router.get("/owner")
     async def opened(request: Request) -> Response:
-        """Figures, the run, and items that are withdrawn."""
+        """Figures, the run, items that are withdrawn, and experiments."""
         language = language_of(request, request.query_params.get("lang"))
         return await answered(request, language, lambda: _shown(request, language, ""))
 
     @router.post("/owner")
     async def changed(request: Request) -> Response:
-        """Swap the run, withdraw an item, or bring it back."""
+        """Swap the run, withdraw an item or bring it back, or take a step of an experiment."""
         body = await request.body()
         language = language_of(request, request.query_params.get("lang"))
         return await answered(request, language, lambda: _changed(request, body))
@@ -39,26 +39,37 @@ def owner_pages() -> APIRouter:
 
 
 async def _shown(request: Request, language: str, told: str) -> Response:
-    admitted(request, "admin")
+    who = admitted(request, "admin")
     asked = request.query_params.get("minutes", "15")
     minutes = int(asked) if asked in map(str, owner.WINDOWS) else 15
     live: Live = request.app.state.live
     beside = await asyncio.to_thread(folders, live)
-    url = f"/owner?minutes={minutes}&lang={language}"
-    return html("owner.html.jinja", language=language, v=owner.view(live, minutes, language, beside), told=told, url=url)
+    experiments = await asyncio.to_thread(trials.view, live, who.tenant, language)
+    return html(
+        "owner.html.jinja",
+        language=language,
+        v=owner.view(live, minutes, language, beside),
+        trials=experiments,
+        told=told,
+        url=f"/owner?minutes={minutes}&lang={language}",
+    )
 
 
 async def _changed(request: Request, body: bytes) -> Response:
-    admitted(request, "admin")
+    who = admitted(request, "admin")
     fields = read_fields(body)
     language = language_of(request, fields.get("lang"))
     live: Live = request.app.state.live
-    return await _shown(request, language, await _act(live, fields, words(language)["owner"]))
+    return await _shown(request, language, await _act(live, who.tenant, fields, language))
 
 
-async def _act(live: Live, fields: Mapping[str, str], text: Mapping[str, str]) -> str:
+async def _act(live: Live, tenant: str, fields: Mapping[str, str], language: str) -> str:
     """Do what a button says; a sentence of what was done."""
-    act = fields.get("act", "")
+    act, text = fields.get("act", ""), words(language)["owner"]
+    if act in ("start", "stop", "promote"):
+        name, arm = fields.get("experiment", ""), fields.get("arm", "")
+        await asyncio.to_thread(live.comparing.go, tenant, name, act, arm)
+        return fill(words(language)["trials"]["told"][act], name=name, arm=arm)
     if act == "swap":
         path = await asyncio.to_thread(folder_named, live, fields.get("folder", ""))
         return fill(text["swapped"], name=path.name, version=await live.swap(path))

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
-from pydantic import ValidationError
 
 from instructrec import wire
 from instructrec.errors import BusyError, InstructRecError, QueryError, StoreError
 from instructrec.journal import user_key
+from instructrec.journal.reading import ANSWERS
 from instructrec.service.access import AccessError, Caller, Gate
 from instructrec.service.live import Live
 from instructrec.service.page import views
-from instructrec.service.page.acting import Click, Told, act, scope_of, undoable, with_words
+from instructrec.service.page.acting import Click, Told, act, asks_how_it_fits, scope_of, undoable, with_words
 from instructrec.service.page.form import State, read_fields, state_of
 from instructrec.service.page.frame import fill, html, language_of, words
-from instructrec.service.shapes import Ask
+from instructrec.service.shapes import read_ask
 
 LISTED = 10
 """Items of a list."""
@@ -142,7 +143,7 @@ async def _listed(live: Live, who: Caller, state: State, click: Click, told: Tol
         "user_id": state.user, "n": LISTED, "instruction": said, "dialogue": list(state.dialogue), "shown": list(state.shown),
         "explain": "reasons", "language": state.language,
     }  # fmt: skip
-    answer = json.loads(await live.recommend(who.tenant, _ask(body)))
+    answer = json.loads(await live.recommend(who.tenant, read_ask(body, advice="Open the page again.")))
     state, catalog = with_words(state, answer["dialogue"]), live.snapshot.catalog
     rows = views.rows_of(answer, state, catalog)
     now = replace(state, shown=tuple(row.item for row in rows), list_id=answer["recommendation_id"])
@@ -160,6 +161,7 @@ async def _listed(live: Live, who: Caller, state: State, click: Click, told: Tol
         later=later if later in answer["notes"] else "",
         reasons=views.reasons_for(live, who.tenant, now),
         answer=answer,
+        answers=ANSWERS if asks_how_it_fits(live, who.tenant, state.user, time.time()) else (),
         draft=draft,
         suggestions=views.suggestions(catalog, state.language),
         known=await asyncio.to_thread(views.known, live, who.tenant, state.user, state.language),
@@ -179,15 +181,6 @@ async def _why(request: Request, language: str) -> Response:
         back=views.url_of(asked.get("user", ""), language),
         url="",
     )
-
-
-def _ask(body: Mapping[str, Any]) -> Ask:
-    try:
-        return Ask.model_validate(body)
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise QueryError(f"{where}: {first['msg']}. Open the page again.") from None
 
 
 def _check_user(user: str) -> None:

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
+from abc import abstractmethod
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.routing import APIRoute
 
 from instructrec import wire
+from instructrec.data.items import Item
 from instructrec.instructions import parse
-from instructrec.journal import Rejected, user_key
+from instructrec.journal import user_key
 from instructrec.service.access import Caller, Gate
 from instructrec.service.figures import figures, folder_named, serving
-from instructrec.service.items import Item
 from instructrec.service.live import Live
 from instructrec.service.shapes import (
     MOST_EVENTS,
     Answer,
     Ask,
-    Design,
     Events,
     EventVerdicts,
     Folder,
@@ -34,6 +33,7 @@ from instructrec.service.shapes import (
     Text,
     Users,
 )
+from instructrec.service.verdicts import TAKEN, told
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": words}
@@ -70,9 +70,9 @@ class Direct(APIRoute):
     what is wrong, so that there is one contract and one place for errors.
     """
 
+    @abstractmethod
     async def direct(self, request: Request) -> Response | None:
         """The answer, or None to go the usual way."""
-        raise NotImplementedError
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Try the short way, then the usual one."""
@@ -166,16 +166,11 @@ def _add_direct(router: APIRouter) -> None:
 
 async def _taken(request: Request, who: Caller, sent: Sequence[Any]) -> dict[str, Any]:
     """What became of events, row by row."""
-    found = await service(request).record(who.tenant, sent)
-    rows = [_verdict(index, verdict) for index, verdict in enumerate(found)]
-    counts = Counter(
-        (str(event["type"]) if isinstance(event, dict) and row["verdict"] != "rejected" else "none", row["verdict"])
-        for row, event in zip(rows, sent, strict=True)
-    )
-    for (kind, verdict), count in counts.items():
-        request.app.state.metrics.judged(kind, verdict, count)
-    taken = sum(row["verdict"] in ("stored", "duplicate") for row in rows)
-    return {"accepted": taken, "rejected": len(rows) - taken, "verdicts": rows}
+    rows = [told(found) for found in await service(request).record(who.tenant, sent)]
+    request.app.state.metrics.judged_all(sent, rows)
+    taken = sum(row["verdict"] in TAKEN for row in rows)
+    verdicts = [{"index": index, **row} for index, row in enumerate(rows)]
+    return {"accepted": taken, "rejected": len(rows) - taken, "verdicts": verdicts}
 
 
 def _add_answers(router: APIRouter) -> None:
@@ -191,11 +186,6 @@ def _add_answers(router: APIRouter) -> None:
         """What is understood of words, without a list."""
         language, catalog = text.language or live.snapshot.run.config.language, live.snapshot.catalog
         return wire.instruction(parse(text.text, catalog, language=language), catalog=catalog, language=language)
-
-    @router.get("/explain/{recommendation_id}/{item_id}")
-    async def explain(recommendation_id: Key, item_id: Key, who: Reader, live: Service) -> dict[str, Any]:
-        """Why an item of a list that was shown is there: text, evidence, what it depends on."""
-        return await live.explain(who.tenant, recommendation_id, item_id)
 
 
 def _add_people(router: APIRouter) -> None:
@@ -253,8 +243,6 @@ def owner() -> APIRouter:
         """Let the models read new and changed items; lists go on meanwhile."""
         return {"model_version": await live.refresh()}
 
-    _add_experiments(router)
-
     @router.get("/run")
     async def run(who: Reader, live: Service) -> dict[str, Any]:
         """What serves."""
@@ -272,37 +260,6 @@ def owner() -> APIRouter:
         return figures(live, minutes)
 
     return router
-
-
-def _add_experiments(router: APIRouter) -> None:
-    """Two versions compared on the people who come."""
-
-    @router.get("/experiments")
-    async def experiments(who: Owner, live: Service) -> dict[str, Any]:
-        """All experiments."""
-        return {"experiments": [one.to_json() for one in live.comparing.all(who.tenant).values()]}
-
-    @router.put("/experiments/{experiment_id}")
-    def put(experiment_id: Key, body: Design, who: Owner, live: Service) -> dict[str, Any]:
-        """A new experiment, as a draft. What an arm changes is its setting `model`: a model of the run."""
-        return live.comparing.put(who.tenant, body.model_dump(exclude_unset=True) | {"id": experiment_id}).to_json()
-
-    @router.post("/experiments/{experiment_id}/{step}")
-    def go(
-        experiment_id: Key, step: Literal["start", "stop", "promote"], who: Owner, live: Service, arm: str = ""
-    ) -> dict[str, Any]:
-        """Start it, stop it, or serve one arm to everybody."""
-        steps = {"start": live.comparing.start, "stop": live.comparing.stop}
-        if step == "promote":
-            return live.comparing.promote(who.tenant, experiment_id, arm).to_json()
-        return steps[step](who.tenant, experiment_id).to_json()
-
-    @router.get("/experiments/{experiment_id}")
-    def status(experiment_id: Key, who: Owner, live: Service) -> dict[str, Any]:
-        """The experiment, and what its arms did so far, with intervals that hold however often they are looked at."""
-        return live.comparing.get(who.tenant, experiment_id).to_json() | {
-            "results": live.comparing.results(who.tenant, experiment_id)
-        }
 
 
 def health() -> APIRouter:
@@ -327,16 +284,3 @@ def health() -> APIRouter:
         return PlainTextResponse(request.app.state.metrics.text(), media_type="text/plain; version=0.0.4")
 
     return router
-
-
-def _verdict(index: int, found: Any) -> dict[str, Any]:
-    if isinstance(found, Rejected):
-        return {"index": index, "event_id": None, "verdict": "rejected", "code": found.code, "message": found.message}
-    words = {
-        "conflict": "Another event has this id. Send a new id for a new event.",
-        "erased": "The person asked to be forgotten.",
-    }
-    return {
-        "index": index, "event_id": found.event_id, "verdict": found.fate, "code": found.fate if found.fate in words else "",
-        "message": words.get(found.fate, ""),
-    }  # fmt: skip

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from instructrec.errors import QueryError
 
 Id = Annotated[str, Field(min_length=1, max_length=256)]
 Words = Annotated[str, Field(max_length=2000)]
@@ -46,10 +49,21 @@ class Ask(Strict):
         default_factory=list, description="Items that may not be shown."
     )
     strength: float = Field(1.0, ge=0, le=1, description="How much words order the list, against the person's taste.")
+    diversity: float = Field(0.0, ge=0, le=1, description="How much items give way that resemble others of the list.")
     profile: Words = Field("", description="What the person says of their taste; in place of what is stored.")
     explain: Literal["none", "reasons"] = Field("none", description="Whether every item says why it is there.")
     language: Language | None = Field(None, description="Language of notes and reasons.")
     deadline_ms: int | None = Field(None, ge=20, le=60_000, description="When the answer must be there.")
+
+
+def read_ask(values: Mapping[str, Any], *, advice: str) -> Ask:
+    """A request from values that no route has checked. Raises QueryError that says what is wrong with which, and the advice."""
+    try:
+        return Ask.model_validate(values)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise QueryError(f"{where}: {first['msg']}. {advice}") from None
 
 
 class Events(Strict):
@@ -134,7 +148,11 @@ class Design(Strict):
     """An experiment: arms (the first is the control), how people are split over them, and what is measured."""
 
     arms: Annotated[list[dict[str, Any]], Field(min_length=2, max_length=20)] = Field(
-        description="Objects with name, weight and settings, such as {'model': 'ridge'}."
+        description="Objects with name, weight and settings: 'model', a model of the run (none: the one that serves anyway), and "
+        "'exploration', the chance with which a slot of a list is drawn evenly."
+    )
+    kind: Literal["split", "interleaving"] = Field(
+        "split", description="Each person gets one arm, or everybody gets lists that two arms make in turn."
     )
     seed: Annotated[str, Field(max_length=100)] = ""
     coverage: float = Field(1.0, ge=0, le=1)

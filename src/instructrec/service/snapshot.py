@@ -6,20 +6,25 @@ import itertools
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from instructrec.core import Query
+from instructrec.data.items import Item, with_items
 from instructrec.errors import RunError
 from instructrec.explain.facts import Lore
 from instructrec.explain.phrases import phrases
 from instructrec.feedback import Likeness
 from instructrec.instructions import parse
-from instructrec.models import resolve
+from instructrec.journal.records import EVERYBODY
+from instructrec.journal.store import Store
+from instructrec.models.popular import Popular
 from instructrec.recommender import Recommender
 from instructrec.runs import Run, parts_of
-from instructrec.service.items import Item, with_items
 from instructrec.service.ladder import Breaker, Ladder, Rung, fault
+from instructrec.service.latest import Latest
+from instructrec.service.trending import Trending, Trends
 from instructrec.service.worker import Worker
 from instructrec.tables import Catalog, Dataset, ItemId
 
@@ -43,21 +48,24 @@ class Snapshot:
     withdrawn: frozenset[ItemId]
     revision: int
     quick: Executor
+    latest: Latest
     number: int = field(default_factory=_NUMBERS.__next__)
     _ladders: dict[str, Ladder] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def models(self) -> tuple[str, ...]:
         """Names of the models that can be asked first."""
-        return tuple(dict.fromkeys((*self.run.model_names, *parts_of(self.model))))
+        rungs = (rung.name for rung in self.ladder.rungs)
+        return tuple(dict.fromkeys((*self.run.model_names, *parts_of(self.model), *rungs)))
 
     def ladder_for(self, model: str) -> Ladder:
-        """The ladder with a model of the run on top, by name; the run's own for "" and for a model that it does not hold."""
+        """The ladder with a model on top, by name; the run's own for "" and for a model that it does not hold."""
         if model in ("", self.model.name) or model not in self.models:
             return self.ladder
         if model not in self._ladders:
-            below = [rung for rung in self.ladder.rungs[1:] if rung.name != model]
-            self._ladders[model] = Ladder([_rung(self.run.model(model)), *below], self.quick)
+            below = {rung.name: rung for rung in self.ladder.rungs[1:]}
+            first = below.pop(model, None) or _rung(self.run.model(model))
+            self._ladders[model] = Ladder([first, *below.values()], self.quick)
         return self._ladders[model]
 
     @property
@@ -75,6 +83,13 @@ class Snapshot:
         """Changes with the run and with the items."""
         return f"{self.run.version}.{self.revision}"
 
+    def trending(self, trends: Trends, tenant: str) -> Trending:
+        """The model of what the people of a tenant choose now, over the popularity that the run's log tells."""
+        *above, last = self.ladder.rungs
+        assert isinstance(last.model, Popular)
+        judge = next((rung.model for rung in reversed(above) if rung.worker is None), last.model)
+        return Trending.of(last.model, trends, tenant, judge)
+
     def with_withdrawn(self, items: frozenset[ItemId], revision: int) -> Snapshot:
         """The same models with other items hidden: at once, nothing is read again."""
         return replace(self, withdrawn=items, revision=revision, number=next(_NUMBERS))
@@ -86,12 +101,19 @@ class Snapshot:
                 rung.worker.close()
 
 
+def kept_items(store: Store) -> tuple[dict[ItemId, Mapping[str, Any]], int]:
+    """The items that a journal keeps, by id, as `data.items.to_json` wrote them; and the number of the last change of any."""
+    rows = store.items(EVERYBODY)
+    return {row.item_id: row.body for row in rows}, max((row.version for row in rows), default=0)
+
+
 def take_up(run: Run, quick: Executor, *, items: Sequence[Item] = (), revision: int = 0, tried: int = TRIED) -> Snapshot:
     """Read a run and make it ready to serve; `revision` counts the changes of the items.
 
     Raises RunError with the reason where a model gives an unsound list for some of its own users.
     """
     catalog = with_items(run.catalog, items)
+    put = {item.item_id: item.since for item in items if item.item_id not in run.catalog.index}
     if catalog is not run.catalog:
         run = run.with_catalog(catalog)
     dataset = replace(run.dataset, catalog=catalog)
@@ -108,6 +130,7 @@ def take_up(run: Run, quick: Executor, *, items: Sequence[Item] = (), revision: 
         withdrawn=frozenset(item.item_id for item in items if not item.available),
         revision=revision,
         quick=quick,
+        latest=Latest(put=put).fit(dataset),
     )
 
 
@@ -120,7 +143,7 @@ def _models(run: Run, dataset: Dataset) -> list[Recommender]:
         personal = [part for part in quick if part.name != "popular"]
         found += personal[:1]
     if first.name != "popular":
-        found.append(resolve("popular")().fit(dataset))
+        found.append(Popular().fit(dataset))
     return found
 
 

@@ -20,6 +20,8 @@ OPINIONS = ("like", "dislike", "similar", "ban")
 READING = ("", "say", "drop", "reset", "lang", "again")
 """What changes only the page, so that a key that reads is enough."""
 MOST_SEEDED = 20
+ASKED_AGAIN_S = 86_400.0
+"""After so many seconds somebody who said how well the list fits may be asked again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,8 @@ async def act(live: Live, metrics: Metrics, tenant: str, state: State, click: Cl
         return await _because(live, metrics, tenant, state, click.about)
     if click.name == "undo":
         return await _undo(live, metrics, tenant, state)
+    if click.name == "fits":
+        return await _fits(live, metrics, tenant, state, click.about)
     if click.name == "lift":
         await _send(live, metrics, tenant, {"type": "undo", "user_id": state.user, "undoes": click.about, "event_id": state.token})
         return replace(state, done=tuple(one for one in state.done if one != click.about), asks_why=""), Told("lifted")
@@ -76,7 +80,7 @@ async def act(live: Live, metrics: Metrics, tenant: str, state: State, click: Cl
 def _steered(live: Live, state: State, click: Click) -> tuple[State, Told | None]:
     """What changes only the words."""
     if click.name == "drop" and state.dialogue:
-        place = int(click.about) if click.about.isdigit() and len(click.about) < 5 else -1
+        place = _whole(click.about)
         rest = without(state.dialogue[-1], place, live.snapshot.catalog, state.language)
         return replace(state, dialogue=(*state.dialogue, rest), done=(*state.done, WORDS), asks_why=""), Told("dropped")
     if click.name == "reset":
@@ -89,7 +93,7 @@ def _steered(live: Live, state: State, click: Click) -> tuple[State, Told | None
 
 
 async def _opinion(live: Live, metrics: Metrics, tenant: str, state: State, click: Click) -> tuple[State, Told]:
-    place = int(click.about) if click.about.isdigit() and len(click.about) < 5 else -1
+    place = _whole(click.about)
     if not 0 <= place < len(state.shown):
         raise QueryError(f"The list has no item number {place + 1} (any more). Open the page again.")
     item = state.shown[place]
@@ -112,6 +116,16 @@ async def _because(live: Live, metrics: Metrics, tenant: str, state: State, reas
     sent = await _send(live, metrics, tenant, row)
     done = (*(one for one in state.done if one != before.event_id), sent)
     return replace(state, done=done, asks_why=""), Told("because", title_of(live, before.item_id or ""))
+
+
+async def _fits(live: Live, metrics: Metrics, tenant: str, state: State, answer: str) -> tuple[State, Told]:
+    """How well somebody says that the list fits."""
+    row = {
+        "event_id": state.token, "type": "satisfaction", "user_id": state.user, "value": _whole(answer),
+        "recommendation_id": state.list_id or None,
+    }  # fmt: skip
+    sent = await _send(live, metrics, tenant, row)
+    return replace(state, done=(*state.done, sent), asks_why=""), Told("fits")
 
 
 async def _undo(live: Live, metrics: Metrics, tenant: str, state: State) -> tuple[State, Told]:
@@ -139,6 +153,18 @@ async def _send(live: Live, metrics: Metrics, tenant: str, row: Mapping[str, Any
             break
         row = {**row, "event_id": secrets.token_hex(12)}
     return str(row["event_id"])
+
+
+def asks_how_it_fits(live: Live, tenant: str, user: str, now: float) -> bool:
+    """Whether a user is asked how well the list fits: once in `ASKED_AGAIN_S`, counted from the last answer that holds."""
+    person = live.people.get(tenant, user_key(user))
+    answers = [row for row in person.events if row.event.type == "satisfaction" and now - row.received < ASKED_AGAIN_S]
+    return not answers or {row.event.event_id for row in answers} <= person.state(now).undone
+
+
+def _whole(text: str) -> int:
+    """The number behind a button, -1 where there is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 5 else -1
 
 
 def event_of(live: Live, tenant: str, user: str, event_id: str) -> Event | None:

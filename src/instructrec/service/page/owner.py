@@ -75,7 +75,25 @@ def _tiles(found: dict[str, Any], text: dict[str, Any]) -> list[Tile]:
         Tile(text["clicks"], _number(whole["clicks_per_list"]), fill(text["of_all"], n=f"{whole['events'].get('click', 0):,}")),
         Tile(text["likes"], _number(whole["likes_per_list"]), fill(text["of_all"], n=f"{whole['events'].get('like', 0):,}")),
         Tile(text["coverage"], _percent(cover["share"]), fill(text["coverage_hint"], n=cover["shown"], all=cover["items"])),
+        _drift(found["drift"], text),
     ]
+
+
+def _drift(found: dict[str, Any], text: dict[str, Any]) -> Tile:
+    """The largest shift of what people choose, and in what it is."""
+    if not found["shifts"]:
+        return Tile(text["drift"], _number(None), text["drift_none"])
+    largest = found["shifts"][0]
+    most = largest["most"][0]
+    below = fill(
+        text["drift_found" if largest["shifted"] else "drift_chance"],
+        by=text["by_popularity"] if largest["by"] == "popularity" else largest["by"],
+        name=most["name"],
+        then=_percent(most["then"]),
+        now=_percent(most["now"]),
+        n=f"{found['choices']:,}",
+    )
+    return Tile(text["drift"], _number(largest["index"]), below)
 
 
 def _over_the_window(steps: Sequence[Step], found: dict[str, Any], text: dict[str, Any]) -> list[Plot]:

@@ -20,13 +20,16 @@ Value: TypeAlias = "tuple[str, ...] | float"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """An item as it came. `attributes`: label values, or a number, by name; `available`: whether it may be shown."""
+    """An item as it came. `attributes`: label values, or a number, by name; `available`: whether it may be shown; `since`: when
+    it first came, in seconds since 1970 (0: not known).
+    """
 
     item_id: ItemId
     title: str = ""
     text: str = ""
     attributes: Mapping[str, Value] = field(default_factory=dict)
     available: bool = True
+    since: float = 0.0
 
 
 def read_item(row: object, catalog: Catalog) -> Item:
@@ -61,19 +64,26 @@ def merged(kept: Mapping[str, Any], row: object) -> object:
     attributes = row.get("attributes", {})
     if isinstance(attributes, Mapping):
         attributes = {**kept.get("attributes", {}), **attributes}
-    return {**kept, **row, "attributes": attributes}
+    said = {name: value for name, value in kept.items() if name in FIELDS}
+    return {**said, **row, "attributes": attributes}
 
 
 def to_json(item: Item) -> dict[str, Any]:
-    """The item as `read_item` reads it."""
+    """The item as `kept_item` reads it."""
     values = {name: value if isinstance(value, float) else list(value) for name, value in item.attributes.items()}
-    return {"item_id": item.item_id, "title": item.title, "text": item.text, "attributes": values, "available": item.available}
+    return {
+        "item_id": item.item_id, "title": item.title, "text": item.text, "attributes": values, "available": item.available,
+        "since": item.since,
+    }  # fmt: skip
 
 
 def kept_item(body: Mapping[str, Any]) -> Item:
     """An item as `to_json` wrote it, which was checked when it came."""
     values = {name: tuple(value) if isinstance(value, list) else float(value) for name, value in body["attributes"].items()}
-    return Item(item_id=body["item_id"], title=body["title"], text=body["text"], attributes=values, available=body["available"])
+    return Item(
+        item_id=body["item_id"], title=body["title"], text=body["text"], attributes=values, available=body["available"],
+        since=body.get("since", 0.0),
+    )  # fmt: skip
 
 
 def with_items(catalog: Catalog, items: Sequence[Item]) -> Catalog:

@@ -1,0 +1,174 @@
+"""Lists under an experiment: by the model of one arm, with chance in it where the arm explores, or by two arms in turn."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from instructrec.core import Query, Recommendation
+from instructrec.experiments import Arm, Exploration, Interleaved, team_draft
+from instructrec.lists import best_list
+from instructrec.recommender import Recommender, allowed, counted, resolved
+from instructrec.service.snapshot import Snapshot
+from instructrec.tables import Catalog, ItemId
+
+MODEL, EXPLORATION = "model", "exploration"
+"""The settings of an arm that a service reads: the model of the run that makes its lists (none: the one that serves anyway), and
+the chance with which a slot of a list is drawn evenly (`experiments.Exploration`; none: nothing is drawn)."""
+DRAWN_FROM = 20
+"""An arm that explores draws from the best items, of which there are so many more than the list has slots."""
+INTERLEAVED = "interleaved"
+"""What stands in an answer in place of one model's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What an experiment has for somebody: an arm, or both arms of an interleaving.
+
+    `propensity`: the part of people that gets the arm; `is_logged`: whether the lists are kept (those of a promoted arm are not).
+    """
+
+    experiment: str
+    seed: str
+    arms: tuple[Arm, ...]
+    propensity: float
+    is_logged: bool
+
+    @property
+    def arm(self) -> Arm:
+        """The arm; of an interleaving the control."""
+        return self.arms[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drafted(Recommendation):
+    """A list that two models made in turn: the team of each item, and the model that answered for the first and the second team."""
+
+    draft: Interleaved
+    makers: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn(Recommendation):
+    """A list with chance in it.
+
+    `slots`: the chance of each item in its slot given those above; `is_best`: whether it is the list without chance.
+    """
+
+    slots: tuple[float, ...]
+    is_best: bool
+
+
+def is_plain(found: Recommendation) -> bool:
+    """Whether one model alone made a list, and nothing was drawn: what the list depends on is known only then."""
+    return not isinstance(found, Drafted | Drawn)
+
+
+def makers_of(found: Recommendation) -> dict[str, frozenset[ItemId]]:
+    """Which model gave which items of a list."""
+    if not isinstance(found, Drafted):
+        return {found.served_by: frozenset(entry.item for entry in found.items)}
+    names = dict(zip(("first", "second"), found.makers, strict=True))
+    given: dict[str, frozenset[ItemId]] = {}
+    for item, team in zip(found.draft.items, found.draft.teams, strict=True):
+        given[names[team]] = given.get(names[team], frozenset()) | {item}
+    return given
+
+
+async def made(
+    placed: Placed, person: str, query: Query, snapshot: Snapshot, *, deadline_s: float, last: Recommender | None = None
+) -> tuple[Recommendation, dict[str, Any]]:
+    """The list for somebody in an experiment, and how it was made, as JSON values to be kept with it.
+
+    The same query of the same person gets the same list. Its id is the person's own: two people who are shown the same are told
+    apart by it. Raises QueryError where the query itself cannot be answered.
+    """
+    how: dict[str, Any] = {"experiment": placed.experiment}
+    # What is drawn could break a quota of the list as a whole, so that under quotas nothing is.
+    epsilon = 0.0 if counted(query, snapshot.catalog)[0] else float(placed.arm.settings.get(EXPLORATION, 0.0))
+    asked = _wider(query) if epsilon else query
+    answers = [_answer(arm, asked, snapshot, deadline_s, last) for arm in placed.arms]
+    found = await asyncio.gather(*answers)
+    late = [note for one in found for note in one.notes if note.startswith("degraded:")]
+    how |= {"degraded": late[0].removeprefix("degraded:")} if late else {}
+    one = found[0]
+    if len(found) == 2:
+        drafted = await asyncio.get_running_loop().run_in_executor(
+            snapshot.quick, interleaved, placed.seed, person, query, found, snapshot.catalog
+        )
+        one, how = drafted, how | {"teams": list(drafted.draft.teams)}
+    elif epsilon:
+        drawn = explored(one, query, epsilon, key=f"{placed.seed}:{person}:{one.id}")
+        one, how = drawn, how | {"slots": list(drawn.slots), "is_best": drawn.is_best}
+    return replace(one, id=_id_of(placed.experiment, person, [part.id for part in found], one)), how
+
+
+async def _answer(arm: Arm, query: Query, snapshot: Snapshot, deadline_s: float, last: Recommender | None) -> Recommendation:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    # A model that was not asked before is read from disk.
+    ladder = await loop.run_in_executor(snapshot.quick, snapshot.ladder_for, str(arm.settings.get(MODEL, "")))
+    return await ladder.answer(query, deadline_s=deadline_s - (loop.time() - began), last=last)
+
+
+def interleaved(seed: str, person: str, query: Query, found: Sequence[Recommendation], catalog: Catalog) -> Drafted:
+    """The team draft of two sound lists for one query: sound as well, and as long as its quotas let it be."""
+    first, second = found
+    asked, groups = resolved(query), counted(query, catalog)[1]
+    own = [{entry.item: entry for entry in one.items} for one in found]
+    whole = team_draft(list(own[0]), list(own[1]), len(own[0]) + len(own[1]), seed=seed, request=f"{person}:{first.id}:{second.id}")
+    # The draft is the order of preference: what quotas of the list leave out of it is made up for by what comes next.
+    scores = np.zeros(len(catalog), dtype=np.float32)
+    scores[catalog.codes(whole.items)] = -np.arange(len(whole.items), dtype=np.float32)
+    mask = allowed(replace(asked, candidates=whole.items), catalog)
+    kept = {catalog.item_ids[code] for code in best_list(scores, mask, asked.n, groups)}
+    pairs = [(item, team) for item, team in zip(whole.items, whole.teams, strict=True) if item in kept]
+    return Drafted(
+        id=first.id,
+        query=query,
+        items=tuple(own[team == "second"][item] for item, team in pairs),
+        model=INTERLEAVED,
+        served_by=INTERLEAVED,
+        degraded=first.degraded or second.degraded,
+        notes=tuple(note for note in first.notes if note in second.notes),
+        draft=Interleaved(tuple(item for item, _ in pairs), tuple(team for _, team in pairs)),
+        makers=(first.served_by, second.served_by),
+    )
+
+
+def explored(found: Recommendation, query: Query, epsilon: float, *, key: str) -> Drawn:
+    """A list drawn from a longer one (`Exploration`); `key` says which. Raises DataError for a chance that is none."""
+    n = resolved(query).n
+    seed = int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:8], "big")
+    order = -np.arange(len(found.items), dtype=np.float64)
+    places, chances = Exploration(epsilon=epsilon).draw(order, n, seed=seed)
+    notes = [note for note in found.notes if not note.startswith("short_list:")]
+    notes += [f"short_list:{len(places)}"] if len(places) < n else []
+    return Drawn(
+        id=found.id,
+        query=query,
+        items=tuple(found.items[place] for place in places),
+        model=found.model,
+        served_by=found.served_by,
+        degraded=found.degraded,
+        notes=tuple(notes),
+        slots=tuple(float(chance) for chance in chances),
+        is_best=places.tolist() == list(range(len(places))),
+    )
+
+
+def _wider(query: Query) -> Query:
+    """The query for a longer list, from which one is drawn."""
+    n = resolved(query).n + DRAWN_FROM
+    words = query.instruction
+    return replace(query, n=n, instruction=replace(words, n=n) if words is not None and words.n else words)
+
+
+def _id_of(experiment: str, person: str, parts: Sequence[str], found: Recommendation) -> str:
+    content = repr((experiment, person, tuple(parts), tuple(entry.item for entry in found.items)))
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
