@@ -84,9 +84,7 @@ class Interactions:
 
     @property
     def reviewed(self) -> list[int]:
-        """Rows whose review may be read: there is one, and it was written no later than the last interaction here, so that a
-        training part knows nothing of what came after it.
-        """
+        """Rows whose review may be read: those written no later than the last interaction here; none is of the future."""
         latest = int(self.timestamps.max()) if len(self) else 0
         return [row for row, review in enumerate(self.reviews) if review.text and review.time <= latest]
 
@@ -180,9 +178,8 @@ class Labels:
         if not self.sentiment:
             return Labels.build(values)
         known = [self.people_of(item) if item < len(self.offsets) - 1 else {} for item in range(len(values))]
-        return Labels.said(
-            [{value: own.get(value, 0) for value in row} for own, row in zip(known, values, strict=True)], self.sentiment
-        )
+        people = [{value: own.get(value, 0) for value in row} for own, row in zip(known, values, strict=True)]
+        return Labels.said(people, self.sentiment)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,14 +274,14 @@ class Catalog:
             item_ids=self.item_ids + other.item_ids,
             titles=self.titles + other.titles,
             texts=tuple(text for part in both for text in (part.texts or ("",) * len(part))),
-            labels={name: self._with_rows(name, [row for part in both for row in part.label_rows(name)]) for name in label_names},
+            labels={
+                name: self.labels.get(name, Labels.build(())).with_rows([row for part in both for row in part.label_rows(name)])
+                for name in label_names
+            },
             numbers=_columns([(part.numbers, len(part)) for part in both]),
             measures=_columns([(part.measures, len(part)) for part in both]),
             also_called={**other.also_called, **self.also_called},
         )
-
-    def _with_rows(self, name: str, rows: Sequence[Sequence[str]]) -> Labels:
-        return self.labels[name].with_rows(rows) if name in self.labels else Labels.build(rows)
 
     @property
     def favourable(self) -> tuple[str, ...]:
