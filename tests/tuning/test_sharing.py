@@ -49,6 +49,13 @@ def test_blocks_hold_every_row_once_and_stay_below_their_bound():
     assert all(len(block) == 1 or len(block) * max(lengths[k] for k in block) <= 100 for block in found)
 
 
+def test_long_rows_are_not_read_with_many_short_ones():
+    lengths = [60] * 13 + [250] * 5
+    found = blocks(lengths, 4800)
+    assert sorted(map(len, found)) == [5, 13]
+    assert len(blocks([20, 30, 60, 90], 4800)) == 1, "few tokens are read at once whatever their lengths are"
+
+
 @pytest.mark.parametrize("words", ["", "something new"])
 def test_scores_are_those_of_requests_read_one_by_one(words):
     world = genres()

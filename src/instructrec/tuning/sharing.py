@@ -17,6 +17,10 @@ LONGEST_ROW = 256
 """Tokens of a row that requests share, at most: every token is compared with every other of its row, so longer rows cost more."""
 LEAST_SHARED = 1 / 3
 """A request joins another if at least this part of its tokens is the same from the start; below it would gain little."""
+MANY_TOKENS = 256
+"""Up to so many tokens a product takes about as long for more as for less."""
+MOST_FILLING = 0.2
+"""What fills the shorter rows of a block, by their own tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +61,18 @@ def share(requests: Sequence[Encoded], *, apart: bool = False) -> list[Shared]:
 
 
 def blocks(lengths: Sequence[int], most: int) -> list[list[int]]:
-    """Rows that are read together, of about the same length: at most `most` tokens of them with what fills the shorter ones."""
+    """Rows that are read together, of about the same length: at most `most` tokens of them with what fills the shorter ones, which
+    is a small part where there are so many that a product takes its time by its size.
+    """
     found: list[list[int]] = []
+    own = 0
     for k in sorted(range(len(lengths)), key=lambda k: lengths[k]):
-        if found and (len(found[-1]) + 1) * lengths[k] <= most:
-            found[-1].append(k)
-        else:
-            found.append([k])
+        whole = (len(found[-1]) + 1) * lengths[k] if found else 0
+        if not found or whole > most or (own >= MANY_TOKENS and whole > (1 + MOST_FILLING) * (own + lengths[k])):
+            found.append([])
+            own = 0
+        found[-1].append(k)
+        own += lengths[k]
     return found
 
 
