@@ -8,6 +8,7 @@
     ├── RunError             a run folder is missing, incomplete or does not match its manifest
     ├── ModelError           a model name, or a call that this model cannot answer
     ├── QueryError           a request that cannot be answered as asked
+    │   └── NotFoundError    it names something that is not there
     └── StoreError           the journal cannot be opened, read or written
         └── BusyError        it takes no more at this moment
 
@@ -22,6 +23,9 @@ from collections.abc import Iterable
 
 class InstructRecError(Exception):
     """Base of all errors that are shown to a user without a traceback."""
+
+    def __str__(self) -> str:
+        return sayable(super().__str__())
 
 
 class DataError(InstructRecError):
@@ -56,6 +60,10 @@ class QueryError(InstructRecError):
     """A request that cannot be answered as asked."""
 
 
+class NotFoundError(QueryError):
+    """A request whose address names something that is not there (any more): an item, a list, an experiment."""
+
+
 class StoreError(InstructRecError):
     """The journal of events cannot be opened, read or written; nothing more is acknowledged."""
 
@@ -66,6 +74,11 @@ class BusyError(StoreError):
     def __init__(self, message: str, *, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+def sayable(text: str) -> str:
+    """The text as every terminal and every answer can show it: halves of surrogate pairs, which JSON may hold, as escapes."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

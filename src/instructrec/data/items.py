@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -10,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from instructrec.errors import QueryError, nearest
+from instructrec.plain import UNSTORABLE, UNSTORABLE_TEXT
 from instructrec.tables import Catalog, ItemId, Labels
 
 LONGEST_ID, LONGEST_TITLE, LONGEST_TEXT, LONGEST_VALUE, MOST_VALUES = 200, 500, 10_000, 200, 50
@@ -147,14 +149,17 @@ def _text(row: Mapping[Any, Any], name: str, most: int, *, least: int = 0) -> st
     if not isinstance(value, str) or not least <= len(value.strip()) or len(value) > most:
         came = f"has {len(value)} characters" if isinstance(value, str) else f"is a {type(value).__name__}"
         raise QueryError(f"'{name}' {came}, but must be text of {least} to {most} characters.")
-    return value.strip()
+    text = value.strip()
+    if (UNSTORABLE if name == "item_id" else UNSTORABLE_TEXT).search(text):
+        raise QueryError(f"'{name}' holds a control character or half of a surrogate pair. Leave that out.")
+    return text
 
 
 def _value(name: str, value: object, catalog: Catalog) -> Value:
     """A value as the catalog has them: a number, or labels."""
     if name in catalog.numbers:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise QueryError(f"'{name}' is {value!r}, but it is a number in this catalog. Send a finite number.")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
+            raise QueryError(f"'{name}' is {value!r:.80}, but it is a number in this catalog. Send a finite number.")
         return float(value)
     if name not in catalog.labels:
         known = ", ".join((*catalog.labels, *catalog.numbers)) or "none"
@@ -165,10 +170,11 @@ def _value(name: str, value: object, catalog: Catalog) -> Value:
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list) or len(values) > MOST_VALUES or not all(_is_label(entry) for entry in values):
         raise QueryError(
-            f"'{name}' must be text, or at most {MOST_VALUES} texts of 1 to {LONGEST_VALUE} characters, but {value!r:.80} came."
+            f"'{name}' must be text, or at most {MOST_VALUES} texts of 1 to {LONGEST_VALUE} characters, none of them a "
+            f"control character, but {value!r:.80} came."
         )
     return tuple(dict.fromkeys(entry.strip() for entry in values))
 
 
 def _is_label(value: object) -> bool:
-    return isinstance(value, str) and len(value.strip()) > 0 and len(value) <= LONGEST_VALUE
+    return isinstance(value, str) and len(value.strip()) > 0 and len(value) <= LONGEST_VALUE and not UNSTORABLE_TEXT.search(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -34,7 +35,7 @@ class Arm:
 
     def __post_init__(self) -> None:
         _check_name(self.name, "The name of an arm")
-        if not _is_number(self.weight) or not 0 < self.weight < math.inf:
+        if not _is_number(self.weight) or not self.weight > 0:
             raise ConfigError(
                 f"Arm '{self.name}' has the weight {self.weight!r}, but a number above 0 was expected, such as 1 for equal parts."
             )
@@ -277,7 +278,7 @@ def _check_choice(value: object, choices: Sequence[str], what: str) -> None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _object(obj: object, known: Sequence[str] | None, where: str) -> Mapping[str, Any]:
@@ -307,5 +308,5 @@ def _text(obj: Mapping[str, Any], name: str, where: str, default: str | None = N
 def _number(obj: Mapping[str, Any], name: str, where: str, default: float) -> float:
     value = obj.get(name, default)
     if not _is_number(value):
-        raise ConfigError(f"{where}.{name} is {value!r}, but a number was expected.")
+        raise ConfigError(f"{where}.{name} is {value!r:.80}, but a finite number was expected.")
     return float(value)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from instructrec.core import Instruction, Quota
 from instructrec.errors import QueryError, nearest
+from instructrec.plain import whole
 from instructrec.tables import Catalog, ItemId, Limit
 
 _OPERATORS = ("include", "exclude", "range")
@@ -15,6 +16,8 @@ _FIELDS = {"include": ("attribute", "operator", "values"), "range": ("attribute"
 _KEYS = ("limits", "quotas", "like", "unlike", "seen", "n", "wish")
 _QUOTA = ("limits", "at_least", "at_most")
 _SEEN = ("", "new", "known")
+MOST, MOST_ENTRIES, MOST_QUOTAS = 1_000_000, 1_000, 50
+"""Items that an instruction can ask for, entries of one of its lists, and quotas that a list can be made under, at most."""
 
 
 def limits_to_json(limits: Sequence[Limit]) -> list[dict[str, Any]]:
@@ -62,7 +65,9 @@ def instruction_from_json(obj: object, catalog: Catalog) -> Instruction:
     return Instruction(
         text=wish,
         limits=_limits(obj.get("limits") or (), "limits", catalog),
-        quotas=tuple(_quota(entry, f"quotas[{place}]", catalog) for place, entry in _list(obj.get("quotas"), "quotas")),
+        quotas=tuple(
+            _quota(entry, f"quotas[{place}]", catalog) for place, entry in _list(obj.get("quotas"), "quotas", MOST_QUOTAS)
+        ),
         like=_items(obj.get("like"), "like", catalog),
         unlike=_items(obj.get("unlike"), "unlike", catalog),
         seen=seen,  # type: ignore[arg-type]
@@ -74,7 +79,7 @@ def instruction_from_json(obj: object, catalog: Catalog) -> Instruction:
 def _limits(obj: object, where: str, catalog: Catalog) -> tuple[Limit, ...]:
     if not isinstance(obj, (list, tuple)):
         raise QueryError(f"{where} is {_kind(obj)}, but a list of objects was expected. Use [] for no limits.")
-    return tuple(_from_json(entry, f"{where}[{place}]", catalog) for place, entry in enumerate(obj))
+    return tuple(_from_json(entry, f"{where}[{place}]", catalog) for place, entry in _list(obj, where))
 
 
 def _quota(entry: object, where: str, catalog: Catalog) -> Quota:
@@ -101,17 +106,20 @@ def _items(obj: object, where: str, catalog: Catalog) -> tuple[ItemId, ...]:
     return tuple(str(item) for _, item in _list(obj, where))
 
 
-def _list(obj: object, where: str) -> list[tuple[int, object]]:
+def _list(obj: object, where: str, most: int = MOST_ENTRIES) -> list[tuple[int, object]]:
     if obj is not None and not isinstance(obj, (list, tuple)):
         raise QueryError(f"{where} is {_kind(obj)}, but a list was expected. Use [] for none.")
+    if obj and len(obj) > most:
+        raise QueryError(f"{where} has {len(obj):,} entries, but at most {most:,} are read. Leave out the others.")
     return list(enumerate(obj or ()))
 
 
 def _whole(value: object, where: str, *, lowest: int) -> int | None:
+    value = whole(value)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
-        raise QueryError(f"{where} is {value!r}, but a whole number of at least {lowest} or null was expected.")
+    if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= MOST:
+        raise QueryError(f"{where} is {value!r:.80}, but a whole number from {lowest} to {MOST:,} or null was expected.")
     return value
 
 
@@ -157,10 +165,10 @@ def _labels(entry: Mapping[str, Any], where: str, catalog: Catalog) -> Limit:
     values, attribute = entry.get("values"), entry["attribute"]
     if not isinstance(values, (list, tuple)) or not values:
         raise QueryError(f"{where}.values is {_kind(values)}, but a list of at least one value of {attribute} was expected.")
-    names = catalog.labels[attribute].names
+    known = catalog.labels[attribute]
     for place, value in enumerate(values):
-        if value not in names:
-            raise QueryError(f"{where}.values[{place}]: no item has {attribute} {value!r}.{nearest(str(value), names)}")
+        if not isinstance(value, str) or value not in known.index:
+            raise QueryError(f"{where}.values[{place}]: no item has {attribute} {value!r}.{nearest(str(value), known.names)}")
     return Limit(attribute=attribute, operator=entry["operator"], values=tuple(values))
 
 
@@ -176,7 +184,7 @@ def _range(entry: Mapping[str, Any], where: str) -> Limit:
 def _bound(value: object, where: str) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
         raise QueryError(f"{where} is {value!r}, but a finite number or null was expected.")
     return float(value)
 

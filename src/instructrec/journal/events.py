@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Final, Literal, TypeAlias
 
+from instructrec.errors import DataError
+
 EventType: TypeAlias = Literal[
     "view", "click", "like", "dislike", "rating", "similar", "text", "purchase", "impression", "ban", "satisfaction", "undo"
 ]
@@ -28,6 +30,19 @@ _encode_sorted = json.JSONEncoder(check_circular=False, ensure_ascii=False, allo
 def canonical(value: object) -> str:
     """JSON in the one form that is stored and hashed: keys sorted, no spaces, no NaN."""
     return _encode(value)
+
+
+def checked(value: object, what: str) -> str:
+    """The canonical form of a value that somebody sent. Raises DataError for one that cannot be kept."""
+    try:
+        text = canonical(value)
+        text.encode()
+    except (ValueError, TypeError, RecursionError):
+        raise DataError(
+            f"{what} cannot be kept as JSON: it holds a number that is none, half of a surrogate pair, or more levels than can be "
+            "read. Leave that out."
+        ) from None
+    return text
 
 
 def user_key(user_id: str) -> str:

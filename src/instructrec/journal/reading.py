@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +11,8 @@ from typing import Any, Final, cast, get_args
 
 from instructrec.errors import nearest
 from instructrec.journal.events import NAMES, Event, EventType, Scalar
+from instructrec.plain import MOST_ID_CHARACTERS, UNSTORABLE, UNSTORABLE_TEXT, whole
 
-MOST_ID_CHARACTERS: Final = 256
 MOST_TEXT_CHARACTERS: Final = 2_000
 MOST_EXPERIMENTS: Final = 20
 MOST_PROPERTIES: Final = 20
@@ -31,8 +30,6 @@ ANSWERS: Final = (1.0, 2.0, 3.0, 4.0, 5.0)
 """To the question how well the lists fit: from not at all to very well."""
 _KEYS: Final = frozenset((*NAMES, "timestamp"))
 _decode = json.JSONDecoder().decode
-_UNSTORABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-_UNSTORABLE_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +177,6 @@ def _id(row: Mapping[str, Any], name: str) -> str | None:
     return None if value is None else _checked_id(value, name)
 
 
-def is_id(value: object) -> bool:
-    """Whether a value can be an identifier: a string of 1 to 256 characters, none of them a control character."""
-    return isinstance(value, str) and 0 < len(value) <= MOST_ID_CHARACTERS and not _UNSTORABLE.search(value)
-
-
 def _checked_id(value: object, name: str) -> str:
     """An identifier that can be stored: 1 to 256 characters, none of them a control character or half of a surrogate pair."""
     if not isinstance(value, str):
@@ -193,7 +185,7 @@ def _checked_id(value: object, name: str) -> str:
         raise _Bad("bad_value", f"'{name}' is empty. Leave it out, or give at least one character.")
     if len(value) > MOST_ID_CHARACTERS:
         raise _long(name, MOST_ID_CHARACTERS)
-    if _UNSTORABLE.search(value):
+    if UNSTORABLE.search(value):
         raise _Bad("bad_value", f"'{name}' holds a control character or half of a surrogate pair.")
     return value
 
@@ -206,7 +198,7 @@ def _text(row: Mapping[str, Any]) -> str | None:
         raise _wrong("text", value, "a string")
     if len(value) > MOST_TEXT_CHARACTERS:
         raise _long("text", MOST_TEXT_CHARACTERS)
-    if _UNSTORABLE_TEXT.search(value):
+    if UNSTORABLE_TEXT.search(value):
         raise _Bad("bad_value", "'text' holds a control character or half of a surrogate pair.")
     return value
 
@@ -225,7 +217,7 @@ def _value(row: Mapping[str, Any]) -> float | None:
 
 
 def _position(row: Mapping[str, Any]) -> int | None:
-    value = row.get("position")
+    value = whole(row.get("position"))
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
@@ -294,6 +286,6 @@ def _scalar(value: object) -> Scalar:
         raise _wrong("properties", value, "flat: strings, numbers, true, false or null inside")
     if len(value) > MOST_PROPERTY_CHARACTERS:
         raise _long("properties", MOST_PROPERTY_CHARACTERS)
-    if _UNSTORABLE_TEXT.search(value):
+    if UNSTORABLE_TEXT.search(value):
         raise _Bad("bad_value", "'properties' holds a control character or half of a surrogate pair.")
     return value

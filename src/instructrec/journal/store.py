@@ -16,12 +16,12 @@ from instructrec.errors import DataError
 from instructrec.journal import appending, copies, failpoints, people, schema, trials
 from instructrec.journal.appending import Delivery
 from instructrec.journal.database import Database
-from instructrec.journal.events import canonical
+from instructrec.journal.events import checked
 from instructrec.journal.keys import Keys
-from instructrec.journal.reading import is_id
 from instructrec.journal.records import Deed, Shown, Stored, StoredItem, StoredUser, Verdict
 from instructrec.journal.schema import events, items, meta, users
 from instructrec.journal.trials import Trials
+from instructrec.plain import UNSTORABLE_TEXT, is_id
 
 MOST_TENANT_CHARACTERS = 64
 
@@ -176,7 +176,7 @@ class Store:
                 name: {
                     "tenant": tenant,
                     "item_id": name,
-                    "body": canonical(row),
+                    "body": checked(row, f"Item '{name}'"),
                     "hidden": bool(row.get("hidden", False)),
                     "available": bool(row.get("available", True)),
                     "version": version,
@@ -206,8 +206,8 @@ class Store:
                 name: {
                     "tenant": tenant,
                     "user_id": name,
-                    "attributes": canonical(row.get("attributes") or {}),
-                    "text": str(row.get("text") or ""),
+                    "attributes": checked(row.get("attributes") or {}, f"'attributes' of user '{name}'"),
+                    "text": _words(row, name),
                     "version": version,
                 }
                 for row in rows
@@ -282,6 +282,13 @@ def _named(row: Mapping[str, Any], name: str) -> str:
     if not is_id(value):
         raise DataError(f"'{name}' is {value!r:.80}, but must be a string of 1 to 256 characters without control characters.")
     return str(value)
+
+
+def _words(row: Mapping[str, Any], name: str) -> str:
+    text = str(row.get("text") or "")
+    if UNSTORABLE_TEXT.search(text):
+        raise DataError(f"'text' of user '{name}' holds a control character or half of a surrogate pair. Leave that out.")
+    return text
 
 
 def _user_of(row: Any) -> StoredUser:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from instructrec.journal import schema
 from instructrec.journal.appending import in_pieces
 from instructrec.journal.database import Database
-from instructrec.journal.events import canonical
+from instructrec.journal.events import canonical, checked
 from instructrec.journal.records import Assignment, Shown
 from instructrec.journal.schema import assignments, experiments, recommendations
 
@@ -71,7 +71,7 @@ class Trials:
         """Keep the definition of an experiment (a JSON object), in place of an older one; gives the number of the change."""
         with self._database.writing() as connection:
             version = schema.next_numbers(connection, "versions", 1) + 1
-            row = {"tenant": tenant, "id": name, "body": canonical(body), "version": version}
+            row = {"tenant": tenant, "id": name, "body": checked(body, f"Experiment '{name}'"), "version": version}
             self._database.upsert(connection, experiments, [row])
         return version
 

@@ -11,10 +11,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from instructrec.errors import InstructRecError
+from instructrec.errors import InstructRecError, sayable
 from instructrec.service.access import Gate
 from instructrec.service.backups import backups
 from instructrec.service.charts import charts
+from instructrec.service.contract import methods_at
 from instructrec.service.experiment_routes import experiments
 from instructrec.service.gorse import gorse
 from instructrec.service.guards import BodyLimit, Counted
@@ -69,7 +70,7 @@ def problem(found: Described) -> JSONResponse:
     headers = {} if found.wait_s is None else {"Retry-After": str(max(1, round(found.wait_s)))}
     if found.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse({"error": found.code, "message": found.message}, status_code=found.status, headers=headers)
+    return JSONResponse({"error": found.code, "message": sayable(found.message)}, status_code=found.status, headers=headers)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -85,6 +86,11 @@ async def _misshapen(request: Request, error: Exception) -> Response:
 
 async def _unknown(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    answer = problem(Described(error.status_code, "no_such_route", f"{error.detail}. See /v1/openapi.json for what there is."))
+    codes = {404: "no_such_route", 405: "wrong_method"}
+    said = f"{error.detail.rstrip('.')}. See /v1/openapi.json for what there is."
+    answer = problem(Described(error.status_code, codes.get(error.status_code, "unreadable"), said))
     answer.headers.update(error.headers or {})
+    if error.status_code == 405:
+        # One address may have a route for each of its methods, and each knows only its own.
+        answer.headers["Allow"] = ", ".join(methods_at(request.scope, request.app.router.routes))
     return answer

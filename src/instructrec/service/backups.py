@@ -12,16 +12,17 @@ from pydantic import BaseModel, Field
 from instructrec.errors import QueryError
 from instructrec.journal.copies import ELSEWHERE
 from instructrec.journal.store import Store
-from instructrec.service.routes import PROBLEMS, Owner, Service
-from instructrec.service.shapes import Strict
+from instructrec.service.contract import PROBLEMS, KeyFirst
+from instructrec.service.routes import Owner, Service
+from instructrec.service.values import ShownAs, Strict
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}\.db")
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,95}\.db$")
 
 
 class Place(Strict):
     """Where a copy goes."""
 
-    path: Annotated[str, Field(min_length=1, max_length=4096)] = Field(
+    path: Annotated[str, ShownAs(Annotated[str, Field(pattern=_NAME.pattern)])] = Field(
         description="Name of a new file, such as monday.db; it is put beside the journal."
     )
 
@@ -36,7 +37,7 @@ class Copied(BaseModel):
 
 def backups() -> APIRouter:
     """The route of copies."""
-    router = APIRouter(prefix="/v1", tags=["owner"], responses=PROBLEMS)
+    router = APIRouter(prefix="/v1", tags=["owner"], responses=PROBLEMS, route_class=KeyFirst)
 
     @router.post("/backup", response_model=Copied)
     async def backup(body: Place, who: Owner, live: Service) -> Copied:

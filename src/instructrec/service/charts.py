@@ -14,10 +14,12 @@ from instructrec import wire
 from instructrec.errors import QueryError, nearest
 from instructrec.recommender import Recommender
 from instructrec.service.asking import person_of, query_for
+from instructrec.service.contract import PROBLEMS, KeyFirst
 from instructrec.service.live import STEP_S, Live
 from instructrec.service.people import Person
-from instructrec.service.routes import PROBLEMS, Number, Reader, Service
-from instructrec.service.shapes import Answer, Ask, Id, Language
+from instructrec.service.routes import Number, Reader, Service
+from instructrec.service.shapes import Answer, Ask
+from instructrec.service.values import Id, Language
 from instructrec.tables import Catalog
 
 OPTIONS = ("n", "user_id", "session_id", "language")
@@ -51,7 +53,7 @@ Chart = Annotated[Ask, Depends(asked_for)]
 
 def charts() -> APIRouter:
     """The routes of charts."""
-    router = APIRouter(prefix="/v1", tags=["lists and people"], responses=PROBLEMS)
+    router = APIRouter(prefix="/v1", tags=["lists and people"], responses=PROBLEMS, route_class=KeyFirst)
 
     @router.get("/trending", response_model=Answer)
     async def trending(who: Reader, live: Service, ask: Chart) -> JSONResponse:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from instructrec.core import Query, Recommendation
-from instructrec.errors import ConfigError, StoreError, nearest
+from instructrec.errors import ConfigError, NotFoundError, StoreError, nearest
 from instructrec.experiments import Arm, Assignment, Experiment, assign
 from instructrec.journal import records
 from instructrec.journal.store import Store
@@ -140,10 +140,10 @@ class Comparing:
         return steps[step](tenant, name)
 
     def get(self, tenant: str, name: str) -> Experiment:
-        """One experiment. Raises ConfigError where there is none of that id."""
+        """One experiment. Raises NotFoundError where there is none of that id."""
         known = self.all(tenant)
         if name not in known:
-            raise ConfigError(f"There is no experiment '{name}'.{nearest(name, known)} There is: {', '.join(known) or 'none'}.")
+            raise NotFoundError(f"There is no experiment '{name}'.{nearest(name, known)} There is: {', '.join(known) or 'none'}.")
         return known[name]
 
     def results(self, tenant: str, name: str, *, until: float | None = None) -> dict[str, Any]:

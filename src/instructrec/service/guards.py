@@ -48,7 +48,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         told = dict(scope["headers"]).get(b"content-length", b"0")
-        if told.isdigit() and int(told) > self._most:
+        if told.isdigit() and (len(told) > 18 or int(told) > self._most):
             await self._refuse(send)
             return
         seen, begun = 0, False

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from instructrec import wire
 from instructrec.core import Explanation, Query, Recommendation
 from instructrec.data.items import Item, kept_item, merged, read_item, to_json
-from instructrec.errors import QueryError
+from instructrec.errors import NotFoundError, QueryError
 from instructrec.journal import Event, Rejected, read_events, user_key
 from instructrec.journal.records import EVERYBODY, Verdict
 from instructrec.journal.store import Store
@@ -152,10 +152,10 @@ class Live:
         return await self.reasons.told(tenant, recommendation_id, item)
 
     async def similar(self, item: str, n: int) -> dict[str, Any]:
-        """What resembles an item: the list of somebody who has chosen nothing else. Raises QueryError for an unknown item."""
+        """What resembles an item: the list of somebody who has chosen nothing else. Raises NotFoundError for an unknown item."""
         snapshot = self.snapshot
         if item not in snapshot.catalog.index:
-            raise QueryError(f"There is no item '{item}' in the catalog. Item ids come from the items table.")
+            raise NotFoundError(f"There is no item '{item}' in the catalog. Item ids come from the items table.")
         query = Query(history=(item,), n=n, exclude=snapshot.withdrawn)
         found = await snapshot.ladder.answer(query, deadline_s=self.config.deadline_ms / 1000)
         return wire.answer(found, catalog=snapshot.catalog, model_version=snapshot.version)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from instructrec.errors import BusyError, InstructRecError, StoreError
+from instructrec.errors import BusyError, InstructRecError, NotFoundError, StoreError
 from instructrec.service.access import AccessError
 
 
@@ -27,6 +27,8 @@ def described(error: Exception) -> Described:
         return Described(503, "busy", str(error), error.retry_after_s)
     if isinstance(error, StoreError):
         return Described(503, "journal", str(error), 5.0)
+    if isinstance(error, NotFoundError):
+        return Described(404, "not_found", str(error))
     if isinstance(error, InstructRecError):
         return Described(400, "not_answerable", str(error))
     return Described(500, "unexpected", f"Something went wrong here ({type(error).__name__}). Nothing stored is lost.")

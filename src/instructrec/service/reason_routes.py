@@ -9,17 +9,24 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
+from instructrec.service.contract import PROBLEMS, KeyFirst
 from instructrec.service.problems import described
-from instructrec.service.routes import PROBLEMS, Key, Reader, Service
+from instructrec.service.routes import Key, Reader, Service
+from instructrec.service.shapes import ListedItem
 
 EVENT_STREAM = "text/event-stream"
 
 
 def reasons() -> APIRouter:
     """The route of reasons."""
-    router = APIRouter(prefix="/v1", tags=["lists and people"], responses=PROBLEMS)
+    router = APIRouter(prefix="/v1", tags=["lists and people"], responses=PROBLEMS, route_class=KeyFirst)
 
-    @router.get("/explain/{recommendation_id}/{item_id}")
+    @router.get(
+        "/explain/{recommendation_id}/{item_id}",
+        response_model=ListedItem,
+        response_model_exclude_none=True,
+        responses={200: {"content": {EVENT_STREAM: {}}}},
+    )
     async def explain(
         recommendation_id: Key, item_id: Key, who: Reader, live: Service, request: Request, stream: bool = False
     ) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from instructrec import wire
 from instructrec.core import Explanation, Recommendation
-from instructrec.errors import QueryError
+from instructrec.errors import NotFoundError
 from instructrec.explain import Influence, explain, measure_influence
 from instructrec.explain.phrases import phrases
 from instructrec.recommender import Recommender
@@ -69,7 +69,7 @@ class Reasons:
     async def told(self, tenant: str, recommendation_id: str, item: str) -> dict[str, Any]:
         """Why an item of a list is there, with evidence and what it depends on, in the shape of `wire.answer`.
 
-        Raises QueryError for a list that is not known (any more), and for an item that is not in it.
+        Raises NotFoundError for a list that is not known (any more), and for an item that is not in it.
         """
         listed = self._find(tenant, recommendation_id, item)
         return _entry(listed, await self.of(listed), item)
@@ -91,9 +91,9 @@ class Reasons:
     def _find(self, tenant: str, recommendation_id: str, item: str) -> Listed:
         listed = self._lists.get((tenant, recommendation_id))
         if listed is None:
-            raise QueryError(f"There is no list '{recommendation_id}' (any more). Ask for a new list, and for its reasons.")
+            raise NotFoundError(f"There is no list '{recommendation_id}' (any more). Ask for a new list, and for its reasons.")
         if item not in {entry.item for entry in listed.found.items}:
-            raise QueryError(f"Item '{item}' is not in the list '{recommendation_id}'. Ask about one that it holds.")
+            raise NotFoundError(f"Item '{item}' is not in the list '{recommendation_id}'. Ask about one that it holds.")
         return listed
 
     async def _computed(self, listed: Listed, name: str, work: Callable[[Recommender], T]) -> T:

@@ -10,13 +10,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
-from fastapi.routing import APIRoute
 
 from instructrec import wire
 from instructrec.data.items import Item
 from instructrec.instructions import parse
 from instructrec.journal import user_key
-from instructrec.service.access import Caller, Gate
+from instructrec.service.access import Caller
+from instructrec.service.answers import Alive, Figures, Known, Ready, Serving, Version
+from instructrec.service.contract import PROBLEMS, KeyFirst, admit, caller
 from instructrec.service.figures import figures, folder_named, serving
 from instructrec.service.live import Live
 from instructrec.service.shapes import (
@@ -27,45 +28,31 @@ from instructrec.service.shapes import (
     EventVerdicts,
     Folder,
     Items,
-    Problem,
     Profile,
     RowVerdicts,
     Text,
+    Understood,
     Users,
 )
+from instructrec.service.values import Id, Words
 from instructrec.service.verdicts import TAKEN, told
 
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": words}
-    for status, words in {
-        400: "It cannot be answered as asked.",
-        401: "No API key, or one that is not known.",
-        403: "The key lacks the scope.",
-        413: "The body is too large.",
-        422: "The body does not have the shape.",
-        429: "The key asks too often.",
-        503: "Not now: try again after `Retry-After` seconds.",
-    }.items()
-}
-JSON = "application/json"
+JSON, LINES = "application/json", "application/x-ndjson"
+
+
+class Counters(PlainTextResponse):
+    """The text that Prometheus reads."""
+
+    media_type = "text/plain; version=0.0.4"
+
+
 MOST_LISTED = 500
-Key = Annotated[str, Path(min_length=1, max_length=256)]
+Key = Annotated[Id, Path()]
 Number = Annotated[int, Query(ge=1, le=MOST_LISTED, description="How many items.")]
 Minutes = Annotated[int, Query(ge=1, le=60, description="How far back, in minutes.")]
 
 
-def admit(request: Request, scope: str) -> Caller:
-    """Who asks; raises AccessError where the key does not open the scope. A request is let in, and counted, once."""
-    known: Caller | None = getattr(request.state, "caller", None)
-    if known is None:
-        gate: Gate = request.app.state.gate
-        bearer = request.headers.get("authorization", "")
-        key = request.headers.get("x-api-key") or (bearer[7:] if bearer[:7].lower() == "bearer " else None)
-        known = request.state.caller = gate.admit(key, scope)
-    return known
-
-
-class Direct(APIRoute):
+class Direct(KeyFirst):
     """A route that answers what comes most without reading it into shapes first; everything else goes the usual way, and so does
     what is wrong, so that there is one contract and one place for errors.
     """
@@ -101,21 +88,12 @@ class PlainEvents(Direct):
         who = admit(request, "write")
         try:
             body = json.loads(await request.body())
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         rows = body.get("events") if isinstance(body, dict) and len(body) == 1 else None
         if not isinstance(rows, list) or not 0 < len(rows) <= MOST_EVENTS:
             return None
         return JSONResponse(await _taken(request, who, rows), status_code=202)
-
-
-def caller(scope: str) -> Any:
-    """A dependency: who asks, where the key opens the scope."""
-
-    async def admitted(request: Request) -> Caller:
-        return admit(request, scope)
-
-    return Depends(admitted)
 
 
 def service(request: Request) -> Live:
@@ -132,11 +110,11 @@ Service = Annotated[Live, Depends(service)]
 
 def public() -> APIRouter:
     """What applications call."""
-    router = APIRouter(prefix="/v1", tags=["lists and people"], responses=PROBLEMS)
+    router = APIRouter(prefix="/v1", tags=["lists and people"], responses=PROBLEMS, route_class=KeyFirst)
 
     @router.get("/recommend/{user_id}", response_model=Answer)
     async def recommend_user(
-        user_id: Key, who: Reader, live: Service, n: Number = 10, instruction: Annotated[str, Query(max_length=2000)] = ""
+        user_id: Key, who: Reader, live: Service, n: Number = 10, instruction: Annotated[Words, Query()] = ""
     ) -> Response:
         """The same for a user, from a browser or curl."""
         ask = Ask.model_validate({"user_id": user_id, "n": n, "instruction": instruction})
@@ -181,7 +159,7 @@ def _add_answers(router: APIRouter) -> None:
         """What resembles an item."""
         return await live.similar(item_id, n)
 
-    @router.post("/parse")
+    @router.post("/parse", response_model=Understood)
     async def understand(text: Text, who: Reader, live: Service) -> dict[str, Any]:
         """What is understood of words, without a list."""
         language, catalog = text.language or live.snapshot.run.config.language, live.snapshot.catalog
@@ -191,22 +169,22 @@ def _add_answers(router: APIRouter) -> None:
 def _add_people(router: APIRouter) -> None:
     """What people may do with what is kept of them."""
 
-    @router.get("/users/{user_id}")
+    @router.get("/users/{user_id}", response_model=Known)
     async def user(user_id: Key, who: Reader, live: Service) -> dict[str, Any]:
         """What is known of a user: taste in words, and what follows from their events."""
         return live.known_of(who.tenant, user_id)
 
-    @router.put("/users/{user_id}/profile")
+    @router.put("/users/{user_id}/profile", response_model=Known)
     async def profile(user_id: Key, body: Profile, who: Writer, live: Service) -> dict[str, Any]:
         """What the user says of their taste, in place of what they said before."""
         await live.put_users(who.tenant, [{"user_id": user_id, "text": body.text}])
         return live.known_of(who.tenant, user_id)
 
-    @router.get("/users/{user_id}/export")
+    @router.get("/users/{user_id}/export", response_class=Response, responses={200: {"content": {LINES: {}}}})
     async def export(user_id: Key, who: Writer, live: Service) -> Response:
         """Everything that is kept of a user, as JSON lines."""
         lines = live.store.export_person(who.tenant, user_key(user_id))
-        return Response("".join(f"{line}\n" for line in lines), media_type="application/x-ndjson")
+        return Response("".join(f"{line}\n" for line in lines), media_type=LINES)
 
     @router.delete("/users/{user_id}")
     async def erase(user_id: Key, who: Writer, live: Service) -> dict[str, int]:
@@ -223,7 +201,7 @@ def _add_people(router: APIRouter) -> None:
 
 def owner() -> APIRouter:
     """What the owner of the service calls."""
-    router = APIRouter(prefix="/v1", tags=["owner"], responses=PROBLEMS)
+    router = APIRouter(prefix="/v1", tags=["owner"], responses=PROBLEMS, route_class=KeyFirst)
 
     @router.put("/items", response_model=RowVerdicts)
     async def items(body: Items, who: Owner, live: Service) -> dict[str, Any]:
@@ -238,23 +216,23 @@ def owner() -> APIRouter:
         taken_in = sum(row["verdict"] == "stored" for row in rows)
         return {"accepted": taken_in, "rejected": len(rows) - taken_in, "verdicts": rows}
 
-    @router.post("/items/refresh")
+    @router.post("/items/refresh", response_model=Version)
     async def refresh(who: Owner, live: Service) -> dict[str, str]:
         """Let the models read new and changed items; lists go on meanwhile."""
         return {"model_version": await live.refresh()}
 
-    @router.get("/run")
+    @router.get("/run", response_model=Serving)
     async def run(who: Reader, live: Service) -> dict[str, Any]:
         """What serves."""
         return serving(live)
 
-    @router.post("/run")
+    @router.post("/run", response_model=Serving)
     async def swap(body: Folder, who: Owner, live: Service) -> dict[str, Any]:
         """Serve another run folder, one beside the one that serves; a bad one is refused, and what serves goes on."""
         await live.swap(await asyncio.to_thread(folder_named, live, body.path))
         return serving(live)
 
-    @router.get("/owner/figures")
+    @router.get("/owner/figures", response_model=Figures)
     async def counts(who: Owner, live: Service, minutes: Minutes = 15) -> dict[str, Any]:
         """What this process served in the last minutes, to all tenants: lists, events, times, shares, how much of the catalog."""
         return figures(live, minutes)
@@ -266,21 +244,21 @@ def health() -> APIRouter:
     """What watches the service: these routes are open."""
     router = APIRouter(tags=["health"])
 
-    @router.get("/health/live")
+    @router.get("/health/live", response_model=Alive)
     async def alive() -> dict[str, bool]:
         """The process answers."""
         return {"live": True}
 
-    @router.get("/health/ready")
+    @router.get("/health/ready", response_model=Ready, responses={503: {"model": Ready, "description": "Not now."}})
     async def ready(live: Service, response: Response) -> dict[str, Any]:
         """Lists are made, and events are written."""
         failed = live.writer.failed
         response.status_code = 503 if failed else 200
         return {"ready": not failed, "reason": failed, "model_version": live.snapshot.version}
 
-    @router.get("/metrics")
+    @router.get("/metrics", response_class=Counters)
     async def metrics(request: Request) -> PlainTextResponse:
         """Counters for Prometheus."""
-        return PlainTextResponse(request.app.state.metrics.text(), media_type="text/plain; version=0.0.4")
+        return Counters(request.app.state.metrics.text())
 
     return router

@@ -8,18 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from instructrec.errors import QueryError
+from instructrec.experiments import METRICS
+from instructrec.service.rows import Conditions, Event, Item, Turn
+from instructrec.service.values import Id, KeptWords, Language, Plain, ShownAs, Strict, Whole, Words
 
-Id = Annotated[str, Field(min_length=1, max_length=256)]
-Words = Annotated[str, Field(max_length=2000)]
-Language = Literal["en", "zh"]
 MOST_ITEMS, MOST_EVENTS, MOST_CANDIDATES = 1_000, 1_000, 10_000
 """Items and events in one request, and candidates or items of a history, at most."""
-
-
-class Strict(BaseModel):
-    """A body without unknown fields: a misspelt one is an error and not silence."""
-
-    model_config = ConfigDict(extra="forbid")
+Metric = Annotated[str, Field(json_schema_extra={"enum": list(METRICS)})]
 
 
 class Ask(Strict):
@@ -31,16 +26,16 @@ class Ask(Strict):
         None, description="Item ids, oldest first, in place of what is known of the person."
     )
     instruction: Words = Field("", description="What is wanted, in words.")
-    parameters: dict[str, Any] | None = Field(
+    parameters: Annotated[dict[str, Any], Plain, ShownAs(Conditions)] | None = Field(
         None, description="Parsed limits beside the words or in their place, as 'instruction' of an answer has them."
     )
-    dialogue: Annotated[list[dict[str, Any]], Field(max_length=50)] | None = Field(
+    dialogue: Annotated[list[Annotated[dict[str, Any], ShownAs(Turn)]], Field(max_length=50), Plain] | None = Field(
         None, description="'dialogue' of the answer before, to go on in a conversation; [] begins one."
     )
     shown: Annotated[list[Id], Field(max_length=1000)] = Field(
         default_factory=list, description="The list before, best first, at which words like 'the second one' point."
     )
-    n: int = Field(10, ge=1, le=500, description="How many items.")
+    n: Annotated[int, Field(ge=1, le=500), Whole] = Field(10, description="How many items.")
     hide_seen: bool = Field(True, description="Leave out what the person has met.")
     candidates: Annotated[list[Id], Field(min_length=1, max_length=MOST_CANDIDATES)] | None = Field(
         None, description="The only items that may be shown, to be ranked."
@@ -53,7 +48,7 @@ class Ask(Strict):
     profile: Words = Field("", description="What the person says of their taste; in place of what is stored.")
     explain: Literal["none", "reasons"] = Field("none", description="Whether every item says why it is there.")
     language: Language | None = Field(None, description="Language of notes and reasons.")
-    deadline_ms: int | None = Field(None, ge=20, le=60_000, description="When the answer must be there.")
+    deadline_ms: Annotated[int, Field(ge=20, le=60_000), Whole] | None = Field(None, description="When the answer must be there.")
 
 
 def read_ask(values: Mapping[str, Any], *, advice: str) -> Ask:
@@ -69,8 +64,8 @@ def read_ask(values: Mapping[str, Any], *, advice: str) -> Ask:
 class Events(Strict):
     """Events, each judged by itself."""
 
-    events: Annotated[list[Any], Field(min_length=1, max_length=MOST_EVENTS)] = Field(
-        description="Objects with event_id, type, user_id or session_id, item_id and what the type needs."
+    events: Annotated[list[Event], Field(min_length=1, max_length=MOST_EVENTS)] = Field(
+        description="Each is judged by itself: a row without this shape is rejected, and the others are taken."
     )
 
 
@@ -95,8 +90,8 @@ class EventVerdicts(Strict):
 class Items(Strict):
     """Items to add or to change, each judged by itself."""
 
-    items: Annotated[list[Any], Field(min_length=1, max_length=MOST_ITEMS)] = Field(
-        description="Objects with item_id, title, text, attributes (as the catalog has them) and available."
+    items: Annotated[list[Item], Field(min_length=1, max_length=MOST_ITEMS)] = Field(
+        description="Each is judged by itself: a row without this shape is rejected, and the others are taken."
     )
 
 
@@ -104,7 +99,7 @@ class User(Strict):
     """A user to add or to change."""
 
     user_id: Id
-    text: Words = Field("", description="What the person says of their taste.")
+    text: KeptWords = Field("", description="What the person says of their taste.")
     attributes: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -141,23 +136,40 @@ class Text(Strict):
 class Profile(Strict):
     """What a person says of their taste."""
 
-    text: Words
+    text: KeptWords
+
+
+class Arm(Strict):
+    """One version that is compared."""
+
+    name: Id
+    weight: float = Field(1.0, ge=1e-6, le=1e6, description="Its part of the people, relative to the weights of the others.")
+    settings: dict[str, Any] = Field(
+        default_factory=dict,
+        description="What is served differently: 'model', a model of the run (none: the one that serves anyway), and "
+        "'exploration', the chance with which a slot of a list is drawn evenly.",
+    )
+
+
+class Guardrail(Strict):
+    """A metric that no arm may make worse."""
+
+    metric: Metric
+    better: Literal["higher", "lower"] = "higher"
+    tolerance: float = Field(0.0, ge=0, lt=1, description="The relative change for the worse that is still accepted.")
 
 
 class Design(Strict):
     """An experiment: arms (the first is the control), how people are split over them, and what is measured."""
 
-    arms: Annotated[list[dict[str, Any]], Field(min_length=2, max_length=20)] = Field(
-        description="Objects with name, weight and settings: 'model', a model of the run (none: the one that serves anyway), and "
-        "'exploration', the chance with which a slot of a list is drawn evenly."
-    )
+    arms: Annotated[list[Arm], Field(min_length=2, max_length=20)]
     kind: Literal["split", "interleaving"] = Field(
         "split", description="Each person gets one arm, or everybody gets lists that two arms make in turn."
     )
-    seed: Annotated[str, Field(max_length=100)] = ""
+    seed: Annotated[KeptWords, Field(max_length=100)] = ""
     coverage: float = Field(1.0, ge=0, le=1)
-    metrics: Annotated[list[str], Field(min_length=1, max_length=10)] = Field(default_factory=lambda: ["ctr"])
-    guardrails: Annotated[list[dict[str, Any]], Field(max_length=10)] = Field(default_factory=list)
+    metrics: Annotated[list[Metric], Field(min_length=1, max_length=10)] = Field(default_factory=lambda: ["ctr"])
+    guardrails: Annotated[list[Guardrail], Field(max_length=10)] = Field(default_factory=list)
 
 
 class Folder(Strict):
@@ -175,8 +187,18 @@ class Problem(Strict):
     message: str
 
 
+class Evidence(BaseModel):
+    """One fact behind an item; what does not apply to its kind is not there."""
+
+    kind: str
+    weight: float = Field(description="How much of the score it carries, in the model's own units.")
+    item_id: str | None = None
+    attribute: str | None = None
+    value: str | None = None
+
+
 class ListedItem(BaseModel):
-    """One item of a list."""
+    """One item of a list, with why it is there where that was asked."""
 
     item_id: str
     title: str
@@ -185,6 +207,23 @@ class ListedItem(BaseModel):
     source: str
     explanation: str
     explanation_status: str
+    explanation_written_by: str
+    evidence: list[Evidence]
+    caveat: str
+    against: list[Evidence]
+    counterfactual: list[str] = Field(description="Items of the history without which it would not be in the list.")
+    counterfactual_text: str
+
+
+class Understood(Conditions):
+    """What was asked in words, and what was understood."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    text: str
+    understood: list[str] = Field(description="What must hold, a clause each.")
+    not_understood: list[str]
+    notes: list[str]
 
 
 class Answer(BaseModel):
@@ -196,6 +235,7 @@ class Answer(BaseModel):
     model_version: str
     served_by: str
     degraded: bool
-    instruction: dict[str, Any]
+    instruction: Understood
     items: list[ListedItem]
     notes: list[str]
+    dialogue: list[Turn] | None = Field(None, description="The conversation, where one was begun; not there otherwise.")

@@ -9,7 +9,7 @@ from typing import Final, Protocol, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from instructrec.errors import ConfigError, nearest
-from instructrec.journal.reading import is_id
+from instructrec.plain import is_id
 from instructrec.service.access import LOCAL, check_tenant
 
 MESSAGES_AT_ONCE: Final = 200
