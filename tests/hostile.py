@@ -43,6 +43,9 @@ ACTIVE = tuple(
             "<base href=https://example.org/>", '<meta http-equiv="refresh" content="0;url=https://example.org/">',
             '<link rel="stylesheet" href="https://example.org/x.css">', "<img src=https://example.org/pixel.png>", "<!--",
             f"&lt;script&gt;{_RUN}&lt;/script&gt;",
+            f"</script><script>{_RUN}</script>", f"</style><style>@import 'https://example.org/x.css';*{{x:expression({_RUN})}}</style>",
+            f'<object data="data:text/html,<script>{_RUN}</script>"></object>', f"\u202e<script>{_RUN}</script>\u2066",
+            f"constructor.constructor('{_RUN}')()", f"javascript:{_RUN}//", f"alert(1);{_RUN}",
         )
     ]
 )  # fmt: skip

@@ -3,9 +3,11 @@
 import asyncio
 import json
 import shutil
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
+import httpx
 import pytest
+from tests.hostile import ACTIVE
 from tests.service.serving import spoil
 
 from instructrec.service import pages
@@ -215,26 +217,91 @@ def test_what_is_known_can_be_edited_taken_away_and_erased(browser, serve):
     tab.is_sound()
 
 
-def test_no_hostile_title_runs_or_fetches_anything(browser, serve, monkeypatch):
+COUNT = "window.runs = 0; Object.defineProperty(window, 'ran', { set() { window.runs += 1; console.error('a script ran'); } });"
+"""Counts scripts of a page that hostile words begin: each of them sets `ran`."""
+
+
+def hostile_tab(browser):
+    """A tab that counts what hostile words do, and looks at the policy of every page."""
+    tab = Tab(browser)
+    tab.context.add_init_script(COUNT)
+    tab.pages = 0
+
+    def seen(response):
+        if response.request.resource_type == "document" or response.headers.get("content-type", "").startswith("text/html"):
+            tab.pages += 1
+            if not response.headers.get("content-security-policy", "").startswith("default-src 'self';"):
+                tab.problems.append(f"{response.url} has no policy")
+
+    tab.page.on("response", seen)
+    return tab
+
+
+def test_no_hostile_item_runs_or_fetches_anything(browser, serve, monkeypatch):
     served = serve()
     count = spoil(served.live)
     assert count >= 200
-    monkeypatch.setattr(pages, "LISTED", 400)
-    tab = Tab(browser)
+    monkeypatch.setattr(pages, "LISTED", 500)
+    tab = hostile_tab(browser)
     page = tab.page
     page.goto(f"{served.url}/?user=u1")
     assert sum(item.startswith("h") for item in tab.items()) >= 200
     assert (
         page.locator("main script, main iframe, main form:not(#state), main img, .item input, .item a:not([data-why])").count() == 0
     )
+    assert page.evaluate("window.runs") == 0
     monkeypatch.setattr(pages, "LISTED", 10)
     for act in ("like", "dislike", "ban"):
         tab.press(f".item .act.{act}")
-    page.locator(".item .act.why").first.click()
+    why = page.locator(".item .act.why").first
+    address = why.get_attribute("href")
+    why.click()
     page.wait_for_selector(".evidence .facts, .evidence .bars")
-    page.goto(f"{served.url}/?user=u1")
+    assert page.evaluate("window.runs") == 0
+    page.goto(f"{served.url}{address}")
+    assert page.locator("#why").count() == 1 and page.evaluate("window.runs") == 0
+    page.goto(f"{served.url}/owner")
+    for place in (0, 20, 40):
+        page.fill("#item", f"h{place}")
+        page.click("button[value=withdraw]")
+        page.wait_for_selector(f"button[value=restore] >> nth={place // 20}")
     page.hover("h1")
-    assert page.evaluate("window.ran") is None
+    assert page.locator("main script, main iframe, main img").count() == 0 and page.evaluate("window.runs") == 0
+    assert tab.pages >= 8
+    tab.is_sound()
+
+
+def test_no_hostile_word_of_anybody_runs_or_fetches_anything(browser, serve, request):
+    served = serve()
+    words = [word for word in ACTIVE[:25] if "/" not in word[:20]]
+    beside = served.live.snapshot.run.path.parent / words[1].replace("/", "|")
+    beside.mkdir()
+    request.addfinalizer(lambda: shutil.rmtree(beside))
+    (beside / "manifest.json").write_text(json.dumps({"models": words[:3]}), encoding="utf-8")
+    tab = hostile_tab(browser)
+    page = tab.page
+    page.goto(f"{served.url}/?{urlencode({'find': words[0], 'user': ''})}")
+    page.goto(f"{served.url}/?{urlencode({'user': words[2]})}")
+    page.fill("#profile", " ".join(words)[:2000])
+    tab.press(".you >> text=Save")
+    for word in (*words[:6], *ACTIVE[18:25]):
+        tab.say(word)
+    assert page.evaluate("window.runs") == 0
+    event = {"type": "text", "user_id": words[2], "text": words[0]}
+    arms = [{"name": words[0]}, {"name": words[3], "settings": {"model": "ridge"}}]
+    assert httpx.post(f"{served.url}/v1/events", json={"events": [event]}).json()["accepted"] == 1
+    assert httpx.put(f"{served.url}/v1/experiments/{quote(words[1], safe='')}", json={"arms": arms}).status_code == 200
+    page.goto(f"{served.url}/?{urlencode({'user': words[2]})}")
+    assert page.locator(".chip.on").count() >= 1 and page.evaluate("window.runs") == 0
+    page.goto(f"{served.url}/why?{urlencode({'list': words[3], 'item': words[4], 'user': words[5]})}")
+    assert page.evaluate("window.runs") == 0
+    # A list that there is not: the browser tells of the status, and of nothing else.
+    assert all("400 (Bad Request)" in one for one in tab.problems)
+    tab.problems.clear()
+    page.goto(f"{served.url}/owner")
+    assert beside.name in page.inner_text("#folder") and words[0] in page.inner_text("main")
+    assert page.locator("main script, main iframe, main img").count() == 0 and page.evaluate("window.runs") == 0
+    assert tab.pages >= 15
     tab.is_sound()
 
 

@@ -83,12 +83,17 @@ def test_users_are_kept_and_forgotten(client):
 
 
 @pytest.mark.parametrize(
-    "row",
-    [{}, {"FeedbackType": "like", "UserId": "u"}, {"FeedbackType": "like", "UserId": "u", "ItemId": "m1", "Timestamp": "soon"}],
+    ("row", "status"),
+    [
+        ({}, 422),
+        ({"FeedbackType": "like", "UserId": "u"}, 422),
+        ({"FeedbackType": "like", "UserId": "u", "ItemId": "m1", "Timestamp": "soon"}, 422),
+        ({"FeedbackType": "like", "UserId": "u", "ItemId": "m1", "Timestamp": "2026-99-99"}, 400),
+    ],
 )
-def test_bad_feedback_hears_what_was_wanted(client, row):
+def test_bad_feedback_hears_what_was_wanted(client, row, status):
     import gorse
 
     with pytest.raises(gorse.GorseException) as caught:
         client.insert_feedbacks([row])
-    assert caught.value.status_code == 400 and "message" in caught.value.message
+    assert caught.value.status_code == status and "message" in caught.value.message
