@@ -140,6 +140,18 @@ def test_an_item_without_a_good_id_changes_nothing(store, bad):
     assert store.items("t") == [] and store.failed == ""
 
 
+@pytest.mark.parametrize(
+    "bad", [{"text": "a\x00"}, {"text": "\ud800"}, {"attributes": {"a": float("nan")}}, {"attributes": {"\ud800": 1}}]
+)
+def test_what_no_database_keeps_is_refused_and_changes_nothing(store, bad):
+    with pytest.raises(DataError, match="Leave that out"):
+        store.put_users("t", [{"user_id": "a", "text": "kept"}, {"user_id": "b", **bad}])
+    with pytest.raises(DataError, match="Leave that out"):
+        store.trials.put_experiment("t", "e", {"note": "\ud800"})
+    assert store.users("t") == [] and store.trials.experiments("t") == {} and store.failed == ""
+    assert store.put_users("t", [{"user_id": "a", "text": "tabs\tand\nlines", "attributes": {"a": "\x00"}}]) > 0
+
+
 def test_keys_are_found_by_hash_and_revoked_by_their_tenant(store):
     key = Key(key_hash=b"h" * 32, tenant="t", name="web", scopes=("read", "write"), created=1.0, expires=9.0)
     store.keys.put(key)

@@ -138,6 +138,7 @@ def test_an_address_names_all_its_methods(service):
     assert service.ask("POST", "/v1/users/ann").headers["Allow"] == "DELETE, GET"
     assert service.ask("PATCH", "/").headers["Allow"] == "GET, POST"
     assert service.ask("DELETE", "/api/feedback").json()["error"] == "wrong_method"
+    assert service.ask("BREW", "/v1/run").status_code == 405 and 'method="BREW"' not in service.ask("GET", "/metrics").text
 
 
 def routes_of(app):

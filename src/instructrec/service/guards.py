@@ -7,6 +7,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from instructrec.service.contract import METHODS
 from instructrec.service.metrics import Metrics
 
 
@@ -33,7 +34,9 @@ class Counted:
             await self._app(scope, receive, watched)
         finally:
             route = getattr(scope.get("route"), "path", "other")
-            self._metrics.answered(scope["method"], route, status, time.perf_counter() - began)
+            # A method can be any word, and every new one would be counted for good.
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            self._metrics.answered(method, route, status, time.perf_counter() - began)
 
 
 class BodyLimit:
