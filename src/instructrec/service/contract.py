@@ -18,7 +18,7 @@ METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 KEY_HEADER = APIKeyHeader(
     name="X-API-Key",
     scheme_name="ApiKey",
-    description="A key of `instructrec keys`. A service that only its own machine reaches may want none.",
+    description="A key that `instructrec key` made. A service that only its own machine reaches may want none.",
     auto_error=False,
 )
 BEARER = HTTPBearer(scheme_name="Bearer", description="The same key as `Authorization: Bearer KEY`.", auto_error=False)

@@ -39,17 +39,16 @@ from instructrec.service.verdicts import TAKEN, told
 
 JSON, LINES = "application/json", "application/x-ndjson"
 
+MOST_LISTED = 500
+Key = Annotated[Id, Path()]
+Number = Annotated[int, Query(ge=1, le=MOST_LISTED, description="How many items.")]
+Minutes = Annotated[int, Query(ge=1, le=60, description="How far back, in minutes.")]
+
 
 class Counters(PlainTextResponse):
     """The text that Prometheus reads."""
 
     media_type = "text/plain; version=0.0.4"
-
-
-MOST_LISTED = 500
-Key = Annotated[Id, Path()]
-Number = Annotated[int, Query(ge=1, le=MOST_LISTED, description="How many items.")]
-Minutes = Annotated[int, Query(ge=1, le=60, description="How far back, in minutes.")]
 
 
 class Direct(KeyFirst):
