@@ -45,6 +45,8 @@ NEVER_GONE = (
 )
 """Answer after a deletion as they did before there was anything to delete."""
 ACCEPTED = ["2xx", "401", "403", "404", "400"]
+REFUSALS = ["400", "401", "403", "404", "405", "413", "415", "422", "429"]
+"""How what is wrong may be refused: a body can be too large before it is anything else."""
 
 
 def findings(
@@ -98,6 +100,7 @@ def _config(service: Watched, seed: int, examples: int, phases: Sequence[str]) -
         {
             "seed": seed,
             "continue-on-failure": True,
+            "checks": {"negative_data_rejection": {"expected-statuses": REFUSALS}},
             "request-timeout": 60,
             "cache": {"enabled": False},
             "auth": {"openapi": {"ApiKey": {"api_key": service.key}}},

@@ -70,6 +70,7 @@ class Watched:
         except Exception as problem:
             why = f": {type(problem).__name__}: {problem}"
         self.calls += 1
-        self.routes[f"{scope['method']} {getattr(scope.get('route'), 'path', 'other')}"] += 1
+        if status != 405 and "route" in scope:
+            self.routes[f"{scope['method']} {scope['route'].path}"] += 1
         if status >= 500:
             self.server_errors.append(f"{scope['method']} {scope['path']:.80} -> {status}{why:.200}")
