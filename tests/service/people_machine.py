@@ -77,14 +77,18 @@ class People(RuleBasedStateMachine):
     def __init__(self, service):
         super().__init__()
         self.service, self.number = service, next(EXAMPLES)
-        self.counter, self.withdrawn, self.waiting = itertools.count(), set(), set()
+        self.counter, self.withdrawn, self.waiting = itertools.count(), set(service.live.snapshot.withdrawn), set()
+        self.made = set()
         self.models, self.trial = {}, None
 
     def teardown(self):
         if self.trial:
             self.ask("POST", f"/v1/experiments/{self.trial}/stop")
-        if self.withdrawn:
-            self.ask("PUT", "/v1/items", {"items": [{"item_id": item, "available": True} for item in sorted(self.withdrawn)]})
+        # The catalog keeps what was added, so it is withdrawn: more could be shown otherwise than a list can hold.
+        rows = [{"item_id": item, "available": True} for item in sorted(self.withdrawn) if item.startswith("m")]
+        rows += [{"item_id": item, "available": False} for item in sorted(self.made)]
+        if rows:
+            self.ask("PUT", "/v1/items", {"items": rows})
         for person in self.models:
             if person != "visitor":
                 self.ask("DELETE", f"/v1/users/{self.name(person)}")
@@ -214,6 +218,7 @@ class People(RuleBasedStateMachine):
         row = {"item_id": item, "title": f"New {item}", "attributes": {"genres": [genre], "year": 2001}}
         assert self.ask("PUT", "/v1/items", {"items": [row]}).json()["accepted"] == 1
         self.waiting.add(item)
+        self.made.add(item)
 
     @precondition(lambda self: self.waiting)
     @rule(swap=st.booleans())
