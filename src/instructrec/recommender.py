@@ -74,6 +74,18 @@ class Recommender(ABC):
         """
         return {}
 
+    def unfit_for(self, dataset: Dataset) -> str:
+        """Why nothing can be learned from such data, and what it would need, a sentence; empty where it can. Asked before `fit`."""
+        return ""
+
+    def bytes_needed(self, dataset: Dataset) -> int:
+        """The most memory that `fit` takes beside the data, in bytes, foreseen from sizes; 0 where it is small."""
+        return 0
+
+    def predicted_ratings(self, queries: Sequence[Query]) -> FloatArray | None:
+        """Ratings that the person would give, in the units of the data, float32 [num_queries, num_items]; None without any."""
+        return None
+
     def is_personal(self, query: Query) -> bool:
         """Whether the scores depend on this query beyond popularity."""
         return len(self.catalog.codes(query.history)) > 0

@@ -12,8 +12,10 @@ from tests.contracts import NEW_ITEMS, WORLD, RecommenderContract, history_of, l
 from instructrec.core import FitContext, Query
 from instructrec.data.synthetic import chain
 from instructrec.errors import ConfigError
-from instructrec.models.sasrec import Network, Sasrec, SasrecConfig, Training
+from instructrec.models.sasrec import Network, NextItems, Sasrec, SasrecConfig
+from instructrec.models.validation import ndcg_check
 from instructrec.tables import Dataset
+from instructrec.tuning.epochs import KEPT
 
 SMALL = SasrecConfig(width=32, epochs=60, batch_users=8, learning_rate=5e-3, dropout=0.1, patience=0)
 
@@ -76,7 +78,7 @@ def test_long_histories_are_learned_in_pieces_of_which_every_item_is_a_target() 
     model = Sasrec(replace(SMALL, max_history=4, epochs=40)).fit(world, FitContext(seed=1))
     assert share_of_right_next_steps(model, world) >= 0.99
     histories = world.interactions.histories()
-    batches = Training(Network(20, model.config), model.config, histories, seed=1)._batches(3)
+    batches = NextItems(Network(20, model.config), model.config, histories, seed=1).batches(3)
     items = torch.cat([batch[batch >= 0] for batch in batches]).numpy()
     assert max(batch.shape[1] for batch in batches) == 5
     np.testing.assert_array_equal(np.bincount(items), np.bincount(world.interactions.items))
@@ -116,9 +118,9 @@ def test_losses_in_parts_give_the_gradient_of_the_whole(monkeypatch: pytest.Monk
     for logits in (2**21, 100):
         monkeypatch.setattr("instructrec.models.sasrec.LOGITS_AT_ONCE", logits)
         torch.manual_seed(5)
-        training = Training(Network(20, config), config, world.interactions.histories(), seed=0)
-        training._step(training._batches(0)[0], 100.0)
-        weights.append(training.network.items.weight.grad)
+        task = NextItems(Network(20, config), config, world.interactions.histories(), seed=0)
+        task.backward(task.batches(0)[0], 100.0)
+        weights.append(task.network.items.weight.grad)
     torch.testing.assert_close(weights[0], weights[1])
 
 
@@ -157,7 +159,7 @@ def test_a_finished_fit_is_not_done_again_but_one_of_other_settings_seed_or_data
 def test_a_kept_state_that_cannot_be_read_is_begun_anew(tmp_path: Path) -> None:
     train, queries, _ = leave_last_out(WORLD)
     config = replace(SMALL, epochs=1)
-    (tmp_path / "sasrec.safetensors").write_bytes(b"half a file")
+    (tmp_path / KEPT).write_bytes(b"half a file")
     broken = Sasrec(config).fit(train, FitContext(folder=tmp_path))
     np.testing.assert_array_equal(broken.score(queries), Sasrec(config).fit(train).score(queries))
 
@@ -171,7 +173,7 @@ def test_the_best_state_by_validation_is_kept_and_patience_ends_the_training(mon
         seen.append(model.score(queries))
         return next(found)
 
-    monkeypatch.setattr(Sasrec, "_check", lambda model, context: lambda: (model._ready().eval(), check(model))[1])
+    monkeypatch.setattr("instructrec.models.sasrec.ndcg_check", lambda model, context: lambda: check(model))
     model = Sasrec(replace(SMALL, epochs=20, check_every=1, patience=2))
     model.fit(train, FitContext(validation=(queries, targets), seed=1))
     assert [point["valid_ndcg"] for point in model.curve] == [0.1, 0.3, 0.3, 0.2]
@@ -188,7 +190,7 @@ def test_the_check_is_the_ndcg_of_the_lists() -> None:
     lists = [[item.item for item in answer.items] for answer in model.recommend(queries)]
     wanted = [WORLD.catalog.item_ids[code] for code in targets]
     gains = [1 / np.log2(2 + shown.index(item)) if item in shown else 0.0 for shown, item in zip(lists, wanted, strict=True)]
-    check = model._check(context)
+    check = ndcg_check(model, context)
     assert check is not None
     assert 0 < check() == pytest.approx(np.mean(gains))
     assert max(point.get("valid_ndcg", 0.0) for point in model.curve) == pytest.approx(np.mean(gains))

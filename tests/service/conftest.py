@@ -31,7 +31,8 @@ def serve(run_folder, tmp_path):
         live = opened(run_folder, f"sqlite:///{tmp_path / f'{len(ends)}.db'}")
         app = build(live, Gate(live.store, wants_keys=wants_keys, requests_per_s=1e6), sources)
         heard = socket.create_server(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=2))
+        # Its own way to set up logging closes the handlers of everybody else, and with them a stream of pytest.
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2))
         thread = threading.Thread(target=server.run, args=([heard],), daemon=True)
         thread.start()
         ends.append((server, thread, heard))

@@ -19,7 +19,7 @@ def address(run_folder, tmp_path_factory):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     server = uvicorn.Server(
-        uvicorn.Config(build(live, Gate(live.store, wants_keys=False, requests_per_s=1e6)), port=port, log_level="error")
+        uvicorn.Config(build(live, Gate(live.store, wants_keys=False, requests_per_s=1e6)), port=port, log_config=None)
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
