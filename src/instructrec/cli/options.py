@@ -66,7 +66,9 @@ Seed = Annotated[
 ]
 SplitKind = Annotated[
     str | None,
-    typer.Option("--split", metavar="KIND", help="leave-one-out, time, ratio or since.", show_default="that of the configuration"),
+    typer.Option(
+        "--split", metavar="KIND", help="leave-one-out, time, ratio, since or k-fold.", show_default="that of the configuration"
+    ),
 ]
 SeenShown = Annotated[
     bool | None,

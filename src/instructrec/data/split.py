@@ -14,9 +14,9 @@ from instructrec.core import Query
 from instructrec.data.measures import measures_of
 from instructrec.data.wording import phrase
 from instructrec.errors import ConfigError, DataError, nearest
-from instructrec.tables import BoolArray, Dataset, IntArray
+from instructrec.tables import BoolArray, Dataset, FloatArray, IntArray
 
-SplitKind: TypeAlias = Literal["leave-one-out", "time", "ratio", "since"]
+SplitKind: TypeAlias = Literal["leave-one-out", "time", "ratio", "since", "k-fold"]
 _Parts: TypeAlias = NDArray[np.int8]
 
 EARLIEST_CLOCK = 100_000_000
@@ -26,11 +26,11 @@ EARLIEST_CLOCK = 100_000_000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitConfig:
     """How interactions are divided. The fractions count for `time` (of all interactions), `ratio` (of each user's) and, the first,
-    for `since`.
+    for `since` and `k-fold`.
     """
 
     kind: SplitKind = "leave-one-out"
-    """leave-one-out, time, ratio or since."""
+    """leave-one-out, time, ratio, since or k-fold."""
     valid_fraction: float = 0.1
     """Share of interactions for validation."""
     test_fraction: float = 0.1
@@ -39,6 +39,10 @@ class SplitConfig:
     """Queries of the splits time and since with fewer known interactions are left out; 0 keeps people who are new."""
     since: int = 0
     """Where the test of the split since begins, in seconds since 1970."""
+    folds: int = 5
+    """Into how many folds k-fold deals the interactions of each user."""
+    fold: int = 1
+    """Which fold of k-fold is the test, 1 to folds; `compare` goes through all of them."""
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(SplitKind):
@@ -51,18 +55,22 @@ class SplitConfig:
             raise ConfigError(
                 f"The split since needs the moment at which its test begins, but since is {self.since}. Give seconds."
             )
+        if self.folds < 2 or not 1 <= self.fold <= self.folds:
+            raise ConfigError(f"folds is {self.folds} and fold is {self.fold}; folds must be at least 2, and fold one of 1 to folds.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holdout:
     """Questions with known answers: `targets[i]` are the distinct item codes (int64, oldest first) that followed `queries[i]`.
 
-    `user_codes`: int64 [num_queries]. The time of a query is that of its first target.
+    `user_codes`: int64 [num_queries]. The time of a query is that of its first target. `ratings`: what the user gave to each target,
+    float32 like `targets` with NaN where there is none; empty where nothing is known of ratings.
     """
 
     queries: tuple[Query, ...]
     targets: tuple[IntArray, ...]
     user_codes: IntArray
+    ratings: tuple[FloatArray, ...] = ()
 
     def __len__(self) -> int:
         return len(self.queries)
@@ -87,17 +95,21 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class _Ask:
-    """One query to be: rows `start:first` are the history, `first:last` the targets (row numbers of the interactions)."""
+    """One query to be: the rows of the interactions that are its history, and those that are its targets, both in time order."""
 
     user: int
-    start: int
-    first: int
-    last: int
+    history: slice | IntArray
+    targets: slice | IntArray
+
+    @staticmethod
+    def cut(user: int, start: int, first: int, last: int) -> _Ask:
+        """Rows `start:first` are the history, `first:last` the targets."""
+        return _Ask(user, slice(start, first), slice(first, last))
 
 
 def split(dataset: Dataset, config: SplitConfig = SplitConfig()) -> Split:
     """Divide a dataset. Raises DataError when nobody has enough interactions, or when `time` is asked of data without a clock."""
-    makers = {"leave-one-out": leave_one_out, "time": by_time, "ratio": by_ratio, "since": by_moment}
+    makers = {"leave-one-out": leave_one_out, "time": by_time, "ratio": by_ratio, "since": by_moment, "k-fold": by_fold}
     return makers[config.kind](dataset, config)
 
 
@@ -109,8 +121,8 @@ def leave_one_out(dataset: Dataset, config: SplitConfig = SplitConfig()) -> Spli
     for user in np.flatnonzero(np.diff(offsets) >= 3):
         start, end = int(offsets[user]), int(offsets[user + 1])
         parts[end - 2], parts[end - 1] = 1, 2
-        valid.append(_Ask(int(user), start, end - 2, end - 1))
-        test.append(_Ask(int(user), start, end - 1, end))
+        valid.append(_Ask.cut(int(user), start, end - 2, end - 1))
+        test.append(_Ask.cut(int(user), start, end - 1, end))
     return _assemble(dataset, "leave-one-out", parts, (valid, test), {})
 
 
@@ -141,8 +153,8 @@ def by_ratio(dataset: Dataset, config: SplitConfig = SplitConfig(kind="ratio")) 
         num_valid, num_test = _shares(end - start, config)
         cut, last = end - num_test - num_valid, end - num_test
         parts[cut:last], parts[last:end] = 1, 2
-        valid.append(_Ask(int(user), start, cut, last))
-        test.append(_Ask(int(user), start, last, end))
+        valid.append(_Ask.cut(int(user), start, cut, last))
+        test.append(_Ask.cut(int(user), start, last, end))
     percent = {"valid": f"{config.valid_fraction:.0%}", "test": f"{config.test_fraction:.0%}"}
     return _assemble(dataset, "ratio", parts, (valid, test), percent)
 
@@ -164,9 +176,48 @@ def by_moment(dataset: Dataset, config: SplitConfig) -> Split:
     parts[cuts[drawn] - 1] = 1
     asked = np.flatnonzero((np.diff(log.offsets) > lengths) & (lengths >= config.min_history))
     starts, ends = log.offsets[:-1].tolist(), log.offsets[1:].tolist()
-    valid = [_Ask(user, starts[user], int(cuts[user]) - 1, int(cuts[user])) for user in drawn.tolist()]
-    test = [_Ask(user, starts[user], int(cuts[user]), ends[user]) for user in asked.tolist()]
+    valid = [_Ask.cut(user, starts[user], int(cuts[user]) - 1, int(cuts[user])) for user in drawn.tolist()]
+    test = [_Ask.cut(user, starts[user], int(cuts[user]), ends[user]) for user in asked.tolist()]
     return _assemble(dataset, "since", parts, (valid, test), {"since": utc(config.since), "valid": f"{config.valid_fraction:.0%}"})
+
+
+def by_fold(dataset: Dataset, config: SplitConfig) -> Split:
+    """Cross-validation over the interactions of each user, the form that is usual for lists: every user is in every fold.
+
+    The distinct items of a user are dealt out to `folds` folds in random order (the same at every call), beginning at a random fold, so
+    that short histories do not all end in the first. Fold `fold` is the test, `valid_fraction` of the rest (at least one where
+    two are left) validates, what remains trains. Over all folds every interaction is in the test once. Users with under 3
+    items only train. The history is all that is not asked for, in time order, what came after the targets included.
+    """
+    log = dataset.interactions
+    parts = np.zeros(len(log), dtype=np.int8)
+    rng = np.random.default_rng(0)
+    valid, test = [], []
+    for user in range(len(log.user_ids)):
+        rows = np.arange(log.offsets[user], log.offsets[user + 1])
+        items, places = np.unique(log.items[rows], return_inverse=True)
+        if len(items) < 3:
+            continue
+        own = _dealt(len(items), config, rng)[places]
+        parts[rows] = own
+        if (own == 1).any():
+            valid.append(_Ask(user, rows[own == 0], rows[own == 1]))
+        if (own == 2).any():
+            test.append(_Ask(user, rows[own < 2], rows[own == 2]))
+    facts = {"fold": str(config.fold), "folds": str(config.folds), "valid": f"{config.valid_fraction:.0%}"}
+    return _assemble(dataset, "k-fold", parts, (valid, test), facts)
+
+
+def _dealt(count: int, config: SplitConfig, rng: np.random.Generator) -> _Parts:
+    """The part of each of a user's items in one fold (0 train, 1 validation, 2 test). Draws the same numbers for every fold."""
+    order, first = rng.permutation(count), int(rng.integers(config.folds))
+    fold = (np.arange(count) + first) % config.folds + 1
+    tested = fold == config.fold
+    rest = order[~tested]
+    out = np.zeros(count, dtype=np.int8)
+    out[order[tested]] = 2
+    out[rest[: min(max(1, round(count * config.valid_fraction)), len(rest) - 1)]] = 1
+    return out
 
 
 def utc(seconds: int) -> str:
@@ -199,8 +250,9 @@ def _window(dataset: Dataset, inside: BoolArray, min_history: int) -> list[_Ask]
     log = dataset.interactions
     rows = np.flatnonzero(inside)
     last = rows[np.append(np.diff(log.users[rows]) != 0, True)] if len(rows) else rows
-    asks = [_Ask(int(log.users[row]), int(log.offsets[log.users[row]]), int(row), int(row) + 1) for row in last]
-    return [ask for ask in asks if ask.first - ask.start >= min_history]
+    starts = log.offsets[log.users[last]]
+    pairs = [(int(start), int(row)) for start, row in zip(starts, last, strict=True) if row - start >= min_history]
+    return [_Ask.cut(int(log.users[row]), start, row, row + 1) for start, row in pairs]
 
 
 def _assemble(
@@ -215,7 +267,7 @@ def _assemble(
         part = "validation" if not asks[0] else "test"
         raise DataError(
             f"{dataset.name} has no {part} query under the split {kind}: nobody has enough interactions ({len(parts):,} in all). "
-            "leave-one-out and ratio need users with 3 or more; time and since need users on both sides of the cut."
+            "leave-one-out, ratio and k-fold need users with 3 or more; time and since need users on both sides of the cut."
         )
     log = dataset.interactions
     train = log.keep(parts == 0)
@@ -236,10 +288,22 @@ def _holdout(dataset: Dataset, asks: Sequence[_Ask]) -> Holdout:
     queries = [
         Query(
             user=log.user_ids[ask.user],
-            history=tuple([ids[code] for code in log.items[ask.start : ask.first].tolist()]),
-            time=int(log.timestamps[ask.first]),
+            history=tuple([ids[code] for code in log.items[ask.history].tolist()]),
+            time=int(log.timestamps[ask.targets][0]),
         )
         for ask in asks
     ]
-    targets = [np.array(list(dict.fromkeys(log.items[ask.first : ask.last].tolist())), dtype=np.int64) for ask in asks]
-    return Holdout(queries=tuple(queries), targets=tuple(targets), user_codes=np.array([ask.user for ask in asks], dtype=np.int64))
+    targets = [list(dict.fromkeys(log.items[ask.targets].tolist())) for ask in asks]
+    # Of an item that is asked for twice, what was given last.
+    given = [
+        dict(zip(log.items[ask.targets].tolist(), log.ratings[ask.targets].tolist(), strict=True)) if len(log.ratings) else {}
+        for ask in asks
+    ]
+    return Holdout(
+        queries=tuple(queries),
+        targets=tuple(np.array(row, dtype=np.int64) for row in targets),
+        user_codes=np.array([ask.user for ask in asks], dtype=np.int64),
+        ratings=tuple(
+            np.array([own.get(item, np.nan) for item in row], dtype=np.float32) for row, own in zip(targets, given, strict=True)
+        ),
+    )

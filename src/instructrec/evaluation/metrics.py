@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from instructrec.errors import ConfigError, nearest
-from instructrec.tables import IntArray
+from instructrec.errors import ConfigError, DataError, nearest
+from instructrec.tables import BoolArray, IntArray
 
 Values: TypeAlias = NDArray[np.float64]
 Discount: TypeAlias = Callable[[Values], Values]
+_Number = TypeVar("_Number", np.int64, np.float64)
 
 NOT_RANKED: Final = 2**53
 """Rank of an item that the list cannot contain: behind every catalog, and exact as float64."""
@@ -28,12 +29,15 @@ class TargetRanks:
 
     `ranks`: int64 [num_users, max_targets], 1 is the top, ascending within a row; `NOT_RANKED` for relevant items that were not
     ranked and for padding. `counts`: int64 [num_users], all relevant items of the user, ranked or not.
-    `gains`: float64 like `ranks`, 0 for padding; none means that every relevant item gains 1.
+    `gains`: float64 like `ranks`, 0 for padding; none means that every relevant item gains 1. `codes`: int64 like `ranks`, which item
+    stands there, -1 for padding; `sizes`: int64 [num_users], how many items were ranked. Both are none for lists from elsewhere.
     """
 
     ranks: IntArray
     counts: IntArray
     gains: Values | None = None
+    codes: IntArray | None = None
+    sizes: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.ranks)
@@ -46,21 +50,45 @@ class TargetRanks:
     @staticmethod
     def pad(rows: Sequence[IntArray], counts: Sequence[int], gains: Sequence[Values] | None = None) -> TargetRanks:
         """Bring rows of unequal length into one matrix, each sorted by rank; `gains` follow their ranks."""
-        width = max((len(row) for row in rows), default=0)
-        ranks = np.full((len(rows), width), NOT_RANKED, dtype=np.int64)
-        padded = None if gains is None else np.zeros((len(rows), width))
-        for row, values in enumerate(rows):
-            order = np.argsort(values, kind="stable")
-            ranks[row, : len(values)] = values[order]
-            if padded is not None and gains is not None:
-                padded[row, : len(values)] = gains[row][order]
-        return TargetRanks(ranks=ranks, counts=np.asarray(counts, dtype=np.int64), gains=padded)
+        orders = [np.argsort(values, kind="stable") for values in rows]
+        return TargetRanks(
+            ranks=_matrix([values[order] for values, order in zip(rows, orders, strict=True)], NOT_RANKED),
+            counts=np.asarray(counts, dtype=np.int64),
+            gains=None if gains is None else _matrix([row[order] for row, order in zip(gains, orders, strict=True)], 0.0),
+        )
 
     @staticmethod
     def join(parts: Sequence[TargetRanks]) -> TargetRanks:
         """The users of all parts, one part after the other (binary gains only)."""
-        rows = [row for part in parts for row in part.ranks]
-        return TargetRanks.pad(rows, [int(count) for part in parts for count in part.counts])
+        codes = [part.codes for part in parts if part.codes is not None]
+        sizes = [part.sizes for part in parts if part.sizes is not None]
+        whole = bool(parts)
+        return TargetRanks(
+            ranks=_matrix([row for part in parts for row in part.ranks], NOT_RANKED),
+            counts=np.array([int(count) for part in parts for count in part.counts], dtype=np.int64),
+            codes=_matrix([row for part in codes for row in part], -1) if whole and len(codes) == len(parts) else None,
+            sizes=np.concatenate(sizes) if whole and len(sizes) == len(parts) else None,
+        )
+
+    def among(self, items: BoolArray) -> TargetRanks:
+        """Only the relevant items that `items`, bool [num_items], names; their ranks stay those in the whole ranking (binary gains).
+
+        Raises DataError where it is not known which item stands where.
+        """
+        if self.codes is None:
+            raise DataError("These ranks do not say which item stands where. Rank with `evaluate` or `evaluate_scores`.")
+        kept = (self.codes >= 0) & items[self.codes]
+        ranks = np.sort(np.where(kept, self.ranks, NOT_RANKED), axis=1)
+        return TargetRanks(ranks=ranks, counts=kept.sum(axis=1).astype(np.int64), sizes=self.sizes)
+
+
+def _matrix(rows: Sequence[NDArray[_Number]], filler: float) -> NDArray[_Number]:
+    """Rows of unequal length as one matrix, [num_rows, longest]; int64 or float64 as the filler is."""
+    width = max((len(row) for row in rows), default=0)
+    out: NDArray[_Number] = np.full((len(rows), width), filler)
+    for row, values in enumerate(rows):
+        out[row, : len(values)] = values
+    return out
 
 
 def ranks_in_lists(
@@ -141,13 +169,34 @@ def ndcg(targets: TargetRanks, k: int, *, discount: Discount = log_discount) -> 
     return _defined(targets, np.divide(dcg, ideal, out=np.zeros(len(targets)), where=ideal > 0))
 
 
+def auc(targets: TargetRanks, k: int = 0) -> Values:
+    """Share of pairs of a relevant and another ranked item that stand in the right order, float64 [num_users]; `k` plays no part.
+
+    The area under the ROC curve of the whole ranking (Hanley and McNeil 1982), exact from ranks: of the i-th relevant item on rank r,
+    r - i others stand above. Relevant items that were not ranked stand below all. NaN where there is no pair.
+    Raises DataError where it is not known how many items were ranked.
+    """
+    if targets.sizes is None:
+        raise DataError("These ranks do not say how many items were ranked, so there is no AUC. Rank the whole catalog for it.")
+    ranked = targets.ranks < NOT_RANKED
+    others = targets.sizes - ranked.sum(axis=1)
+    order = np.arange(1, targets.ranks.shape[1] + 1)
+    below = np.where(ranked, others[:, None] - (targets.ranks - order), 0).sum(axis=1)
+    pairs = (others * targets.counts).astype(np.float64)
+    return np.divide(below, pairs, out=np.full(len(targets), np.nan), where=pairs > 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric and what it means; `of(targets, k)` gives float64 [num_users], NaN for users without a relevant item."""
+    """A metric and what it means; `of(targets, k)` gives float64 [num_users], NaN for users without a relevant item.
+
+    `cut`: whether it counts the first k items only, so that its name needs a cut-off.
+    """
 
     name: str
     of: Callable[[TargetRanks, int], Values]
     definition: str
+    cut: bool = True
 
 
 METRICS: Final[Mapping[str, Metric]] = {
@@ -169,15 +218,26 @@ METRICS: Final[Mapping[str, Metric]] = {
             average_precision,
             "Precision at the rank of each relevant item among the first k, summed, divided by min(k, relevant items).",
         ),
+        Metric(
+            "auc",
+            auc,
+            "Area under the ROC curve of each user's ranking of all allowed items: the share of pairs of a relevant and another item "
+            "that stand in the right order; equal scores stand in catalog order.",
+            cut=False,
+        ),
     )
 }
 
 
 def find(name: str) -> tuple[Metric, int]:
     """The metric and cut-off that a name such as "ndcg@10" stands for. Raises ConfigError for a name that does not exist."""
-    base, _, depth = name.partition("@")
+    base, at, depth = name.partition("@")
     if base not in METRICS:
         raise ConfigError(f"There is no metric '{base}'. Known: {', '.join(METRICS)}.{nearest(base, METRICS)}")
+    if not METRICS[base].cut:
+        if at:
+            raise ConfigError(f"The metric '{base}' has no cut-off, but '{name}' gives one. Write '{base}'.")
+        return METRICS[base], 0
     if not depth.isdecimal() or int(depth) < 1:
         raise ConfigError(f"The metric '{name}' has no cut-off. Write how many items count, for example '{base}@10'.")
     return METRICS[base], int(depth)

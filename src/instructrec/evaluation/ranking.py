@@ -29,9 +29,17 @@ def rank_targets(scores: FloatArray, mask: BoolArray, targets: Sequence[IntArray
     codes = np.concatenate([*wanted, np.zeros(0, dtype=np.int64)])
     flat = _ranks(scores, mask, rows, codes)
     width = int(counts.max(initial=0))
+    inside = np.arange(width) < counts[:, None]
     ranks = np.full((len(wanted), width), NOT_RANKED, dtype=np.int64)
-    ranks[np.arange(width) < counts[:, None]] = flat
-    return TargetRanks(ranks=np.sort(ranks, axis=1), counts=counts)
+    names = np.full((len(wanted), width), -1, dtype=np.int64)
+    ranks[inside], names[inside] = flat, codes
+    order = np.argsort(ranks, axis=1, kind="stable")
+    return TargetRanks(
+        ranks=np.take_along_axis(ranks, order, axis=1),
+        counts=counts,
+        codes=np.take_along_axis(names, order, axis=1),
+        sizes=mask.sum(axis=1).astype(np.int64),
+    )
 
 
 def top_codes(scores: FloatArray, mask: BoolArray, k: int) -> IntArray:
