@@ -8,20 +8,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.evaluation.worlds import catalog, dataset
+from tests.evaluation.worlds import catalog, dataset, holdout
 
 from instructrec.evaluation.beyond import (
     BEYOND,
     Background,
-    by_history_length,
     coverage,
     describe,
     diversity,
     gini,
     novelty,
     popularity,
-    segment_edges,
 )
+from instructrec.evaluation.segments import by_history_length, segment_edges
 from instructrec.tables import Catalog
 
 TRAIN = dataset([(0, 0), (0, 1), (1, 0), (1, 0), (2, 0), (2, 2), (3, 0), (3, 1)])
@@ -70,7 +69,7 @@ def test_novelty_and_popularity_by_hand() -> None:
 
 def test_describe_gives_every_measure_the_catalog_allows() -> None:
     lists = np.array([[0, 1], [2, 3]])
-    assert list(describe(lists, Background.of(TRAIN))) == list(BEYOND)
+    assert list(describe(lists, Background.of(TRAIN, holdout([[0], [0, 1]], [[1], [3]])))) == list(BEYOND)
     bare = Catalog(item_ids=("a",), titles=("A",))
     assert bare.label_matrix().shape == (1, 0)
     background = Background(

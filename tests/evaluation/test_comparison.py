@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from tests.evaluation.worlds import dataset, evaluation
+from tests.evaluation.worlds import dataset, evaluation, holdout
 
 from instructrec.errors import DataError, ModelError
 from instructrec.evaluation.beyond import BEYOND, Background
@@ -61,7 +61,7 @@ def test_seeds_are_averaged_before_the_interval() -> None:
 
 
 def test_segments_and_lists_stand_beside() -> None:
-    background = Background.of(dataset([(0, 0), (1, 1)], num_items=100))
+    background = Background.of(dataset([(0, 0), (1, 1)], num_items=100), holdout([[0]] * 60, [[1]] * 60))
     found = compare({"good": GOOD, "bad": BAD}, split="x", background=background)
     assert len({tuple(segment.low for segment in row) for row in found.segments.values()}) == 1
     assert set(found.beyond["good"]) == set(BEYOND)

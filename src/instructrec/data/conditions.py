@@ -52,7 +52,9 @@ def with_random_clicks(parts: Split, share: float, *, seed: int = 0) -> Split:
     rng = np.random.default_rng(seed)
     taken = set((log.users * num_items + log.items).tolist()) | _pairs(parts, num_items)
     if len(taken) + wanted > len(np.unique(log.users)) * num_items:
-        raise DataError(f"{wanted} random clicks do not fit: people have met nearly every item. Ask for a smaller share than {share:g}.")
+        raise DataError(
+            f"{wanted} random clicks do not fit: people have met nearly every item. Ask for a smaller share than {share:g}."
+        )
     rows, items = _drawn(log, num_items, wanted, taken, rng)
     facts = {"count": f"{wanted:,}", "share": f"{share:.0%}"}
     noisy = parts.train.with_interactions(_inserted(log, rows, items))
@@ -107,9 +109,7 @@ def _asked(holdout: Holdout, train: Dataset, wanted: BoolArray, hidden: BoolArra
     )
 
 
-def _drawn(
-    log: Interactions, num_items: int, wanted: int, taken: set[int], rng: np.random.Generator
-) -> tuple[IntArray, IntArray]:
+def _drawn(log: Interactions, num_items: int, wanted: int, taken: set[int], rng: np.random.Generator) -> tuple[IntArray, IntArray]:
     """Behind which row each click stands, ascending, and its item; no pair of person and item is drawn twice."""
     rows: list[int] = []
     items: list[int] = []

@@ -56,15 +56,17 @@ class SplitConfig:
                 f"The split since needs the moment at which its test begins, but since is {self.since}. Give seconds."
             )
         if self.folds < 2 or not 1 <= self.fold <= self.folds:
-            raise ConfigError(f"folds is {self.folds} and fold is {self.fold}; folds must be at least 2, and fold one of 1 to folds.")
+            raise ConfigError(
+                f"folds is {self.folds} and fold is {self.fold}; folds must be at least 2, and fold one of 1 to folds."
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holdout:
     """Questions with known answers: `targets[i]` are the distinct item codes (int64, oldest first) that followed `queries[i]`.
 
-    `user_codes`: int64 [num_queries]. The time of a query is that of its first target. `ratings`: what the user gave to each target,
-    float32 like `targets` with NaN where there is none; empty where nothing is known of ratings.
+    `user_codes`: int64 [num_queries]. The time of a query is that of its first target. `ratings`: what the user gave to each
+    target, float32 like `targets` with NaN where there is none; empty where nothing is known of ratings.
     """
 
     queries: tuple[Query, ...]
@@ -184,9 +186,9 @@ def by_moment(dataset: Dataset, config: SplitConfig) -> Split:
 def by_fold(dataset: Dataset, config: SplitConfig) -> Split:
     """Cross-validation over the interactions of each user, the form that is usual for lists: every user is in every fold.
 
-    The distinct items of a user are dealt out to `folds` folds in random order (the same at every call), beginning at a random fold, so
-    that short histories do not all end in the first. Fold `fold` is the test, `valid_fraction` of the rest (at least one where
-    two are left) validates, what remains trains. Over all folds every interaction is in the test once. Users with under 3
+    The distinct items of a user are dealt out to `folds` folds in random order (the same at every call), beginning at a random
+    fold, so that short histories do not all end in the first. Fold `fold` is the test, `valid_fraction` of the rest (at least one
+    where two are left) validates, what remains trains. Over all folds every interaction is in the test once. Users with under 3
     items only train. The history is all that is not asked for, in time order, what came after the targets included.
     """
     log = dataset.interactions

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
-from instructrec.errors import DataError, ModelError, nearest
-from instructrec.evaluation.beyond import Background, Segment, by_history_length, describe, segment_edges
-from instructrec.evaluation.intervals import Interval, PairedTest, bootstrap_mean, holm, mean_over_seeds, paired_test
+from instructrec.errors import ModelError, nearest
+from instructrec.evaluation.beyond import Background
+from instructrec.evaluation.costs import Absent, Cost
+from instructrec.evaluation.intervals import Interval, PairedTest, bootstrap_mean, holm, paired_test
 from instructrec.evaluation.metrics import METRICS, Values
+from instructrec.evaluation.peruser import Fold, PerUser
 from instructrec.evaluation.protocol import Evaluation
+from instructrec.evaluation.segments import ItemSegment, Segment, by_history_length, segment_edges
 
+_Row = TypeVar("_Row", tuple[ItemSegment, ...], dict[str, Interval])
 DEFAULT_METRICS: Final = ("ndcg@10", "hr@10", "mrr@10", "recall@10")
 
 
@@ -40,7 +44,9 @@ class Comparison:
     """What several models did under one split, protocol and seen filter.
 
     `models`: model -> metric -> mean over users with interval, best model first. Beside that: `tests` (paired, on the first
-    metric), `segments` (first metric by history length), `beyond` (measures of `evaluation.beyond`).
+    metric), `segments` (first metric by history length), `item_segments` (by popularity of what was held out), `beyond` (measures
+    of `evaluation.beyond`), `ratings` (rmse and mae of models that predict ratings), `costs`, `absent` (models without numbers, and
+    why), `kept` (share of the first metric that is left under random clicks). `sampled`: whether not the whole catalog was ranked.
     """
 
     split: str
@@ -49,9 +55,16 @@ class Comparison:
     models: Mapping[str, Mapping[str, Interval]]
     num_users: int
     num_seeds: int = 1
+    num_folds: int = 1
+    sampled: bool = False
     tests: tuple[ModelTest, ...] = ()
     segments: Mapping[str, tuple[Segment, ...]] = field(default_factory=dict)
+    item_segments: Mapping[str, tuple[ItemSegment, ...]] = field(default_factory=dict)
     beyond: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
+    ratings: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
+    costs: Mapping[str, Cost] = field(default_factory=dict)
+    absent: tuple[Absent, ...] = ()
+    kept: Mapping[str, Interval] = field(default_factory=dict)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -70,13 +83,22 @@ class Comparison:
         }
 
     def details(self) -> dict[str, Any]:
-        """What stands beside the stable shape, for `report.json`: numbers of users and runs, tests, segments, beyond accuracy."""
+        """What stands beside the stable shape, for `report.json`: numbers of users and runs, tests, segments, beyond accuracy
+        ...
+        """
         return {
             "num_users": self.num_users,
             "num_seeds": self.num_seeds,
+            "num_folds": self.num_folds,
+            "sampled": self.sampled,
             "tests": [test.to_json() for test in self.tests],
             "segments": {model: [segment.to_json() for segment in row] for model, row in self.segments.items()},
+            "item_segments": {model: [segment.to_json() for segment in row] for model, row in self.item_segments.items()},
             "beyond": {model: {name: found.to_json() for name, found in row.items()} for model, row in self.beyond.items()},
+            "ratings": {model: {name: found.to_json() for name, found in row.items()} for model, row in self.ratings.items()},
+            "costs": {model: cost.to_json() for model, cost in self.costs.items()},
+            "absent": [absent.to_json() for absent in self.absent],
+            "kept": {model: found.to_json() for model, found in self.kept.items()},
         }
 
     def test_of(self, first: str, second: str) -> ModelTest:
@@ -107,33 +129,52 @@ def compare(
     `background`. Raises DataError if the models were asked different things.
     """
     runs = {name: (found,) if isinstance(found, Evaluation) else tuple(found) for name, found in evaluations.items()}
-    first = _agree(runs)
-    values = {name: _per_user(found, metrics) for name, found in runs.items()}
-    rows = {name: {metric: bootstrap_mean(each, seed=seed) for metric, each in row.items()} for name, row in values.items()}
+    fold = Fold(runs=runs, background=background)
+    return compare_folds([fold], split=split, protocol=protocol, metrics=metrics, pairs=pairs, seed=seed)
+
+
+def compare_folds(
+    folds: Sequence[Fold],
+    *,
+    split: str,
+    protocol: str = "",
+    metrics: Sequence[str] = DEFAULT_METRICS,
+    pairs: Sequence[tuple[str, str]] | None = None,
+    seed: int = 0,
+) -> Comparison:
+    """As `compare`, over several holdouts of the same people: what a user has in several folds is averaged first."""
+    table = PerUser(folds, metrics)
+    rows = {name: {metric: bootstrap_mean(each, seed=seed) for metric, each in row.items()} for name, row in table.values.items()}
     order = sorted(rows, key=lambda name: (-np.nan_to_num(rows[name][metrics[0]].value), name))
-    main = {name: values[name][metrics[0]] for name in order}
-    edges = segment_edges(first.history_lengths)
+    main = {name: table.values[name][metrics[0]] for name in order}
+    edges = segment_edges(table.history_lengths)
+    first = table.firsts[0]
     return Comparison(
         split=split,
         protocol=f"{protocol}; {first.protocol}" if protocol else first.protocol,
         seen_filter=first.seen_filter,
         models={name: rows[name] for name in order},
-        num_users=len(first),
-        num_seeds=max(len(found) for found in runs.values()),
+        num_users=table.num_users,
+        num_seeds=max(len(found) for fold in folds for found in fold.runs.values()),
+        num_folds=len(folds),
+        sampled=first.candidates > 0,
         tests=_tests(main, pairs, metric=metrics[0], seed=seed),
-        segments={name: by_history_length(main[name], first.history_lengths, edges=edges, seed=seed) for name in order},
-        beyond={name: describe(runs[name][0].top, background, seed=seed) for name in order} if background else {},
+        segments={name: by_history_length(main[name], table.history_lengths, edges=edges, seed=seed) for name in order},
+        item_segments=_known({name: table.item_segments(name, metrics[0], seed=seed) for name in order}),
+        beyond=_known({name: table.beyond(name, seed=seed) for name in order}),
+        ratings=_known({name: table.ratings(name, seed=seed) for name in order}),
     )
+
+
+def _known(rows: Mapping[str, _Row]) -> dict[str, _Row]:
+    """The models that have anything."""
+    return {name: row for name, row in rows.items() if row}
 
 
 def definitions(metrics: Sequence[str]) -> dict[str, str]:
     """One sentence for each metric family among names such as "ndcg@10"."""
     families = dict.fromkeys(metric.partition("@")[0] for metric in metrics)
     return {family: METRICS[family].definition for family in families if family in METRICS}
-
-
-def _per_user(runs: Sequence[Evaluation], metrics: Sequence[str]) -> dict[str, Values]:
-    return {metric: mean_over_seeds([run.per_user(metric) for run in runs]) for metric in metrics}
 
 
 def _tests(
@@ -151,18 +192,3 @@ def _tests(
         ModelTest(first=one, second=two, metric=metric, test=test, p_holm=p)
         for (one, two), test, p in zip(wanted, made, corrected, strict=True)
     )
-
-
-def _agree(runs: Mapping[str, Sequence[Evaluation]]) -> Evaluation:
-    """The first evaluation, after checking that all others asked the same users under the same filter."""
-    every = [(name, run) for name, found in runs.items() for run in found]
-    if not every:
-        raise DataError("There is nothing to compare. Give at least one evaluated model.")
-    name, first = every[0]
-    for other, run in every[1:]:
-        if run.users != first.users or not np.array_equal(run.targets.counts, first.targets.counts):
-            raise DataError(f"'{other}' and '{name}' were evaluated on different users. Evaluate both on the same split.")
-        if run.hide_seen != first.hide_seen:
-            filters = f"{run.seen_filter} for '{other}' but {first.seen_filter} for '{name}'"
-            raise DataError(f"Seen items are {filters}. Choose one for both.")
-    return first

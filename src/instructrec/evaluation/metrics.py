@@ -29,8 +29,9 @@ class TargetRanks:
 
     `ranks`: int64 [num_users, max_targets], 1 is the top, ascending within a row; `NOT_RANKED` for relevant items that were not
     ranked and for padding. `counts`: int64 [num_users], all relevant items of the user, ranked or not.
-    `gains`: float64 like `ranks`, 0 for padding; none means that every relevant item gains 1. `codes`: int64 like `ranks`, which item
-    stands there, -1 for padding; `sizes`: int64 [num_users], how many items were ranked. Both are none for lists from elsewhere.
+    `gains`: float64 like `ranks`, 0 for padding; none means that every relevant item gains 1. `codes`: int64 like `ranks`, which
+    item stands there, -1 for padding; `sizes`: int64 [num_users], how many items were ranked. Both are none for lists from
+    elsewhere.
     """
 
     ranks: IntArray
@@ -71,7 +72,8 @@ class TargetRanks:
         )
 
     def among(self, items: BoolArray) -> TargetRanks:
-        """Only the relevant items that `items`, bool [num_items], names; their ranks stay those in the whole ranking (binary gains).
+        """Only the relevant items that `items`, bool [num_items], names; their ranks stay those in the whole ranking (binary
+        gains).
 
         Raises DataError where it is not known which item stands where.
         """
@@ -172,8 +174,8 @@ def ndcg(targets: TargetRanks, k: int, *, discount: Discount = log_discount) -> 
 def auc(targets: TargetRanks, k: int = 0) -> Values:
     """Share of pairs of a relevant and another ranked item that stand in the right order, float64 [num_users]; `k` plays no part.
 
-    The area under the ROC curve of the whole ranking (Hanley and McNeil 1982), exact from ranks: of the i-th relevant item on rank r,
-    r - i others stand above. Relevant items that were not ranked stand below all. NaN where there is no pair.
+    The area under the ROC curve of the whole ranking (Hanley and McNeil 1982), exact from ranks: of the i-th relevant item on rank
+    r, r - i others stand above. Relevant items that were not ranked stand below all. NaN where there is no pair.
     Raises DataError where it is not known how many items were ranked.
     """
     if targets.sizes is None:
@@ -183,7 +185,7 @@ def auc(targets: TargetRanks, k: int = 0) -> Values:
     order = np.arange(1, targets.ranks.shape[1] + 1)
     below = np.where(ranked, others[:, None] - (targets.ranks - order), 0).sum(axis=1)
     pairs = (others * targets.counts).astype(np.float64)
-    return np.divide(below, pairs, out=np.full(len(targets), np.nan), where=pairs > 0)
+    return np.asarray(np.divide(below, pairs, out=np.full(len(targets), np.nan), where=pairs > 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +207,8 @@ METRICS: Final[Mapping[str, Metric]] = {
         Metric(
             "ndcg",
             ndcg,
-            "Sum of 1/log2(rank + 1) over the relevant items among the first k, divided by that sum for a perfect list of "
-            "min(k, relevant items); binary gain.",
+            "Sum of 1/log2(rank + 1) over the relevant items among the first k, divided by that sum for a perfect list of min(k, "
+            "relevant items); binary gain.",
         ),
         Metric("hr", hit_rate, "1 if at least one relevant item is among the first k, else 0 (hit rate)."),
         Metric("mrr", reciprocal_rank, "1/rank of the first relevant item, 0 if none is among the first k."),
@@ -221,8 +223,8 @@ METRICS: Final[Mapping[str, Metric]] = {
         Metric(
             "auc",
             auc,
-            "Area under the ROC curve of each user's ranking of all allowed items: the share of pairs of a relevant and another item "
-            "that stand in the right order; equal scores stand in catalog order.",
+            "Area under the ROC curve of each user's ranking of all allowed items: the share of pairs of a relevant and another "
+            "item that stand in the right order; equal scores stand in catalog order.",
             cut=False,
         ),
     )

@@ -21,20 +21,22 @@ if TYPE_CHECKING:
     from instructrec.data.split import Holdout
 
 
-def random_negatives(holdout: Holdout, catalog: Catalog, *, count: int = 9, seed: int = 0) -> Holdout:
-    """The same queries, each with its first target and `count` other allowed items as the only candidates.
+def random_negatives(holdout: Holdout, catalog: Catalog, *, count: int = 9, seed: int = 0, every_target: bool = False) -> Holdout:
+    """The same queries, each with its first target (or every one) and `count` other allowed items as the only candidates.
 
-    Items of the history are no negatives where the query hides them. Raises DataError where a query allows fewer.
+    Items of the history are no negatives where the query hides them, nor are targets that are asked for. Raises DataError where a
+    query allows fewer.
     """
     rng = np.random.default_rng(seed)
+    asked = holdout if every_target else _firsts(holdout)
 
-    def draw(query: Query, target: int) -> IntArray:
-        pool = np.setdiff1d(np.flatnonzero(allowed(query, catalog)), [target])
+    def draw(query: Query, targets: IntArray) -> IntArray:
+        pool = np.setdiff1d(np.flatnonzero(allowed(query, catalog)), targets)
         _need(len(pool), count)
         return np.asarray(rng.choice(pool, size=count, replace=False), dtype=np.int64)
 
-    pairs = zip(holdout.queries, holdout.targets, strict=True)
-    return _restricted(holdout, catalog, [draw(query, int(target[0])) for query, target in pairs])
+    pairs = zip(asked.queries, asked.targets, strict=True)
+    return _restricted(asked, catalog, [draw(query, targets) for query, targets in pairs])
 
 
 def hard_negatives(holdout: Holdout, catalog: Catalog, scores: FloatArray, *, count: int = 9) -> Holdout:
@@ -49,7 +51,7 @@ def hard_negatives(holdout: Holdout, catalog: Catalog, scores: FloatArray, *, co
         _need(int(mask.sum()), count)
         pool = np.flatnonzero(mask)
         chosen.append(pool[np.argsort(-row[pool], kind="stable")[:count]])
-    return _restricted(holdout, catalog, chosen)
+    return _restricted(_firsts(holdout), catalog, chosen)
 
 
 def _need(found: int, count: int) -> None:
@@ -59,11 +61,16 @@ def _need(found: int, count: int) -> None:
         )
 
 
+def _firsts(holdout: Holdout) -> Holdout:
+    """The same queries, each asked for its first target only."""
+    targets = tuple(target[:1] for target in holdout.targets)
+    return replace(holdout, targets=targets, ratings=tuple(given[:1] for given in holdout.ratings))
+
+
 def _restricted(holdout: Holdout, catalog: Catalog, negatives: Sequence[IntArray]) -> Holdout:
     """Candidates in catalog order, so that a model that scores all alike gains nothing from where the target stands."""
     queries = []
-    for query, target, others in zip(holdout.queries, holdout.targets, negatives, strict=True):
-        codes = sorted({int(target[0]), *(int(item) for item in others)})
+    for query, targets, others in zip(holdout.queries, holdout.targets, negatives, strict=True):
+        codes = sorted({*targets.tolist(), *(int(item) for item in others)})
         queries.append(replace(query, candidates=tuple(catalog.item_ids[code] for code in codes)))
-    firsts = tuple(target[:1] for target in holdout.targets)
-    return replace(holdout, queries=tuple(queries), targets=firsts)
+    return replace(holdout, queries=tuple(queries))

@@ -1,15 +1,18 @@
-"""Full-ranking evaluation: every item of the catalog competes, under the same rules as the lists that are shown."""
+"""Full-ranking evaluation: every item of the catalog competes, under the same rules as the lists that are shown.
+
+Queries that come with candidates rank only those; what is measured so says that it is no full ranking.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from instructrec.core import Instruction, Progress, Query, Silent
-from instructrec.errors import DataError
+from instructrec.errors import DataError, ModelError
 from instructrec.evaluation.metrics import TargetRanks, Values, find
 from instructrec.evaluation.ranking import rank_targets, top_codes
 from instructrec.recommender import Recommender, allowed, steered
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from instructrec.data.split import Holdout
 
 ROWS_AT_ONCE = 512
+INCONSISTENT: Final = "inconsistent with full ranking (Krichene and Rendle 2020)"
+"""Every report of a sampled ranking says this: not even the order of models need be that of the full ranking."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +32,9 @@ class Evaluation:
 
     `users`: the user of each query ("" where it has none); `targets`: ranks of the held-out items in the whole allowed catalog;
     `top`: int64 [num_queries, k], item codes of the list, best first, -1 where it is shorter; `history_lengths`: int64
-    [num_queries], items in the history of the query; `num_items`: size of the catalog.
+    [num_queries], items in the history of the query; `num_items`: size of the catalog; `candidates`: the most items that a query
+    ranked where it named them itself, 0 where the whole catalog competed; `rating_errors`: float64 [num_queries, 3], for models
+    that predict ratings: how many held-out ratings there are, the sum of the absolute and that of the squared errors.
     """
 
     model: str
@@ -37,6 +44,8 @@ class Evaluation:
     targets: TargetRanks
     top: IntArray
     history_lengths: IntArray
+    candidates: int = 0
+    rating_errors: Values | None = None
 
     def __len__(self) -> int:
         return len(self.users)
@@ -59,7 +68,10 @@ class Evaluation:
     @property
     def protocol(self) -> str:
         """The protocol in words, as reports and comparisons print it."""
-        return f"full ranking over {self.num_items} items, {len(self)} users, ties in catalog order"
+        rest = f"{len(self)} users, ties in catalog order"
+        if not self.candidates:
+            return f"full ranking over {self.num_items} items, {rest}"
+        return f"sampled ranking over at most {self.candidates} items a user, {rest}; {INCONSISTENT}"
 
     @property
     def seen_filter(self) -> str:
@@ -85,9 +97,11 @@ def evaluate(
     parts: list[Evaluation] = []
     progress.stage(f"evaluate {model.name}", total=len(queries))
     for start in range(0, len(queries), batch_size):
-        batch = queries[start : start + batch_size]
-        scores = total_scores(model, batch)
-        parts.append(_evaluate(scores, batch, holdout.targets[start : start + batch_size], catalog=model.catalog, k=k))
+        rows = slice(start, start + batch_size)
+        batch = queries[rows]
+        found = _evaluate(total_scores(model, batch), batch, holdout.targets[rows], catalog=model.catalog, k=k)
+        errors = _rating_errors(model, batch, holdout.targets[rows], holdout.ratings[rows])
+        parts.append(replace(found, rating_errors=errors))
         progress.step(start + len(batch))
     return _join(parts, model=model.name, hide_seen=hide_seen, num_items=len(model.catalog), k=k)
 
@@ -157,10 +171,31 @@ def _evaluate(scores: FloatArray, queries: Sequence[Query], targets: Sequence[In
         targets=rank_targets(scores, mask, targets),
         top=top_codes(scores, mask, k),
         history_lengths=np.array([len(query.history) for query in queries], dtype=np.int64),
+        candidates=max((len(query.candidates) for query in queries if query.candidates is not None), default=0),
     )
 
 
+def _rating_errors(
+    model: Recommender, queries: Sequence[Query], targets: Sequence[IntArray], ratings: Sequence[FloatArray]
+) -> Values | None:
+    """Errors of predicted ratings as `Evaluation.rating_errors` holds them; none where the model or the holdout has no ratings.
+
+    Raises ModelError for a prediction that is not finite.
+    """
+    predicted = model.predicted_ratings(queries) if len(ratings) else None
+    if predicted is None:
+        return None
+    out = np.zeros((len(queries), 3))
+    for row, (codes, given) in enumerate(zip(targets, ratings, strict=True)):
+        error = (predicted[row, codes].astype(np.float64) - given)[~np.isnan(given)]
+        if not np.isfinite(error).all():
+            raise ModelError(f"{model.name} predicts a rating for query {row} that is not finite. A rating must be a number.")
+        out[row] = len(error), np.abs(error).sum(), (error**2).sum()
+    return out
+
+
 def _join(parts: Sequence[Evaluation], *, model: str, hide_seen: bool, num_items: int, k: int) -> Evaluation:
+    errors = [part.rating_errors for part in parts if part.rating_errors is not None]
     return Evaluation(
         model=model,
         hide_seen=hide_seen,
@@ -169,4 +204,6 @@ def _join(parts: Sequence[Evaluation], *, model: str, hide_seen: bool, num_items
         targets=TargetRanks.join([part.targets for part in parts]),
         top=np.concatenate([np.zeros((0, k), dtype=np.int64), *[part.top for part in parts]]),
         history_lengths=np.concatenate([np.zeros(0, dtype=np.int64), *[part.history_lengths for part in parts]]),
+        candidates=max((part.candidates for part in parts), default=0),
+        rating_errors=np.concatenate(errors) if errors and len(errors) == len(parts) else None,
     )
