@@ -16,6 +16,7 @@ from instructrec import assets
 from instructrec.config import DEMO_ASSETS
 from instructrec.errors import InstructRecError
 from instructrec.files import write_atomic
+from instructrec.machine import total_memory
 
 State = Literal["ok", "warning", "problem"]
 
@@ -125,9 +126,10 @@ def _number_format() -> Check:
 
 
 def _memory() -> Check:
-    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+    found = total_memory()
+    if found is None:
         return Check("memory", "ok", "this platform does not tell")
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    total = found / 1e9
     if total < MEMORY_GB:
         return Check(
             "memory", "warning", f"{total:.1f} GB", f"The demo holds up to {MEMORY_GB:g} GB; use demo --quick, or another machine."

@@ -70,8 +70,17 @@ class EvaluationConfig:
     metrics: tuple[str, ...] = field(
         default=("ndcg@10", "hr@10", "mrr@10", "recall@10"), metadata={"help": "The first one orders the table."}
     )
+    sampled: int = field(
+        default=0,
+        metadata={
+            "help": "Rank each held-out item among so many random items only; 0 ranks the whole catalog. Sampled figures are "
+            "inconsistent with full ranking (Krichene and Rendle 2020), and every report says so."
+        },
+    )
 
     def __post_init__(self) -> None:
+        if self.sampled < 0:
+            raise ConfigError(f"sampled is {self.sampled}, but must be 0 (full ranking) or a number of random items.")
         if self.k < 1 or not self.metrics:
             raise ConfigError(
                 f"k is {self.k} and metrics are {list(self.metrics)}; k must be at least 1, with at least one metric."
@@ -97,6 +106,10 @@ class RunConfig:
         metadata={
             "help": "Who writes reasons: a grammar, or a language model that is tuned to (minutes more), held to what is true."
         },
+    )
+    foresee_memory: bool = field(
+        default=True,
+        metadata={"help": "Fit no model whose memory, foreseen from the sizes of the data, is more than what is available."},
     )
     data: DataConfig = DataConfig()
     cleaning: CleaningConfig = CleaningConfig()

@@ -206,7 +206,7 @@ def by_fold(dataset: Dataset, config: SplitConfig) -> Split:
             valid.append(_Ask(user, rows[own == 0], rows[own == 1]))
         if (own == 2).any():
             test.append(_Ask(user, rows[own < 2], rows[own == 2]))
-    facts = {"fold": str(config.fold), "folds": str(config.folds), "valid": f"{config.valid_fraction:.0%}"}
+    facts = {"folds": str(config.folds), "valid": f"{config.valid_fraction:.0%}"}
     return _assemble(dataset, "k-fold", parts, (valid, test), facts)
 
 

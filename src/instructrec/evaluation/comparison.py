@@ -149,9 +149,10 @@ def compare_folds(
     main = {name: table.values[name][metrics[0]] for name in order}
     edges = segment_edges(table.history_lengths)
     first = table.firsts[0]
+    averaged = f"mean over {len(folds)} folds, each user's own mean first" if len(folds) > 1 else ""
     return Comparison(
         split=split,
-        protocol=f"{protocol}; {first.protocol}" if protocol else first.protocol,
+        protocol="; ".join(part for part in (protocol, averaged, first.protocol) if part),
         seen_filter=first.seen_filter,
         models={name: rows[name] for name in order},
         num_users=table.num_users,

@@ -7,10 +7,11 @@ it makes the next one.
 from __future__ import annotations
 
 from instructrec.pipeline.answering import Request, answer, profile, write_all
+from instructrec.pipeline.comparing import CompareOptions, compare, save_comparison
 from instructrec.pipeline.conversing import converse
 from instructrec.pipeline.exporting import export
 from instructrec.pipeline.instructing import ExportOptions, Written, write_instructions
-from instructrec.pipeline.measuring import compare, evaluate
+from instructrec.pipeline.measuring import evaluate
 from instructrec.pipeline.naming import Named, write_names
 from instructrec.pipeline.reasons import explain_item, reasons_page
 from instructrec.pipeline.reporting import data_facts
@@ -18,6 +19,7 @@ from instructrec.pipeline.retraining import Retrained, Terms, retrain
 from instructrec.pipeline.training import Prepared, finished_run, first_place, fit, prepare, train, validate_data
 
 __all__ = [
+    "CompareOptions",
     "ExportOptions",
     "Named",
     "Prepared",
@@ -39,6 +41,7 @@ __all__ = [
     "profile",
     "reasons_page",
     "retrain",
+    "save_comparison",
     "train",
     "validate_data",
     "write_all",

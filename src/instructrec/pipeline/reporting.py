@@ -7,9 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from instructrec.config import RunConfig
+from instructrec.config.typed import to_table
 from instructrec.data import Loaded
-from instructrec.evaluation.comparison import Comparison, ModelTest
+from instructrec.evaluation.beyond import BEYOND
+from instructrec.evaluation.comparison import Comparison, ModelTest, definitions
+from instructrec.evaluation.costs import COSTS
 from instructrec.evaluation.maps import ItemMap, item_map
+from instructrec.evaluation.peruser import RATINGS
 from instructrec.evaluation.report import CleaningStep, Fact, ReportData, SampleItem, SampleList, SampleUser, render, wording
 from instructrec.recommender import Recommender
 from instructrec.tables import Dataset
@@ -62,17 +66,12 @@ def page(measured: Measured) -> str:
         ("Fusion weights", weights),
         ("Perplexity of held-out words", words),
     ]
-    data = {"Users": facts["users"], "Items": facts["items"], "Interactions": facts["interactions"]}
-    steps = measured.loaded.report.steps
     return render(
         ReportData(
             title=f"{config.model} on {facts['name']}",
             facts=tuple(Fact(label, value) for label, value in about if value),
-            data=tuple(Fact(label, f"{value:,}") for label, value in data.items()),
-            cleaning=tuple(
-                CleaningStep(name=step.name, before=step.before, after=step.after, note=step.text(config.language))
-                for step in steps
-            ),
+            data=_sizes(facts),
+            cleaning=_steps(measured.loaded, config),
             comparisons=(measured.comparison,),
             curve=curve(measured.models),
             map=_map(measured),
@@ -84,6 +83,46 @@ def page(measured: Measured) -> str:
             ),
             language=config.language,
         )
+    )
+
+
+def comparison_report(found: Comparison, config: RunConfig, loaded: Loaded) -> dict[str, Any]:
+    """What `compare` found as plain JSON values, each number with its definition. Times and memory depend on the machine."""
+    return {
+        **found.to_json(),
+        **found.details(),
+        "seed": config.seed,
+        "data": data_facts(loaded.dataset),
+        "cleaning": loaded.report.to_json() | {"lines": loaded.report.lines(config.language)},
+        "settings": to_table(config.settings),
+        "definitions": {**definitions(found.metrics), **BEYOND, **RATINGS, **COSTS},
+    }
+
+
+def comparison_page(found: Comparison, config: RunConfig, loaded: Loaded) -> str:
+    """What `compare` found as one self-contained HTML page."""
+    facts = data_facts(loaded.dataset)
+    words = wording(config.language)["compare"]
+    return render(
+        ReportData(
+            title=words["title"].format(number=len(found.models) + len(found.absent), data=facts["name"]),
+            facts=(Fact("Split", config.split.kind), Fact("Seed", str(config.seed))),
+            data=_sizes(facts),
+            cleaning=_steps(loaded, config),
+            comparisons=(found,),
+            language=config.language,
+        )
+    )
+
+
+def _sizes(facts: Mapping[str, Any]) -> tuple[Fact, ...]:
+    return tuple(Fact(name.capitalize(), f"{facts[name]:,}") for name in ("users", "items", "interactions"))
+
+
+def _steps(loaded: Loaded, config: RunConfig) -> tuple[CleaningStep, ...]:
+    return tuple(
+        CleaningStep(name=step.name, before=step.before, after=step.after, note=step.text(config.language))
+        for step in loaded.report.steps
     )
 
 

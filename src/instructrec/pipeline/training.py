@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,18 +16,23 @@ from instructrec.data import CleaningReport, Loaded, load
 from instructrec.data.praise import CRITICISED, PRAISED, with_praise
 from instructrec.data.raw import Note
 from instructrec.data.split import Holdout, Split, split
-from instructrec.errors import DataError, RunError
+from instructrec.errors import DataError, ModelError, RunError
 from instructrec.evaluation.beyond import Background
 from instructrec.evaluation.comparison import Comparison
 from instructrec.evaluation.comparison import compare as compare_evaluations
+from instructrec.evaluation.costs import Absent
+from instructrec.evaluation.negatives import random_negatives
 from instructrec.evaluation.protocol import Evaluation
 from instructrec.evaluation.protocol import evaluate as evaluate_model
+from instructrec.evaluation.protocol import prepare as as_asked
 from instructrec.explain import lessons
+from instructrec.machine import available_memory
 from instructrec.pipeline.reporting import Measured, card, page, report
 from instructrec.pipeline.samples import sample_users
 from instructrec.pipeline.work import Work, key_of
 from instructrec.recommender import Recommender
 from instructrec.runs import Run, RunContent
+from instructrec.tables import Dataset
 
 if TYPE_CHECKING:
     from instructrec.tuning.understanding import Understander
@@ -45,8 +50,15 @@ class Prepared:
 
 def prepare(config: RunConfig, *, progress: Progress = Silent()) -> Prepared:
     """Load, clean and split. Raises DataError for data that nothing can be learned from."""
-    loaded = validate_data(config, progress=progress)
+    return divide(config, validate_data(config, progress=progress), progress=progress)
+
+
+def divide(
+    config: RunConfig, loaded: Loaded, *, harder: Callable[[Split], Split] | None = None, progress: Progress = Silent()
+) -> Prepared:
+    """Split data that were loaded; `harder` changes the split before anything is learned from it (`data.conditions`)."""
     parts = split(loaded.dataset, config.split)
+    parts = harder(parts) if harder else parts
     if not len(parts.train.interactions):
         raise DataError(
             f"After cleaning and the {parts.name} split '{config.data.source}' has no interactions left to train on. "
@@ -80,7 +92,7 @@ def fit(prepared: Prepared, names: Sequence[str], *, work: Work = Work(), progre
         if name not in fitted:
             own = {part: fitted[part] for part in parts}
             fitted[name] = work.fitted(
-                name, prepared.split.train.catalog, partial(_fit, prepared, name, own, work.unfinished(name), progress)
+                name, prepared.split.train.catalog, partial(fit_one, prepared, name, own, work.unfinished(name), progress)
             )
     return fitted
 
@@ -195,7 +207,7 @@ def comparison(found: Mapping[str, Evaluation], parts: Split, config: RunConfig)
     return compare_evaluations(
         found,
         split=parts.name,
-        background=Background.of(parts.train),
+        background=Background.of(parts.train, parts.test),
         metrics=metrics,
         pairs=[(best, name) for name in names if name != best],
         seed=config.seed,
@@ -208,16 +220,50 @@ def validation_of(holdout: Holdout) -> tuple[list[Query], list[int]]:
     return [holdout.queries[row] for row in rows], [int(holdout.targets[row][0]) for row in rows]
 
 
-def _fit(prepared: Prepared, name: str, parts: Mapping[str, Recommender], folder: Path | None, progress: Progress) -> Recommender:
-    context = FitContext(
-        validation=validation_of(prepared.split.valid), seed=prepared.config.seed, progress=progress, folder=folder
+def fit_one(
+    prepared: Prepared, name: str, parts: Mapping[str, Recommender], folder: Path | None = None, progress: Progress = Silent()
+) -> Recommender:
+    """Fit one model on the training part; `parts` are fitted already. Raises ModelError where it is known that it cannot be."""
+    config, train = prepared.config, prepared.split.train
+    model = build_model(name, config, parts=parts)
+    found = obstacle(model, train, foresee=config.foresee_memory)
+    if found is not None:
+        raise ModelError(f"{name}: {found.reason}")
+    context = FitContext(validation=validation_of(prepared.split.valid), seed=config.seed, progress=progress, folder=folder)
+    return model.fit(train, context)
+
+
+def obstacle(model: Recommender, train: Dataset, *, foresee: bool) -> Absent | None:
+    """Why a model cannot be fitted on these data, asked before it is tried; none where nothing is foreseen.
+
+    `foresee`: whether more memory than is available counts.
+    """
+    unfit = model.unfit_for(train)
+    if unfit:
+        return Absent(name=model.name, kind="unfit", reason=unfit)
+    needed, free = model.bytes_needed(train), available_memory()
+    if not foresee or free is None or needed <= free:
+        return None
+    reason = (
+        f"Out of memory is foreseen from the sizes: the fit needs about {needed / 1e9:.1f} GB beside the data, but {free / 1e9:.1f} "
+        "GB are available. Use less data (cleaning.*), smaller settings or another machine, or try all the same: "
+        "--set foresee_memory=false"
     )
-    return build_model(name, prepared.config, parts=parts).fit(prepared.split.train, context)
+    return Absent(name=model.name, kind="memory", reason=reason)
 
 
 def _evaluate(prepared: Prepared, model: Recommender, progress: Progress) -> Evaluation:
-    wanted = prepared.config.evaluation
-    return evaluate_model(model, prepared.split.test, k=wanted.k, hide_seen=not wanted.seen_shown, progress=progress)
+    return evaluate_on(model, prepared.split, prepared.config, progress=progress)
+
+
+def evaluate_on(model: Recommender, parts: Split, config: RunConfig, *, progress: Progress = Silent()) -> Evaluation:
+    """Rank for every test query the whole catalog, or a sample of it where the configuration asks for one."""
+    wanted = config.evaluation
+    hide_seen, asked = not wanted.seen_shown, parts.test
+    if wanted.sampled:
+        asked = replace(asked, queries=as_asked(asked.queries, hide_seen=hide_seen))
+        asked = random_negatives(asked, parts.train.catalog, count=wanted.sampled, seed=config.seed, every_target=True)
+    return evaluate_model(model, asked, k=wanted.k, hide_seen=hide_seen, progress=progress)
 
 
 def content(prepared: Prepared, measured: Measured) -> RunContent:

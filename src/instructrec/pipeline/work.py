@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+import instructrec
 from instructrec import __version__
 from instructrec import config as settings
 from instructrec.config import UNDERSTANDING, WRITING, RunConfig
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from instructrec.tuning.verbalising import Verbaliser
 
 KEY = "work.txt"
+BESIDE = "beside.json"
+DECIDING = ("data", "models", "tuning", "lm", "generation", "evaluation")
+"""Parts of the package that decide what is measured, beside the modules at its top."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,21 @@ class Work:
         return Work(folder)
 
     @staticmethod
+    def cell(root: Path | None, name: str, key: str) -> Work:
+        """The work of one cell of a table, kept under its content: the same key finds it again, another one never does.
+
+        `root`: the folder of all cells; none keeps nothing. Raises RunError where it is no folder.
+        """
+        if root is None:
+            return Work()
+        if root.exists() and not root.is_dir():
+            raise RunError(f"'{root}' is to hold the finished cells of comparisons, but is no folder. Give another --work.")
+        folder = root / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(folder / KEY, key)
+        return Work(folder)
+
+    @staticmethod
     def noted(out: Path, name: str) -> str | None:
         """What was noted under a name in the work for run folder `out`, whatever it belongs to; none where there is nothing."""
         place = _folder_of(out) / name
@@ -60,6 +81,16 @@ class Work:
         """Note something that the same command needs to know again."""
         if self.folder is not None:
             write_atomic(self.folder / name, text)
+
+    def note_json(self, name: str, values: Mapping[str, Any]) -> None:
+        """As `note`, for plain JSON values."""
+        self.note(name, json.dumps(values))
+
+    def noted_json(self, name: str) -> dict[str, Any]:
+        """What was noted in this folder under a name."""
+        assert self.folder is not None
+        found: dict[str, Any] = json.loads((self.folder / name).read_text(encoding="utf-8"))
+        return found
 
     def unfinished(self, name: str) -> Path | None:
         """Where one model may keep its half-done fit."""
@@ -109,15 +140,30 @@ class Work:
 
     def evaluated(self, name: str, ask: Callable[[], Evaluation]) -> Evaluation:
         """The evaluation: read if it was kept, else made now and kept."""
+        return self.measured(name, lambda: (ask(), {}))[0]
+
+    def measured(self, name: str, ask: Callable[[], tuple[Evaluation, dict[str, Any]]]) -> tuple[Evaluation, dict[str, Any]]:
+        """The evaluation and what else was measured (plain JSON values): read if they were kept, else made now and kept."""
         if self.folder is None:
             return ask()
         place = self.folder / "evaluations" / name
         if place.is_dir():
-            return _read(place / "evaluation.npz", name)
-        found = ask()
+            return _read(place / "evaluation.npz", name), json.loads((place / BESIDE).read_text(encoding="utf-8"))
+        found, beside = ask()
         with atomic_folder(place) as folder:
             _write(found, folder / "evaluation.npz")
-        return found
+            (folder / BESIDE).write_text(json.dumps(beside), encoding="utf-8")
+        return found, beside
+
+    def has(self, name: str) -> bool:
+        """Whether the evaluation of this model is kept."""
+        return self.folder is not None and (self.folder / "evaluations" / name).is_dir()
+
+    def drop_models(self) -> None:
+        """Throw fitted and half-fitted models away; evaluations stay."""
+        if self.folder is not None:
+            for part in ("parts", "unfinished"):
+                shutil.rmtree(self.folder / part, ignore_errors=True)
 
     def close(self) -> None:
         """Throw the work away: the run is saved."""
@@ -131,38 +177,66 @@ def _folder_of(out: Path) -> Path:
 
 def key_of(config: RunConfig, dataset: Dataset) -> str:
     """What unfinished work belongs to: version, configuration, and a hash of the cleaned data."""
+    return f"# instructrec {__version__}, data {content_of(dataset)}\n{settings.dump(config)}"
+
+
+def content_of(dataset: Dataset) -> str:
+    """sha256 of all that a model may learn from: interactions, and the catalog with its words and attributes."""
     table = dataset.interactions
     digest = hashlib.sha256()
     for column in (table.users, table.items, table.timestamps, table.ratings):
         digest.update(column.tobytes())
     digest.update("\n".join((*table.user_ids, *dataset.catalog.item_ids)).encode())
     digest.update("\n".join(f"{review.time} {review.text}" for review in table.reviews).encode())
-    return f"# instructrec {__version__}, data {digest.hexdigest()}\n{settings.dump(config)}"
+    catalog = dataset.catalog
+    digest.update(json.dumps([table.kinds, catalog.titles, catalog.texts]).encode())
+    for name, labels in catalog.labels.items():
+        digest.update(json.dumps([name, labels.names]).encode() + labels.codes.tobytes() + labels.offsets.tobytes())
+    for name, values in catalog.numbers.items():
+        digest.update(name.encode() + values.tobytes())
+    return digest.hexdigest()
+
+
+@functools.cache
+def code_version() -> str:
+    """The version of the package and a hash of the sources that decide what is measured, so that changed code counts as new."""
+    root = Path(instructrec.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted([*root.glob("*.py"), *[found for part in DECIDING for found in (root / part).rglob("*.py")]]):
+        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return f"{__version__}+{digest.hexdigest()[:12]}"
 
 
 def _write(found: Evaluation, path: Path) -> None:
     arrays: dict[str, Any] = {
         "users": np.array(found.users, dtype=np.str_),
-        "about": np.array([int(found.hide_seen), found.num_items]),
+        "about": np.array([int(found.hide_seen), found.num_items, found.candidates]),
         "ranks": found.targets.ranks,
         "counts": found.targets.counts,
         "top": found.top,
         "history_lengths": found.history_lengths,
     }
-    if found.targets.gains is not None:
-        arrays["gains"] = found.targets.gains
+    beside = {
+        "gains": found.targets.gains,
+        "codes": found.targets.codes,
+        "sizes": found.targets.sizes,
+        "rating_errors": found.rating_errors,
+    }
+    arrays |= {name: values for name, values in beside.items() if values is not None}
     np.savez(path, **arrays)
 
 
 def _read(path: Path, name: str) -> Evaluation:
     with np.load(path, allow_pickle=False) as kept:
-        gains = kept.get("gains")
+        beside = {name: kept.get(name) for name in ("gains", "codes", "sizes")}
         return Evaluation(
             model=name,
             hide_seen=bool(kept["about"][0]),
             num_items=int(kept["about"][1]),
             users=tuple(kept["users"].tolist()),
-            targets=TargetRanks(ranks=kept["ranks"], counts=kept["counts"], gains=gains),
+            targets=TargetRanks(ranks=kept["ranks"], counts=kept["counts"], **beside),
             top=kept["top"],
             history_lengths=kept["history_lengths"],
+            candidates=int(kept["about"][2]),
+            rating_errors=kept.get("rating_errors"),
         )

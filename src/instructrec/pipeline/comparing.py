@@ -1,0 +1,239 @@
+"""An honest leaderboard: several models on the same folds and seeds, with what they cost and which of them could not take part."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from instructrec.config import RunConfig, build_model, parts_of, with_settings
+from instructrec.core import Progress, Silent
+from instructrec.data import Loaded
+from instructrec.data.conditions import hide_items, with_random_clicks
+from instructrec.data.split import Split
+from instructrec.errors import ConfigError, ModelError
+from instructrec.evaluation.beyond import Background
+from instructrec.evaluation.comparison import Comparison, compare_folds
+from instructrec.evaluation.costs import Absent, Cost
+from instructrec.evaluation.intervals import Interval, bootstrap_ratio
+from instructrec.evaluation.peruser import Fold, PerUser
+from instructrec.evaluation.protocol import Evaluation
+from instructrec.files import atomic_folder
+from instructrec.pipeline.reporting import comparison_page, comparison_report
+from instructrec.pipeline.rounds import Round
+from instructrec.pipeline.training import Prepared, divide, obstacle, validate_data
+from instructrec.tables import Dataset
+
+FAILURES: Final = (ModelError, MemoryError)
+"""What costs a model its own row only."""
+_Cells = dict[str, list[list[tuple[Evaluation, Cost]]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareOptions:
+    """How much is asked of models beside the split.
+
+    `seeds`: fits of each model with seeds that follow one another; `cold_items`: share of the items that are hidden from training
+    entirely and are all that is asked for (0: none); `noise`: random clicks that are put into training in second fits, as a share
+    of its interactions, to see how much accuracy is kept (0: none); `work`: the folder where finished cells are kept by their
+    content, so that no cell is ever found twice (none: nothing is kept).
+    """
+
+    seeds: int = 1
+    cold_items: float = 0.0
+    noise: float = 0.0
+    work: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise ConfigError(f"seeds is {self.seeds}, but at least one fit of each model is needed.")
+        for name, share in (("cold_items", self.cold_items), ("noise", self.noise)):
+            if share and not 0 < share < 1:
+                raise ConfigError(f"{name} is {share:g}, but must be 0 or a share below 1, such as 0.1.")
+
+
+def compare(
+    config: RunConfig,
+    names: Sequence[str],
+    *,
+    split_kind: str | None = None,
+    seen_shown: bool | None = None,
+    options: CompareOptions = CompareOptions(),
+    progress: Progress = Silent(),
+) -> Comparison:
+    """Fit the named models on the same training parts and rank the held-out interactions with each.
+
+    Under the split k-fold every fold is the test once. Models that cannot be fitted on these data, or not in the memory there is,
+    are told before anything is trained; one whose fit fails costs its own row. No model is saved. Raises ModelError where no
+    model is left.
+    """
+    return _compared(config, names, split_kind=split_kind, seen_shown=seen_shown, options=options, progress=progress)[0]
+
+
+def save_comparison(
+    out: Path,
+    config: RunConfig,
+    names: Sequence[str],
+    *,
+    split_kind: str | None = None,
+    seen_shown: bool | None = None,
+    options: CompareOptions = CompareOptions(),
+    progress: Progress = Silent(),
+) -> Comparison:
+    """As `compare`, with report.html and report.json in a new folder `out`, whole or not at all. Raises RunError where it
+    exists.
+    """
+    found, chosen, loaded = _compared(
+        config, names, split_kind=split_kind, seen_shown=seen_shown, options=options, progress=progress
+    )
+    with atomic_folder(out) as folder:
+        facts = {"seeds": options.seeds, "cold_items": options.cold_items, "noise": options.noise}
+        report = comparison_report(found, chosen, loaded) | facts
+        (folder / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+        (folder / "report.html").write_text(comparison_page(found, chosen, loaded), encoding="utf-8")
+    return found
+
+
+def _compared(
+    config: RunConfig,
+    names: Sequence[str],
+    *,
+    split_kind: str | None,
+    seen_shown: bool | None,
+    options: CompareOptions,
+    progress: Progress,
+) -> tuple[Comparison, RunConfig, Loaded]:
+    if not names:
+        raise ModelError("There is nothing to compare: --models is empty. Give names such as popular,ease,ridge.")
+    names = list(dict.fromkeys(names))
+    sets = [] if split_kind is None else [f"split.kind={split_kind}"]
+    sets += [] if seen_shown is None else [f"evaluation.seen_shown={str(seen_shown).lower()}"]
+    chosen = with_settings(replace(config, model=names[0], beside=tuple(names[1:])), [f"model={names[0]}", *sets])
+    loaded = validate_data(chosen, progress=progress)
+    asked = _prepared(chosen, loaded, options)
+    absent = {found.name: found for found in _obstacles(names, chosen, asked[0].split.train)}
+    clean = _cells([name for name in names if name not in absent], asked, options, progress=progress, absent=absent)
+    noisy: _Cells = {}
+    if options.noise:
+        noisy = _cells(list(clean), asked, options, progress=progress, absent=absent, noise=options.noise)
+        clean = {name: found for name, found in clean.items() if name in noisy}
+    if not clean:
+        reasons = " ".join(f"{found.name}: {found.reason}" for found in absent.values())
+        raise ModelError(f"No model is left to compare. {reasons}")
+    found = _board(clean, asked, chosen)
+    kept = _kept(clean, noisy, asked, found.metrics[0], chosen.seed) if noisy else {}
+    ordered = tuple(absent[name] for name in names if name in absent)
+    costs = {name: _cost([cell[1] for fold in clean[name] for cell in fold]) for name in found.models}
+    return replace(found, absent=ordered, costs=costs, kept=kept), chosen, loaded
+
+
+def _prepared(config: RunConfig, loaded: Loaded, options: CompareOptions) -> list[Prepared]:
+    """The data divided: once, or once for every fold."""
+    folds = range(1, config.split.folds + 1) if config.split.kind == "k-fold" else [config.split.fold]
+    harder = partial(hide_items, share=options.cold_items, seed=config.seed) if options.cold_items else None
+    configs = [replace(config, split=replace(config.split, fold=fold)) for fold in folds]
+    return [divide(own, loaded, harder=harder) for own in configs]
+
+
+def _obstacles(names: Sequence[str], config: RunConfig, train: Dataset) -> list[Absent]:
+    """The models that cannot take part; a fusion cannot where one of its parts cannot."""
+    found = []
+    for name in names:
+        problem = _obstacle(name, config, train)
+        if problem is not None:
+            reason = problem.reason if problem.name == name else f"{problem.name}, a part of it: {problem.reason}"
+            found.append(replace(problem, name=name, reason=reason))
+    return found
+
+
+def _obstacle(name: str, config: RunConfig, train: Dataset) -> Absent | None:
+    own = obstacle(build_model(name, config), train, foresee=config.foresee_memory)
+    if own is not None:
+        return replace(own, name=name)
+    parts = (_obstacle(part, config, train) for part in parts_of(config.settings.get(name)))
+    return next((problem for problem in parts if problem is not None), None)
+
+
+def _cells(
+    names: Sequence[str],
+    asked: Sequence[Prepared],
+    options: CompareOptions,
+    *,
+    progress: Progress,
+    absent: dict[str, Absent],
+    noise: float = 0.0,
+) -> _Cells:
+    """The cells by model, fold and seed; what fails goes to `absent`."""
+    out: _Cells = {name: [[] for _ in asked] for name in names}
+    harder: Callable[[Split], Split] = partial(with_random_clicks, share=noise, seed=asked[0].config.seed) if noise else _as_it_is
+    told = f"cold items {options.cold_items:g}, noise {noise:g}, drawn with seed {asked[0].config.seed}"
+    for place, prepared in enumerate(asked):
+        made = replace(prepared, split=harder(prepared.split))
+        for number in range(options.seeds):
+            own = replace(made, config=replace(made.config, seed=made.config.seed + number))
+            running = Round(own, list(out), harder=told, root=options.work, progress=progress)
+            for name in list(out):
+                try:
+                    out[name][place].append(running.cell(name))
+                except FAILURES as problem:
+                    absent[name] = _failure(name, problem)
+                    del out[name]
+            running.close()
+    return out
+
+
+def _as_it_is(parts: Split) -> Split:
+    return parts
+
+
+def _failure(name: str, problem: BaseException) -> Absent:
+    if isinstance(problem, MemoryError):
+        return Absent(name=name, kind="memory", reason=f"There was not enough memory. {problem}".strip())
+    return Absent(name=name, kind="failed", reason=str(problem))
+
+
+def _folds(cells: _Cells, asked: Sequence[Prepared]) -> list[Fold]:
+    return [
+        Fold(
+            runs={name: [cell[0] for cell in found[place]] for name, found in cells.items()},
+            background=Background.of(prepared.split.train, prepared.split.test),
+        )
+        for place, prepared in enumerate(asked)
+    ]
+
+
+def _board(cells: _Cells, asked: Sequence[Prepared], config: RunConfig) -> Comparison:
+    parts = asked[0].split
+    return compare_folds(
+        _folds(cells, asked),
+        split=parts.name,
+        protocol=parts.protocol.rstrip("."),
+        metrics=config.evaluation.metrics,
+        pairs=list(combinations(cells, 2)),
+        seed=config.seed,
+    )
+
+
+def _kept(cells: _Cells, noisy: _Cells, asked: Sequence[Prepared], metric: str, seed: int) -> dict[str, Interval]:
+    """Share of the mean of a metric that is left after fits with random clicks, with its interval over users."""
+    before = PerUser(_folds(cells, asked), [metric]).values
+    after = PerUser(_folds(noisy, asked), [metric]).values
+    return {name: bootstrap_ratio(after[name][metric], before[name][metric], seed=seed) for name in cells}
+
+
+def _cost(costs: Sequence[Cost]) -> Cost:
+    """Over all folds and seeds: mean time, most memory, median latency."""
+    sizes = [cost.fit_bytes for cost in costs if cost.fit_bytes is not None]
+    return Cost(
+        fit_seconds=float(np.mean([cost.fit_seconds for cost in costs])),
+        fit_bytes=max(sizes, default=None),
+        latency_ms=float(np.median([cost.latency_ms for cost in costs])),
+        latency_p95_ms=float(np.median([cost.latency_p95_ms for cost in costs])),
+        interrupted=any(cost.interrupted for cost in costs),
+    )
