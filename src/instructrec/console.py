@@ -162,8 +162,30 @@ def show_leaderboard(out: Console, report: Values) -> None:
     table = new_table("model", *metrics, narrow=True)
     for name, row in models.items():
         table.add_row(name, *(interval(row[metric]) for metric in metrics))
-    out.print(f"\n[bold]Leaderboard[/bold]  {report['split']}; {report['protocol']}; seen items {report['seen_filter']}")
+    told = report["protocol"].removeprefix(f"{report['split']}: ")
+    out.print(f"\n[bold]Leaderboard[/bold]  {report['split']}; {told}; seen items {report['seen_filter']}")
     out.print(table)
+
+
+def show_comparison(out: Console, report: Values) -> None:
+    """A leaderboard, what each model costs, the errors of ratings, what random clicks leave, and the models that took no part."""
+    from instructrec.evaluation.notation import milliseconds, percent, seconds, size
+
+    show_leaderboard(out, report)
+    table = new_table("model", "fit", "memory", "one list", "95 %", "rmse", "mae", "kept under noise", narrow=True)
+    for name in report["models"]:
+        cost, errors = report["costs"][name], report["ratings"].get(name, {})
+        fit = f"{'≥ ' if cost['interrupted'] else ''}{seconds(cost['fit_seconds'])}"
+        cells = [fit, size(cost["fit_bytes"]), milliseconds(cost["latency_ms"]), milliseconds(cost["latency_p95_ms"])]
+        cells += [interval(errors[key]) if key in errors else "-" for key in ("rmse", "mae")]
+        kept = report["kept"].get(name, {}).get("value")
+        table.add_row(name, *cells, "-" if kept is None else percent(kept))
+    # Columns that no model fills are left out.
+    table.columns = [column for column in table.columns if any(cell != "-" for cell in column.cells)]
+    out.print(table)
+    for gone in report["absent"]:
+        kind = {"unfit": "not applicable", "memory": "not enough memory", "failed": "failed"}[gone["kind"]]
+        out.print(f"  {gone['name']}: {kind}: {gone['reason']}", markup=False, style="yellow")
 
 
 def show_sample(out: Console, sample: Values) -> None:

@@ -15,7 +15,9 @@ from tests.evaluation.worlds import dataset, evaluation
 from instructrec.errors import ConfigError
 from instructrec.evaluation.beyond import BEYOND, Background
 from instructrec.evaluation.comparison import compare
+from instructrec.evaluation.costs import COSTS
 from instructrec.evaluation.metrics import METRICS
+from instructrec.evaluation.peruser import RATINGS
 from instructrec.evaluation.report import (
     LANGUAGES,
     CleaningStep,
@@ -181,7 +183,7 @@ def test_an_unknown_language_is_named() -> None:
 def test_languages_have_the_same_words() -> None:
     english, chinese = (_load(language) for language in LANGUAGES)
     assert _keys(english) - {"definitions"} == {key for key in _keys(chinese) if not key.startswith("definitions")}
-    assert set(chinese["definitions"]) == {*METRICS, *BEYOND}
+    assert set(chinese["definitions"]) == {*METRICS, *BEYOND, *RATINGS, *COSTS}
     for key, sentence in chinese["headline"].items():
         assert set(re.findall(r"{\w+}", sentence)) == set(re.findall(r"{\w+}", english["headline"][key]))
 

@@ -129,19 +129,34 @@ def compare(
     config: options.ConfigFile = None,
     sets: options.Sets = None,
     seed: options.Seed = None,
+    seeds: options.Seeds = 1,
+    cold_items: options.ColdItems = 0.0,
+    noise: options.Noise = 0.0,
+    work: options.Cells = None,
+    out: options.ReportFolder = None,
     json: options.Json = None,
 ) -> None:
-    """Fit several models on the same split and show them side by side, each mean with its interval; nothing is saved."""
-    from instructrec.console import LiveProgress, show_leaderboard
-    from instructrec.pipeline import compare as compare_models
+    """Fit several models on the same split and show them side by side, each mean with its interval, with their costs and with
+    those that cannot take part and why. No model is saved; finished cells are kept, so an interrupted table goes on.
+    """
+    from instructrec import assets
+    from instructrec.console import LiveProgress, show_comparison
+    from instructrec.pipeline import CompareOptions, compare_and_report
 
     output = Output(json)
     names = [name.strip() for name in models.split(",") if name.strip()]
     chosen = configured(config, sets, flags={"data.source": data, "model": names[0] if names else None, "seed": seed})
+    kept = work or assets.cache_folder() / "comparisons"
+    asked = CompareOptions(seeds=seeds, cold_items=cold_items, noise=noise, work=kept)
     with LiveProgress() as progress:
-        found = compare_models(chosen, names, split_kind=split, seen_shown=seen_shown, progress=progress)
-    show_leaderboard(output.words, found.to_json())
-    output.finish(found.to_json())
+        found = compare_and_report(
+            chosen, names, out=out, split_kind=split, seen_shown=seen_shown, options=asked, progress=progress
+        )
+    report = found.to_json()
+    show_comparison(output.words, {**report, **found.details()})
+    if out is not None:
+        output.words.print(f"Report:     {out / 'report.html'}", markup=False)
+    output.finish({**report, "absent": [gone.to_json() for gone in found.absent]} if found.absent else report)
 
 
 def configured(config: str | None, sets: list[str] | None, *, flags: Mapping[str, object]) -> RunConfig:

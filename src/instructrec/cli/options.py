@@ -70,6 +70,34 @@ SplitKind = Annotated[
         "--split", metavar="KIND", help="leave-one-out, time, ratio, since or k-fold.", show_default="that of the configuration"
     ),
 ]
+Seeds = Annotated[int, typer.Option("--seeds", metavar="N", min=1, help="Fits of each model, with seeds that follow one another.")]
+ColdItems = Annotated[
+    float,
+    typer.Option(
+        "--cold-items", metavar="SHARE", help="Hide this share of the items from training entirely, and ask only for them; 0: none."
+    ),
+]
+Noise = Annotated[
+    float,
+    typer.Option(
+        "--noise",
+        metavar="SHARE",
+        help="Also fit with so many random clicks in training (a share of its interactions), to see how much accuracy is kept.",
+    ),
+]
+Cells = Annotated[
+    Path | None,
+    typer.Option(
+        "--work",
+        metavar="DIR",
+        help="Where finished cells are kept by their content, so that none is found twice.",
+        show_default="comparisons in the cache folder",
+    ),
+]
+ReportFolder = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FOLDER", help="A new folder for report.html and report.json.", show_default=False),
+]
 SeenShown = Annotated[
     bool | None,
     typer.Option("--seen-shown/--seen-hidden", help="Let items of the history compete, or hide them.", show_default="hidden"),

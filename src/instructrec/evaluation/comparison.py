@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any, Final, TypeVar
 
@@ -37,6 +37,13 @@ class ModelTest:
         names = {"first": self.first, "second": self.second, "metric": self.metric}
         users = {"wins": self.test.wins, "losses": self.test.losses, "num_users": self.test.num_users}
         return {**names, "difference": self.test.difference.to_json(), "p": self.test.p, "p_holm": self.p_holm, **users}
+
+    def turned(self) -> ModelTest:
+        """The same test with the second model first."""
+        found = self.test
+        difference = Interval(-found.difference.value, -found.difference.high, -found.difference.low)
+        test = replace(found, difference=difference, wins=found.losses, losses=found.wins)
+        return replace(self, first=self.second, second=self.first, test=test)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-PERCENT: Final = frozenset({"coverage", "popularity"})
+PERCENT: Final = frozenset({"coverage", "serendipity", "popularity", "lift"})
 """Measures beyond accuracy that are shares."""
 NOTHING: Final = "–"
 """Stands for a value that does not exist."""
@@ -26,6 +26,11 @@ def metric_title(name: str) -> str:
 def signed(value: float) -> str:
     """A difference with its sign, or a dash for no value."""
     return NOTHING if math.isnan(value) else f"{value:+.4f}".replace("-", "\u2212")
+
+
+def signed3(value: float) -> str:
+    """A difference with its sign in three places, for small fields."""
+    return NOTHING if math.isnan(value) else f"{value:+.3f}".replace("-", "\u2212")
 
 
 def short(value: float) -> str:
@@ -53,6 +58,31 @@ def percent(value: float) -> str:
     return NOTHING if math.isnan(value) else f"{100 * value:.1f} %"
 
 
+def percent_of(value: float) -> str:
+    """A share as per cent with one decimal, for bars."""
+    return f"{100 * value:.1f} %"
+
+
+def seconds(value: float) -> str:
+    """A time in the unit in which it is read with ease: "0.4 ms", "12 s", "3.5 min", "2 h"."""
+    for limit, unit, name in ((1.0, 1e-3, "ms"), (120.0, 1.0, "s"), (7200.0, 60.0, "min")):
+        if value < limit:
+            return f"{float(f'{value / unit:.2g}'):g} {name}"
+    return f"{float(f'{value / 3600:.2g}'):g} h"
+
+
+def milliseconds(value: float) -> str:
+    """As `seconds`, from milliseconds."""
+    return seconds(value / 1e3)
+
+
+def size(value: int | None) -> str:
+    """A number of bytes in MB or GB, or a dash for none."""
+    if value is None:
+        return NOTHING
+    return f"{value / 1e9:.2f} GB" if value >= 1e9 else f"{value / 1e6:.0f} MB"
+
+
 def measured(value: float, name: str) -> str:
     """A measure of `BEYOND` in its own unit."""
     return percent(value) if name in PERCENT else (NOTHING if math.isnan(value) else f"{value:.3f}")
@@ -74,5 +104,9 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "pvalue": p_value,
     "thousands": thousands,
     "signed": signed,
+    "signed3": signed3,
     "metric": metric_title,
+    "seconds": seconds,
+    "milliseconds": milliseconds,
+    "size": size,
 }

@@ -82,8 +82,8 @@ def bars(rows: Sequence[Bar], *, title: str, form: Format, width: float = WIDTH)
     frame = Frame((ticks[0], ticks[-1]), (0.0, 1.0), left, width - 70, 12, bottom)
     body = [_vertical_grid(frame, ticks, form)]
     body += [_bar(row, frame, 12 + 34.0 * place + 17, form) for place, row in enumerate(rows)]
-    said = "; ".join(f"{row.label} {_said(row.interval, form)}" for row in rows)
-    return _svg(body, title=title, said=said, width=width, height=bottom + 28)
+    said = "; ".join(f"{row.label} {said_of(row.interval, form)}" for row in rows)
+    return svg(body, title=title, said=said, width=width, height=bottom + 28)
 
 
 def lines(
@@ -104,12 +104,12 @@ def lines(
     if not points:
         return ""
     frame, ticks = _frame(points, width, len(x_labels), x_range)
-    body = [_horizontal_grid(frame, ticks, form), _x_axis(frame, x_labels, x_title)]
+    body = [horizontal_grid(frame, ticks, form), _x_axis(frame, x_labels, x_title)]
     for place, line in enumerate(series):
         shift = (place - (len(series) - 1) / 2) * 10.0 if x_labels else 0.0
         body.append(_line(line, frame, shift=shift, markers=len(line.points) <= 40, dashed=len(series) > 1))
     said = "; ".join(f"{line.label}: {form(line.points[0].y)} → {form(line.points[-1].y)}" for line in series if line.points)
-    return _svg(body, title=title, said=said, width=width, height=frame.bottom + 48)
+    return svg(body, title=title, said=said, width=width, height=frame.bottom + 48)
 
 
 def nice_ticks(low: float, high: float, *, about: int = 5) -> list[float]:
@@ -163,7 +163,7 @@ def _bar(row: Bar, frame: Frame, y: float, form: Format) -> str:
         )
     name = escape(row.label)
     return (
-        f"<g><title>{name}: {escape(_said(row.interval, form))}</title>"
+        f"<g><title>{name}: {escape(said_of(row.interval, form))}</title>"
         f'<text class="name" x="{frame.left - 12:.1f}" y="{y + 4.5:.1f}" text-anchor="end">{escape(shorten(row.label))}</text>'
         f'<rect class="c{row.colour % NUM_COLOURS} bar" x="{start:.1f}" y="{y - 10:.1f}" '
         f'width="{max(1.5, end - start):.1f}" height="20" rx="3"/>{whisker}'
@@ -213,7 +213,8 @@ def _vertical_grid(frame: Frame, ticks: Sequence[float], form: Format) -> str:
     return f'<path class="grid" d="{grid}"/>{labels}'
 
 
-def _horizontal_grid(frame: Frame, ticks: Sequence[float], form: Format) -> str:
+def horizontal_grid(frame: Frame, ticks: Sequence[float], form: Format) -> str:
+    """A line across the frame at each tick, with its value at the left."""
     grid = "".join(f"M{frame.left:.1f} {frame.at_y(tick):.1f}H{frame.right:.1f}" for tick in ticks)
     labels = "".join(
         f'<text class="tick" x="{frame.left - 10:.1f}" y="{frame.at_y(tick) + 4:.1f}" text-anchor="end">{escape(form(tick))}</text>'
@@ -233,12 +234,14 @@ def _x_axis(frame: Frame, labels: Sequence[str], title: str) -> str:
     return f'{texts}<text class="axis" x="{middle:.1f}" y="{frame.bottom + 40:.1f}" text-anchor="middle">{escape(title)}</text>'
 
 
-def _said(interval: Interval, form: Format) -> str:
+def said_of(interval: Interval, form: Format) -> str:
+    """A value with its bounds in words."""
     bounds = f" ({form(interval.low)}–{form(interval.high)})" if interval.high > interval.low else ""
     return f"{form(interval.value)}{bounds}"
 
 
-def _svg(body: Sequence[str], *, title: str, said: str, width: float, height: float) -> str:
+def svg(body: Sequence[str], *, title: str, said: str, width: float, height: float) -> str:
+    """A picture that is told in words to who cannot see it."""
     label = escape(f"{title}. {said}", quote=True)
     wide = " wide" if width > 500 else ""
     return f'<svg class="plot{wide}" viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{label}">{"".join(body)}</svg>'

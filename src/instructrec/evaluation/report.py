@@ -10,10 +10,14 @@ from typing import Any, Final
 
 from instructrec.errors import ConfigError, nearest
 from instructrec.evaluation.beyond import BEYOND
+from instructrec.evaluation.boards import verdict_of
 from instructrec.evaluation.comparison import Comparison, definitions
+from instructrec.evaluation.costs import COSTS
 from instructrec.evaluation.maps import ItemMap
+from instructrec.evaluation.metrics import METRICS
 from instructrec.evaluation.notation import FILTERS, metric_title
-from instructrec.evaluation.views import SURE, curves, view
+from instructrec.evaluation.peruser import RATINGS
+from instructrec.evaluation.views import curves, view
 
 LANGUAGES: Final = ("en", "zh")
 
@@ -108,7 +112,7 @@ def render(data: ReportData) -> str:
         map_picture=Markup(data.map.picture) if data.map else "",
         map_legend=[(Markup(mark), value) for mark, value in data.map.legend] if data.map else [],
         metric_definitions=_definitions(data, text),
-        sure=SURE,
+        verdict_of=verdict_of,
     )
 
 
@@ -128,9 +132,16 @@ def _definitions(data: ReportData, text: Mapping[str, Any]) -> dict[str, str]:
     """Definitions of everything on the page, in the language of the page where it has them."""
     metrics = definitions([metric for comparison in data.comparisons for metric in comparison.metrics])
     shown = {name for comparison in data.comparisons for row in comparison.beyond.values() for name in row}
-    found = {metric_title(f"{name}@k"): text["definitions"].get(name, sentence) for name, sentence in metrics.items()}
+    found = {
+        metric_title(f"{name}@k" if METRICS[name].cut else name): text["definitions"].get(name, sentence)
+        for name, sentence in metrics.items()
+    }
     beyond = {text["beyond"][name]: text["definitions"].get(name, sentence) for name, sentence in BEYOND.items() if name in shown}
-    return found | beyond
+    ratings = RATINGS if any(comparison.ratings for comparison in data.comparisons) else {}
+    costs = COSTS if any(comparison.costs for comparison in data.comparisons) else {}
+    errors = {name.upper(): text["definitions"].get(name, sentence) for name, sentence in ratings.items()}
+    times = {text["costs"][name]: text["definitions"].get(name, sentence) for name, sentence in costs.items()}
+    return found | errors | beyond | times
 
 
 def _read(name: str) -> str:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from instructrec.evaluation.beyond import BEYOND
-from instructrec.evaluation.comparison import Comparison
+from instructrec.evaluation.boards import MOST_LINES, SURE, Square, cost_pictures, item_picture, kept_picture, matrix, tests_of_best
+from instructrec.evaluation.comparison import Comparison, ModelTest
 from instructrec.evaluation.notation import (
     PERCENT,
     hundredths,
     metric_title,
     number,
     p_value,
+    percent_of,
     places,
     short,
     thousands,
@@ -24,9 +26,6 @@ from instructrec.evaluation.plots import NUM_COLOURS, Bar, Line, Point, bars, le
 
 if TYPE_CHECKING:
     from markupsafe import Markup
-
-SURE: Final = 0.05
-"""Largest corrected p-value that the page calls a difference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +39,13 @@ class View:
     segment_legend: tuple[tuple[Markup, str], ...]
     beyond: tuple[tuple[str, Markup], ...]
     best: Mapping[str, str]
+    tests: tuple[ModelTest, ...]
+    matrix: Sequence[tuple[str, Sequence[Square | None]]]
+    items: Markup
+    costs: tuple[tuple[str, Markup], ...]
+    kept: Markup
+    num_lines: int
+    """How many models the pictures with lines show where they do not show all, else 0."""
 
 
 def view(comparison: Comparison, text: Mapping[str, Any]) -> View:
@@ -56,9 +62,15 @@ def view(comparison: Comparison, text: Mapping[str, Any]) -> View:
         headline=_headline(comparison, text),
         leaderboard=Markup(bars(rows, title=title, form=places)),
         segments=Markup(_segments(comparison, colours, text, metric)),
-        segment_legend=tuple((Markup(legend_mark(colour)), name) for name, colour in colours.items()),
+        segment_legend=tuple((Markup(legend_mark(colour)), name) for name, colour in list(colours.items())[:MOST_LINES]),
         beyond=tuple((name, Markup(picture)) for name, picture in _beyond(comparison, colours, text)),
         best={name: max(comparison.models, key=lambda model: _value(comparison, model, name)) for name in comparison.metrics},
+        tests=tests_of_best(comparison),
+        matrix=matrix(comparison),
+        items=Markup(item_picture(comparison, colours, text)),
+        costs=tuple(cost_pictures(comparison, colours, text)),
+        kept=Markup(kept_picture(comparison, colours, text)),
+        num_lines=MOST_LINES if len(colours) > MOST_LINES else 0,
     )
 
 
@@ -88,7 +100,7 @@ def _segments(comparison: Comparison, colours: Mapping[str, int], text: Mapping[
     labels = {segment.low: segment.label for found in comparison.segments.values() for segment in found}
     series = [
         Line(name, tuple(Point(lows.index(s.low), s.metric.value, s.metric.low, s.metric.high) for s in found), colours[name])
-        for name, found in comparison.segments.items()
+        for name, found in list(comparison.segments.items())[:MOST_LINES]
     ]
     words = text["plots"]
     title = words["segments"].format(metric=metric_title(metric))
@@ -100,7 +112,7 @@ def _beyond(comparison: Comparison, colours: Mapping[str, int], text: Mapping[st
     for name in BEYOND:
         rows = [Bar(model, found[name], colours[model]) for model, found in comparison.beyond.items() if name in found]
         if rows and name != "gini":
-            form = whole_percent if name in PERCENT else hundredths
+            form = percent_of if name == "serendipity" else whole_percent if name in PERCENT else hundredths
             pictures.append((name, bars(rows, title=text["beyond"][name], form=form, width=460)))
     return pictures
 

@@ -17,7 +17,7 @@ from instructrec.core import Progress, Silent
 from instructrec.data import Loaded
 from instructrec.data.conditions import hide_items, with_random_clicks
 from instructrec.data.split import Split
-from instructrec.errors import ConfigError, ModelError
+from instructrec.errors import ConfigError, ModelError, RunError
 from instructrec.evaluation.beyond import Background
 from instructrec.evaluation.comparison import Comparison, compare_folds
 from instructrec.evaluation.costs import Absent, Cost
@@ -73,49 +73,43 @@ def compare(
     are told before anything is trained; one whose fit fails costs its own row. No model is saved. Raises ModelError where no
     model is left.
     """
-    return _compared(config, names, split_kind=split_kind, seen_shown=seen_shown, options=options, progress=progress)[0]
+    return compare_and_report(config, names, split_kind=split_kind, seen_shown=seen_shown, options=options, progress=progress)
 
 
-def save_comparison(
-    out: Path,
+def compare_and_report(
     config: RunConfig,
     names: Sequence[str],
     *,
+    out: Path | None = None,
     split_kind: str | None = None,
     seen_shown: bool | None = None,
     options: CompareOptions = CompareOptions(),
     progress: Progress = Silent(),
 ) -> Comparison:
-    """As `compare`, with report.html and report.json in a new folder `out`, whole or not at all. Raises RunError where it
-    exists.
+    """As `compare`, with report.html and report.json in a new folder `out` (none: no report).
+
+    Raises RunError where `out` exists, before anything is trained.
     """
-    found, chosen, loaded = _compared(
-        config, names, split_kind=split_kind, seen_shown=seen_shown, options=options, progress=progress
-    )
-    with atomic_folder(out) as folder:
-        facts = {"seeds": options.seeds, "cold_items": options.cold_items, "noise": options.noise}
-        report = comparison_report(found, chosen, loaded) | facts
-        (folder / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
-        (folder / "report.html").write_text(comparison_page(found, chosen, loaded), encoding="utf-8")
-    return found
-
-
-def _compared(
-    config: RunConfig,
-    names: Sequence[str],
-    *,
-    split_kind: str | None,
-    seen_shown: bool | None,
-    options: CompareOptions,
-    progress: Progress,
-) -> tuple[Comparison, RunConfig, Loaded]:
     if not names:
         raise ModelError("There is nothing to compare: --models is empty. Give names such as popular,ease,ridge.")
+    if out is not None and out.exists():
+        raise RunError(f"'{out}' exists already. Give another --out, or move it away.")
     names = list(dict.fromkeys(names))
     sets = [] if split_kind is None else [f"split.kind={split_kind}"]
     sets += [] if seen_shown is None else [f"evaluation.seen_shown={str(seen_shown).lower()}"]
     chosen = with_settings(replace(config, model=names[0], beside=tuple(names[1:])), [f"model={names[0]}", *sets])
     loaded = validate_data(chosen, progress=progress)
+    found = _compared(names, chosen, loaded, options, progress)
+    if out is not None:
+        with atomic_folder(out) as folder:
+            facts = {"seeds": options.seeds, "cold_items": options.cold_items, "noise": options.noise}
+            text = json.dumps(comparison_report(found, chosen, loaded) | facts, indent=1, ensure_ascii=False, allow_nan=False)
+            (folder / "report.json").write_text(text, encoding="utf-8")
+            (folder / "report.html").write_text(comparison_page(found, chosen, loaded), encoding="utf-8")
+    return found
+
+
+def _compared(names: Sequence[str], chosen: RunConfig, loaded: Loaded, options: CompareOptions, progress: Progress) -> Comparison:
     asked = _prepared(chosen, loaded, options)
     absent = {found.name: found for found in _obstacles(names, chosen, asked[0].split.train)}
     clean = _cells([name for name in names if name not in absent], asked, options, progress=progress, absent=absent)
@@ -130,7 +124,7 @@ def _compared(
     kept = _kept(clean, noisy, asked, found.metrics[0], chosen.seed) if noisy else {}
     ordered = tuple(absent[name] for name in names if name in absent)
     costs = {name: _cost([cell[1] for fold in clean[name] for cell in fold]) for name in found.models}
-    return replace(found, absent=ordered, costs=costs, kept=kept), chosen, loaded
+    return replace(found, absent=ordered, costs=costs, kept=kept)
 
 
 def _prepared(config: RunConfig, loaded: Loaded, options: CompareOptions) -> list[Prepared]:

@@ -94,7 +94,7 @@ def comparison_report(found: Comparison, config: RunConfig, loaded: Loaded) -> d
         "seed": config.seed,
         "data": data_facts(loaded.dataset),
         "cleaning": loaded.report.to_json() | {"lines": loaded.report.lines(config.language)},
-        "settings": to_table(config.settings),
+        "settings": {name: to_table(own) for name, own in config.settings.items()},
         "definitions": {**definitions(found.metrics), **BEYOND, **RATINGS, **COSTS},
     }
 

@@ -245,8 +245,9 @@ def obstacle(model: Recommender, train: Dataset, *, foresee: bool) -> Absent | N
     if not foresee or free is None or needed <= free:
         return None
     reason = (
-        f"Out of memory is foreseen from the sizes: the fit needs about {needed / 1e9:.1f} GB beside the data, but {free / 1e9:.1f} "
-        "GB are available. Use less data (cleaning.*), smaller settings or another machine, or try all the same: "
+        "Out of memory is foreseen from the sizes: "
+        f"the fit needs about {needed / 1e9:.1f} GB beside the data, but {free / 1e9:.1f} GB are available. "
+        "Use less data (cleaning.*), smaller settings or another machine, or try all the same: "
         "--set foresee_memory=false"
     )
     return Absent(name=model.name, kind="memory", reason=reason)
