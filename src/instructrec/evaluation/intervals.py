@@ -60,18 +60,20 @@ def bootstrap_mean(values: Values, *, level: float = 0.95, samples: int = 2000, 
 def bootstrap_ratio(upper: Values, lower: Values, *, level: float = 0.95, samples: int = 2000, seed: int = 0) -> Interval:
     """Sum of one float64 [num_users] over the sum of another, with its percentile bootstrap interval; users are drawn with both.
 
-    Users for whom either is NaN stay out. All bounds are NaN where the lower sum is 0, also in a drawn sample.
+    Users for whom either is NaN stay out, and so do drawn samples whose lower sum is 0. All bounds are NaN where it is 0 itself.
     """
     known = ~np.isnan(upper) & ~np.isnan(lower)
     upper, lower = upper[known], lower[known]
     if not len(lower) or not lower.sum():
         return Interval(float("nan"), float("nan"), float("nan"))
     rng = np.random.default_rng(seed)
-    drawn = [rng.integers(len(lower), size=(rows, len(lower))) for rows in _blocks(samples, len(lower))]
-    below = np.concatenate([lower[rows].sum(axis=1) for rows in drawn])
-    above = np.concatenate([upper[rows].sum(axis=1) for rows in drawn])
-    ratios = np.divide(above, below, out=np.full(len(below), np.nan), where=below != 0)
-    low, high = np.quantile(ratios, [(1 - level) / 2, (1 + level) / 2])
+    parts = []
+    for rows in _blocks(samples, len(lower)):
+        drawn = rng.integers(len(lower), size=(rows, len(lower)))
+        above, below = upper[drawn].sum(axis=1), lower[drawn].sum(axis=1)
+        parts.append(np.divide(above, below, out=np.full(rows, np.nan), where=below != 0))
+    ratios = np.concatenate(parts)
+    low, high = np.nanquantile(ratios, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(upper.sum() / lower.sum()), float(low), float(high))
 
 
