@@ -162,11 +162,34 @@ def test_explain_says_why(call, run):
     assert entry["item_id"] == "m5" and entry["explanation"]
 
 
-def test_compare_prints_the_agreed_json(call):
-    code, out, _ = call("compare", "--data", "synthetic-genres", "--models", "popular,ease", "--split", "ratio", "--json")
+def test_compare_prints_the_agreed_json(call, tmp_path):
+    given = ("compare", "--data", "synthetic-genres", "--models", "popular,ease", "--split", "ratio", "--work", tmp_path / "cells")
+    code, out, _ = call(*given, "--json")
     found = last_json(out)
     assert code == 0
     assert set(found) == {"split", "protocol", "seen_filter", "models"}
+
+
+def test_compare_writes_a_report_and_shows_costs(call, tmp_path):
+    out_folder, cells = tmp_path / "report", tmp_path / "cells"
+    given = ["compare", "--data", "synthetic-genres", "--models", "popular,ease,item_knn", "--work", cells]
+    code, out, _ = call(*given, "--seeds", "2", "--noise", "0.2", "--out", out_folder)
+    assert code == 0
+    assert sorted(path.name for path in out_folder.iterdir()) == ["report.html", "report.json"]
+    assert "one list" in out and "kept under noise" in out and str(out_folder / "report.html") in out
+    # Three models, two seeds, with noise and without.
+    assert len(list(cells.iterdir())) == 12
+    code, _, err = call(*given, "--out", out_folder)
+    assert code == 2 and "exists already" in err
+
+
+def test_compare_says_who_cannot_take_part(call, tmp_path, monkeypatch):
+    monkeypatch.setattr("instructrec.models.ease.Ease.unfit_for", lambda self, dataset: "It needs a [bold] choice.")
+    code, out, _ = call("compare", "--data", "synthetic-genres", "--models", "popular,ease", "--work", tmp_path, "--json")
+    assert code == 0
+    assert last_json(out)["absent"] == [{"name": "ease", "kind": "unfit", "reason": "It needs a [bold] choice."}]
+    code, out, _ = call("compare", "--data", "synthetic-genres", "--models", "popular,ease", "--work", tmp_path)
+    assert "ease: not applicable: It needs a [bold] choice." in out
 
 
 def test_validate_reports_and_leaves_the_input_alone(call, tmp_path):

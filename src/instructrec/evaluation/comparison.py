@@ -194,7 +194,9 @@ def _tests(
         raise ModelError(
             f"A test was asked for '{name}', which was not evaluated.{nearest(name, names)} Known: {', '.join(names)}."
         )
-    made = [paired_test(values[one], values[two], seed=seed) for one, two in wanted]
+    # Holm multiplies the smallest p by the number of tests, so with too few samples no difference could ever be clear.
+    samples = max(10_000, 400 * len(wanted))
+    made = [paired_test(values[one], values[two], samples=samples, seed=seed) for one, two in wanted]
     corrected = holm([test.p for test in made])
     return tuple(
         ModelTest(first=one, second=two, metric=metric, test=test, p_holm=p)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Final
@@ -12,8 +12,12 @@ from instructrec.evaluation.intervals import Interval
 from instructrec.evaluation.plots import WIDTH, Format, Frame, horizontal_grid, marker, nice_ticks, said_of, shorten, svg
 
 HEIGHT: Final = 330.0
-LETTER: Final = 6.9
+LETTER: Final = 7.5
 """Width of a letter of a name in pixels, about; names are placed by it."""
+SHIFTS: Final = tuple(sign * step for step in (0.0, 8.0, 16.0, 24.0, 32.0, 44.0, 56.0, 70.0) for sign in (1, -1))
+"""How far up or down of its point a name may stand, in pixels."""
+LEAD: Final = 24.0
+"""From this distance on a line leads from the point to its name."""
 _Box = tuple[float, float, float, float]
 
 
@@ -58,39 +62,37 @@ def _dot(dot: Dot, place: tuple[float, float], frame: Frame, form: Format, x_for
 
 
 def _names(dots: Sequence[Dot], places: Sequence[tuple[float, float]], frame: Frame) -> list[str]:
-    """The name of each point where it covers the least: right, left, above, below, then further away."""
+    """The name of each point near it, where it covers little; a thin line leads to one that had to move away."""
     taken: list[_Box] = [(x - 6, y - 6, x + 6, y + 6) for x, y in places]
     taken += [
-        (x - 2, frame.at_y(dot.interval.high), x + 2, frame.at_y(dot.interval.low))
+        (x - 1, frame.at_y(dot.interval.high), x + 1, frame.at_y(dot.interval.low))
         for dot, (x, _) in zip(dots, places, strict=True)
         if dot.interval.high > dot.interval.low
     ]
     out = []
-    for dot, place in sorted(zip(dots, places, strict=True), key=lambda pair: pair[1]):
+    for dot, (x, y) in sorted(zip(dots, places, strict=True), key=lambda pair: pair[1]):
         name = shorten(dot.label)
-        box = min(_spots(place, LETTER * len(name)), key=lambda spot: _cost(spot, taken, frame))
+        width = LETTER * len(name)
+        spots = [(left, y + shift - 8, left + width, y + shift + 8) for shift in SHIFTS for left in (x + 9, x - 9 - width)]
+        box = min(spots, key=lambda spot: _cost(spot, y, taken, frame))
         taken.append(box)
-        out.append(f'<text class="name" x="{box[0]:.1f}" y="{box[3] - 3.5:.1f}">{escape(name)}</text>')
+        if abs(box[1] + 8 - y) >= LEAD:
+            end = box[0] if box[0] > x else box[2]
+            out.append(f'<path class="grid" d="M{x:.1f} {y:.1f}L{end:.1f} {box[1] + 8:.1f}"/>')
+        anchor = ("start", box[0]) if box[0] > x else ("end", box[2])
+        out.append(f'<text class="name" x="{anchor[1]:.1f}" y="{box[3] - 3.5:.1f}" text-anchor="{anchor[0]}">{escape(name)}</text>')
     return out
 
 
-def _spots(place: tuple[float, float], width: float) -> Iterator[_Box]:
-    x, y = place
-    for shift in (0.0, -14.0, 14.0, -28.0, 28.0, -42.0, 42.0):
-        for left in (x + 9, x - 9 - width, x - width / 2):
-            if shift or left != x - width / 2:
-                yield left, y + shift - 8, left + width, y + shift + 8
-
-
-def _cost(spot: _Box, taken: Sequence[_Box], frame: Frame) -> float:
-    """Pixels that a name would cover of others, and many more where it would leave the frame."""
+def _cost(spot: _Box, y: float, taken: Sequence[_Box], frame: Frame) -> float:
+    """Pixels that a name would cover of others, and how far away it would be; far more where it would leave the frame."""
     left, top, right, bottom = spot
     outside = max(0.0, frame.left - left) + max(0.0, right - frame.right - 20) + max(0.0, frame.top - 8 - top)
     outside += max(0.0, bottom - frame.bottom)
     covered = sum(
         max(0.0, min(right, box[2]) - max(left, box[0])) * max(0.0, min(bottom, box[3]) - max(top, box[1])) for box in taken
     )
-    return covered + 100 * outside
+    return covered + 2 * abs(top + 8 - y) + 100 * outside
 
 
 def _x_axis(frame: Frame, form: Format, title: str) -> str:
