@@ -12,6 +12,7 @@ from instructrec import config, pipeline
 from instructrec.core import FitContext
 from instructrec.data import synthetic
 from instructrec.errors import DataError, ModelError, QueryError, RunError
+from instructrec.evaluation.protocol import INCONSISTENT
 from instructrec.models.ease import Ease
 from instructrec.models.popular import Popular
 from instructrec.pipeline import Request
@@ -277,3 +278,21 @@ def test_a_part_that_needs_words_is_measured_only_when_it_is_asked_for(tmp_path)
         for more in ((), ('beside=["bm25"]',))
     ]
     assert shown == [{"fusion", "ease"}, {"fusion", "ease", "bm25"}]
+
+
+def test_a_run_of_one_fold_is_measured_alike_again(tmp_path):
+    chosen = config.from_toml("", [*SETTINGS, "split.kind=k-fold", "split.folds=3", "split.fold=2"])
+    made = pipeline.train(pipeline.prepare(chosen), tmp_path / "run")
+    assert made.report["definitions"]["ndcg"]
+    assert pipeline.evaluate(Run.load(tmp_path / "run")).to_json()["models"] == made.report["models"]
+    assert "full ranking" in made.report["protocol"]
+
+
+def test_a_sampled_run_says_so_wherever_its_numbers_stand(tmp_path):
+    chosen = config.from_toml("", [*SETTINGS, "evaluation.sampled=9"])
+    made = pipeline.train(pipeline.prepare(chosen), tmp_path / "run")
+    for place in ("report.json", "report.html", "card.md"):
+        assert INCONSISTENT in (tmp_path / "run" / place).read_text(encoding="utf-8")
+    again = pipeline.evaluate(Run.load(tmp_path / "run"))
+    assert again.to_json()["models"] == made.report["models"]
+    assert INCONSISTENT in again.protocol

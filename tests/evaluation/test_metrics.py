@@ -160,7 +160,7 @@ def test_ranx_gives_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     qrels = ranx.Qrels({f"q{row:02d}": {f"d{item}": 1 for item in items} for row, items in enumerate(relevant)})
     run = ranx.Run({f"q{row:02d}": {f"d{item}": 30.0 - rank for rank, item in enumerate(items)} for row, items in enumerate(shown)})
     targets = ranks_in_lists(shown, relevant)
-    theirs = {"ndcg": "ndcg", "hr": "hit_rate", "mrr": "mrr", "recall": "recall", "precision": "precision"}
+    theirs = {"ndcg": "ndcg", "hr": "hit_rate", "mrr": "mrr", "recall": "recall", "precision": "precision", "f1": "f1"}
     for name, known_as in theirs.items():
         expected = ranx.evaluate(qrels, run, f"{known_as}@10", return_mean=False)
         np.testing.assert_allclose(METRICS[name].of(targets, 10), expected, atol=1e-9, err_msg=name)

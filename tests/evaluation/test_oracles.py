@@ -13,7 +13,16 @@ import pytest
 
 from instructrec.core import Query
 from instructrec.data.split import Holdout
-from instructrec.evaluation.metrics import average_precision, flat_log_discount, ndcg, ranks_in_lists, reciprocal_rank
+from instructrec.evaluation.metrics import (
+    average_precision,
+    flat_log_discount,
+    hit_rate,
+    ndcg,
+    precision,
+    ranks_in_lists,
+    recall,
+    reciprocal_rank,
+)
 from instructrec.evaluation.protocol import evaluate_scores
 from instructrec.tables import Catalog
 
@@ -43,19 +52,22 @@ def test_trec_eval(run: str, expected: str) -> None:
     found: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for topic, _, document, _, score, *_ in _rows(folder / run):
         found[topic].append((float(np.float32(score)), document))
-    names = ("map", "ndcg_cut_10", "recip_rank")
-    wanted = {(metric, topic): float(value) for metric, topic, value in _rows(folder / expected) if metric in names}
+    texts = {(metric, topic): value for metric, topic, value in _rows(folder / expected)}
     # Ties stand in descending order of the document's name, so both parts of the pair are sorted downwards.
     topics = sorted(relevant)
     lists = [[document for _, document in sorted(found[topic], reverse=True)] for topic in topics]
     targets = ranks_in_lists(lists, [relevant[topic] for topic in topics])
     ours = {
         "map": average_precision(targets, 1000, over_all=True),
+        "map_cut_10": average_precision(targets, 10, over_all=True),
         "ndcg_cut_10": ndcg(targets, 10),
         "recip_rank": reciprocal_rank(targets, 1000),
+        **{f"P_{k}": precision(targets, k) for k in (10, 100)},
+        **{f"recall_{k}": recall(targets, k) for k in (30, 100)},
+        **{f"success_{k}": hit_rate(targets, k) for k in (1, 5, 10)},
     }
     for metric, values in ours.items():
-        assert [round(float(value), 4) for value in values] == [wanted[metric, topic] for topic in topics], metric
+        assert [round(float(value), 4) for value in values] == [float(texts[metric, topic]) for topic in topics], metric
 
 
 def test_lenskit() -> None:
