@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from instructrec import config, pipeline
-from instructrec.errors import ConfigError, ModelError, RunError
+from instructrec.errors import AssetError, ConfigError, ModelError, RunError
 from instructrec.evaluation.protocol import INCONSISTENT
 from instructrec.models.ease import Ease
 from instructrec.models.item_knn import ItemKnn
@@ -180,8 +180,12 @@ def test_memory_is_foreseen_and_said_first(fits, monkeypatch):
 
 @pytest.mark.parametrize(
     ("problem", "kind"),
-    [(ModelError("The loss is NaN at step 7."), "failed"), (MemoryError("74 GB"), "memory")],
-    ids=["model", "memory"],
+    [
+        (ModelError("The loss is NaN at step 7."), "failed"),
+        (AssetError("Weights are not in the cache."), "failed"),
+        (MemoryError("74 GB"), "memory"),
+    ],
+    ids=["model", "asset", "memory"],
 )
 def test_a_model_that_fails_costs_its_own_row_only(fits, tmp_path, monkeypatch, problem, kind):
     def fails(self, dataset, context=None):

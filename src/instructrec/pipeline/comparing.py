@@ -17,7 +17,7 @@ from instructrec.core import Progress, Silent
 from instructrec.data import Loaded
 from instructrec.data.conditions import hide_items, with_random_clicks
 from instructrec.data.split import Split
-from instructrec.errors import ConfigError, ModelError, RunError
+from instructrec.errors import AssetError, ConfigError, ModelError, RunError
 from instructrec.evaluation.beyond import Background
 from instructrec.evaluation.comparison import Comparison, compare_folds
 from instructrec.evaluation.costs import Absent, Cost
@@ -30,8 +30,8 @@ from instructrec.pipeline.rounds import Round
 from instructrec.pipeline.training import Prepared, divide, obstacle, validate_data
 from instructrec.tables import Dataset
 
-FAILURES: Final = (ModelError, MemoryError)
-"""What costs a model its own row only."""
+FAILURES: Final = (ModelError, AssetError, MemoryError)
+"""What costs a model its own row only: a fit that fails, weights that are not there, too little memory."""
 _Cells = dict[str, list[list[tuple[Evaluation, Cost]]]]
 
 

@@ -15,7 +15,7 @@ from instructrec import config as settings
 from instructrec.config import DataConfig, EvaluationConfig, RunConfig
 from instructrec.core import Progress, Query, Silent
 from instructrec.data.cleaning import CleaningConfig
-from instructrec.errors import ModelError
+from instructrec.errors import AssetError, ModelError
 from instructrec.evaluation.costs import Cost
 from instructrec.evaluation.protocol import Evaluation
 from instructrec.machine import PeakMemory
@@ -60,7 +60,7 @@ class Round:
     def cell(self, name: str) -> tuple[Evaluation, Cost]:
         """What a model did for the test queries and what it cost: read where it is kept, else found now.
 
-        Raises ModelError where its fit or that of a part fails.
+        Raises ModelError or AssetError where its fit or that of a part fails.
         """
         work = self._work(name)
         found, cost = work.measured(name, lambda: self._made(name))
@@ -130,7 +130,7 @@ class Round:
             try:
                 parts = {part: self._fit(part).model for part in settings.parts_of(self.prepared.config.settings.get(name))}
                 fitted = self._timed(name, parts)
-            except ModelError as problem:
+            except (ModelError, AssetError) as problem:
                 self._failed[name] = str(problem)
                 raise
             if name not in self._shared:
