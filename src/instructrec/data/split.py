@@ -184,7 +184,8 @@ def by_moment(dataset: Dataset, config: SplitConfig) -> Split:
 
 
 def by_fold(dataset: Dataset, config: SplitConfig) -> Split:
-    """Cross-validation over the interactions of each user, the form that is usual for lists: every user is in every fold.
+    """Cross-validation over the interactions of each user, the form that is usual for lists: people with as many items as there
+    are folds are asked in every fold.
 
     The distinct items of a user are dealt out to `folds` folds in random order (the same at every call), beginning at a random
     fold, so that short histories do not all end in the first. Fold `fold` is the test, `valid_fraction` of the rest (at least one
