@@ -178,6 +178,16 @@ def test_memory_is_foreseen_and_said_first(fits, monkeypatch):
     assert set(compare(asked(), NAMES).models) == set(NAMES)
 
 
+def test_what_is_kept_needs_no_memory(fits, tmp_path, monkeypatch):
+    options = CompareOptions(work=tmp_path)
+    compare(asked(), ["ease"], options=options)
+    monkeypatch.setattr(Ease, "bytes_needed", lambda self, dataset: 10**15)
+    assert set(compare(asked(), ["ease"], options=options).models) == {"ease"}
+    with pytest.raises(ModelError, match="Out of memory is foreseen"):
+        compare(asked("seed=1"), ["ease"], options=options)
+    assert len(fits) == 1
+
+
 @pytest.mark.parametrize(
     ("problem", "kind"),
     [

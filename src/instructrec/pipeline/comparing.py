@@ -111,7 +111,7 @@ def compare_and_report(
 
 def _compared(names: Sequence[str], chosen: RunConfig, loaded: Loaded, options: CompareOptions, progress: Progress) -> Comparison:
     asked = _prepared(chosen, loaded, options)
-    absent = {found.name: found for found in _obstacles(names, chosen, asked[0].split.train)}
+    absent = {found.name: found for found in _obstacles(names, asked[0]) if not _is_kept(found, asked[0], options)}
     clean = _cells([name for name in names if name not in absent], asked, options, progress=progress, absent=absent)
     noisy: _Cells = {}
     if options.noise:
@@ -121,7 +121,7 @@ def _compared(names: Sequence[str], chosen: RunConfig, loaded: Loaded, options: 
         reasons = " ".join(f"{found.name}: {found.reason}" for found in absent.values())
         raise ModelError(f"No model is left to compare. {reasons}")
     found = _board(clean, asked, chosen)
-    kept = _kept(clean, noisy, asked, found.metrics[0], chosen.seed) if noisy else {}
+    kept = _kept(clean, noisy, len(asked), found.metrics[0], chosen.seed) if noisy else {}
     ordered = tuple(absent[name] for name in names if name in absent)
     costs = {name: _cost([cell[1] for fold in clean[name] for cell in fold]) for name in found.models}
     return replace(found, absent=ordered, costs=costs, kept=kept)
@@ -135,15 +135,26 @@ def _prepared(config: RunConfig, loaded: Loaded, options: CompareOptions) -> lis
     return [divide(own, loaded, harder=harder) for own in configs]
 
 
-def _obstacles(names: Sequence[str], config: RunConfig, train: Dataset) -> list[Absent]:
+def _obstacles(names: Sequence[str], prepared: Prepared) -> list[Absent]:
     """The models that cannot take part; a fusion cannot where one of its parts cannot."""
     found = []
     for name in names:
-        problem = _obstacle(name, config, train)
+        problem = _obstacle(name, prepared.config, prepared.split.train)
         if problem is not None:
             reason = problem.reason if problem.name == name else f"{problem.name}, a part of it: {problem.reason}"
             found.append(replace(problem, name=name, reason=reason))
     return found
+
+
+def _is_kept(found: Absent, prepared: Prepared, options: CompareOptions) -> bool:
+    """Whether a model that would not fit into memory now was fitted before: what is kept needs none."""
+    rounds = Round(prepared, [found.name], harder=_told(options, prepared.config.seed), root=options.work)
+    return found.kind == "memory" and rounds.has(found.name)
+
+
+def _told(options: CompareOptions, seed: int, noise: float = 0.0) -> str:
+    """What was done to a split beside its configuration, as a part of what a cell is known by."""
+    return f"cold items {options.cold_items:g}, noise {noise:g}, drawn with seed {seed}"
 
 
 def _obstacle(name: str, config: RunConfig, train: Dataset) -> Absent | None:
@@ -166,7 +177,7 @@ def _cells(
     """The cells by model, fold and seed; what fails goes to `absent`."""
     out: _Cells = {name: [[] for _ in asked] for name in names}
     harder: Callable[[Split], Split] = partial(with_random_clicks, share=noise, seed=asked[0].config.seed) if noise else _as_it_is
-    told = f"cold items {options.cold_items:g}, noise {noise:g}, drawn with seed {asked[0].config.seed}"
+    told = _told(options, asked[0].config.seed, noise)
     for place, prepared in enumerate(asked):
         made = replace(prepared, split=harder(prepared.split))
         for number in range(options.seeds):
@@ -192,20 +203,18 @@ def _failure(name: str, problem: BaseException) -> Absent:
     return Absent(name=name, kind="failed", reason=str(problem))
 
 
-def _folds(cells: _Cells, asked: Sequence[Prepared]) -> list[Fold]:
-    return [
-        Fold(
-            runs={name: [cell[0] for cell in found[place]] for name, found in cells.items()},
-            background=Background.of(prepared.split.train, prepared.split.test),
-        )
-        for place, prepared in enumerate(asked)
-    ]
+def _runs(cells: _Cells, place: int) -> dict[str, list[Evaluation]]:
+    """The evaluations of one fold by model, a seed each."""
+    return {name: [cell[0] for cell in found[place]] for name, found in cells.items()}
 
 
 def _board(cells: _Cells, asked: Sequence[Prepared], config: RunConfig) -> Comparison:
     parts = asked[0].split
     return compare_folds(
-        _folds(cells, asked),
+        [
+            Fold(runs=_runs(cells, place), background=Background.of(prepared.split.train, prepared.split.test))
+            for place, prepared in enumerate(asked)
+        ],
         split=parts.name,
         protocol=parts.protocol.rstrip("."),
         metrics=config.evaluation.metrics,
@@ -214,10 +223,11 @@ def _board(cells: _Cells, asked: Sequence[Prepared], config: RunConfig) -> Compa
     )
 
 
-def _kept(cells: _Cells, noisy: _Cells, asked: Sequence[Prepared], metric: str, seed: int) -> dict[str, Interval]:
+def _kept(cells: _Cells, noisy: _Cells, num_folds: int, metric: str, seed: int) -> dict[str, Interval]:
     """Share of the mean of a metric that is left after fits with random clicks, with its interval over users."""
-    before = PerUser(_folds(cells, asked), [metric]).values
-    after = PerUser(_folds(noisy, asked), [metric]).values
+    before, after = (
+        PerUser([Fold(runs=_runs(found, place)) for place in range(num_folds)], [metric]).values for found in (cells, noisy)
+    )
     return {name: bootstrap_ratio(after[name][metric], before[name][metric], seed=seed) for name in cells}
 
 
