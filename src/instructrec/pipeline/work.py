@@ -223,7 +223,7 @@ def _write(found: Evaluation, path: Path) -> None:
         "rating_errors": found.rating_errors,
     }
     arrays |= {name: values for name, values in beside.items() if values is not None}
-    np.savez(path, **arrays)
+    np.savez_compressed(path, **arrays)
 
 
 def _read(path: Path, name: str) -> Evaluation:
