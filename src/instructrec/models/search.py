@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from instructrec.core import FitContext, Query
+from instructrec.core import FitContext, Progress, Query
 from instructrec.errors import ModelError
 from instructrec.instructions.lexicon import lexicon
 from instructrec.instructions.render import query_words
@@ -128,15 +128,18 @@ class Sentences(TextSearch):
         """Encode every item."""
         progress = (context or FitContext()).progress
         self.catalog = dataset.catalog
+        self._items = self.encoded(item_lines(self.catalog), progress)
+        return self
+
+    def encoded(self, lines: Sequence[str], progress: Progress) -> FloatArray:
+        """Unit vectors of texts, float32 [num_texts, width]; an empty text has the vector 0."""
         encoder = self._encode(progress)
-        lines = item_lines(self.catalog)
         progress.stage(self.name, total=max(1, len(lines)))
         parts = []
         for start in range(0, len(lines), 512):
             parts.append(encoder.encode(lines[start : start + 512]))
             progress.step(min(start + 512, len(lines)))
-        self._items = np.concatenate(parts) if parts else np.zeros((0, 1), dtype=np.float32)
-        return self
+        return np.concatenate(parts) if parts else np.zeros((0, 1), dtype=np.float32)
 
     def _encode(self, progress: Any = None) -> Any:
         if self._encoder is None:

@@ -1,0 +1,270 @@
+"""Items by what is written about them, people by what they liked: TF-IDF, word vectors, sentence vectors."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instructrec.core import Progress, Silent
+from instructrec.errors import ConfigError
+from instructrec.models.memory import check_positive
+from instructrec.models.profiles import ContentModel, DenseContent, ProfileConfig, hashed, nothing_written, places_of, unit
+from instructrec.models.search import Sentences, SentencesConfig, item_lines, terms
+from instructrec.tables import Catalog, Dataset, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+SMOOTHING = 0.75
+"""Power of the frequencies of contexts: rare ones are too much of a coincidence else (Levy, Goldberg and Dagan 2015)."""
+FEW_WORDS = 400
+"""Up to so many words the whole decomposition is made; above only its first directions."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TfidfConfig(ProfileConfig):
+    """Settings of `tfidf`."""
+
+    values: float = field(default=1.0, metadata={"help": "weight of a value of an attribute beside a word; 0: only its words"})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (np.isfinite(self.values) and self.values >= 0):
+            raise ConfigError(f"values is {self.values}, but must be 0 (attributes are only read as words) or more.")
+
+
+class Tfidf(ContentModel):
+    """Items as TF-IDF over the words of title, text and attributes, and over the values of attributes as they are.
+
+    A term of an item weighs (1 + log count) * log((1 + items) / (1 + items that have it)), Salton and Buckley 1988.
+    """
+
+    name: ClassVar[str] = "tfidf"
+    config_type: ClassVar[type[TfidfConfig]] = TfidfConfig
+
+    def __init__(self, config: TfidfConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or TfidfConfig()
+
+    def unfit_for(self, dataset: Dataset) -> str:
+        """A catalog of ids alone says nothing."""
+        return nothing_written(self.name, dataset)
+
+    def _describe(self, catalog: Catalog, progress: Progress) -> csr_array:
+        progress.stage(self.name, total=1)
+        found = tfidf(item_counts(catalog, values=self.config.values), num_items=len(catalog))
+        progress.step(1)
+        return found
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        return {}
+
+    def _recall(self, folder: Path, arrays: dict[str, NDArray[Any]], num_items: int) -> csr_array:
+        # What is written may have changed since, so it is read anew.
+        return self._describe(self.catalog, Silent())
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordVectorsConfig(ProfileConfig):
+    """Settings of `word_vectors`."""
+
+    width: int = field(default=100, metadata={"help": "numbers of a word"})
+    window: int = field(default=5, metadata={"help": "words on either side that a word is known by"})
+    least: int = field(default=2, metadata={"help": "times that a word must be written in the catalog to have a vector"})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("width", "window", "least"):
+            check_positive(name, getattr(self, name))
+
+
+class WordVectors(DenseContent):
+    """Items as means of word vectors that are learned from the catalog's own texts, in any language and without a download.
+
+    A word is what stands around it: positive pointwise mutual information, decomposed (Levy and Goldberg 2014; contexts smoothed).
+    Words count by rarity, and what all items have in common is taken away (Arora, Liang and Ma 2017). Words that the texts of
+    training do not have count nothing in a new item.
+    """
+
+    name: ClassVar[str] = "word_vectors"
+    config_type: ClassVar[type[WordVectorsConfig]] = WordVectorsConfig
+
+    def __init__(self, config: WordVectorsConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or WordVectorsConfig()
+
+    def unfit_for(self, dataset: Dataset) -> str:
+        """A catalog of ids alone says nothing."""
+        return nothing_written(self.name, dataset)
+
+    def bytes_needed(self, dataset: Dataset) -> int:
+        """The vectors of the items, twice, and the pairs of words."""
+        words = sum(len(text) for text in (*dataset.catalog.titles, *dataset.catalog.texts)) // 5
+        return 8 * len(dataset.catalog) * self.config.width + 24 * words * min(self.config.window, 10)
+
+    def _describe(self, catalog: Catalog, progress: Progress) -> FloatArray:
+        progress.stage(self.name, total=3)
+        lines = [terms(line) for line in item_lines(catalog)]
+        counts = Counter(word for line in lines for word in line)
+        names = [word for word, count in counts.items() if count >= self.config.least]
+        keys = hashed(names)
+        order = np.argsort(keys)
+        self._words, place = keys[order], {names[k]: at for at, k in enumerate(order.tolist())}
+        coded = [np.array([place[word] for word in line if word in place], dtype=np.int64) for line in lines]
+        progress.step(1)
+        self._vectors = ppmi_vectors(coded, len(names), width=self.config.width, window=self.config.window)
+        progress.step(2)
+        self._rarity = rarity(coded, len(names))
+        means = self._means(coded)
+        self._common = common_direction(means)
+        progress.step(3)
+        return self._without_common(means)
+
+    def _embed(self, catalog: Catalog, first: int, progress: Progress = Silent()) -> FloatArray:
+        """Items by the words that are known."""
+        lines = [places_of(hashed(terms(line)), self._words) for line in item_lines(catalog)[first:]]
+        return self._without_common(self._means([line[line >= 0] for line in lines]))
+
+    def _means(self, lines: Sequence[IntArray]) -> FloatArray:
+        weights = _counted(lines, len(self._words))
+        weights.data = weights.data * self._rarity[weights.indices]
+        total = np.asarray(weights.sum(axis=1)).ravel()
+        return np.asarray((weights @ self._vectors) / np.maximum(total, 1e-9)[:, None], dtype=np.float32)
+
+    def _without_common(self, means: FloatArray) -> FloatArray:
+        return unit(means - (means @ self._common)[:, None] * self._common)
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        own = {"words": self._words, "vectors": self._vectors, "rarity": self._rarity, "common": self._common}
+        return {**super()._arrays(), **own}
+
+    def _recall(self, folder: Path, arrays: dict[str, NDArray[Any]], num_items: int) -> FloatArray:
+        self._words, self._vectors = arrays["words"], arrays["vectors"]
+        self._rarity, self._common = arrays["rarity"], arrays["common"]
+        return super()._recall(folder, arrays, num_items)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentenceVectorsConfig(ProfileConfig):
+    """Settings of `sentence_vectors`."""
+
+    encoder: str = field(
+        default="minilm",
+        metadata={"help": "minilm (English), or a folder or Hugging Face id of a sentence-transformers encoder that is mean-pooled"},
+    )
+
+
+class SentenceVectors(DenseContent):
+    """Items as vectors of a sentence encoder that reads title, attributes and text (Reimers and Gurevych 2019).
+
+    The encoder runs once over the catalog, and again over items that come later.
+    """
+
+    name: ClassVar[str] = "sentence_vectors"
+    config_type: ClassVar[type[SentenceVectorsConfig]] = SentenceVectorsConfig
+
+    def __init__(self, config: SentenceVectorsConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or SentenceVectorsConfig()
+        self._sentences = Sentences(SentencesConfig(base=self.config.encoder))
+
+    def unfit_for(self, dataset: Dataset) -> str:
+        """A catalog of ids alone says nothing."""
+        return nothing_written(self.name, dataset)
+
+    def _embed(self, catalog: Catalog, first: int, progress: Progress = Silent()) -> FloatArray:
+        return self._sentences.encoded(item_lines(catalog)[first:], progress)
+
+
+def item_counts(catalog: Catalog, *, values: float) -> list[dict[str, float]]:
+    """How often each item has each term: words of its lines, and, times `values`, values of its attributes (once each)."""
+    counts: list[dict[str, float]] = [dict(Counter(terms(line))) for line in item_lines(catalog)]
+    for name in catalog.favourable if values else ():
+        for row, own in zip(counts, catalog.label_rows(name), strict=True):
+            # A sign that no word has keeps values and words apart.
+            row.update({f"\0{name}\0{value}": values for value in own})
+    return counts
+
+
+def tfidf(counts: Sequence[dict[str, float]], *, num_items: int) -> csr_array:
+    """Counts of terms as rows of unit length, float32 CSR [num_items, num_terms]; counts below 1 weigh as they are."""
+    from scipy.sparse import csr_array
+
+    names: dict[str, int] = {}
+    columns = np.array([names.setdefault(name, len(names)) for row in counts for name in row], dtype=np.int64)
+    often = np.array([count for row in counts for count in row.values()], dtype=np.float64)
+    starts = np.concatenate([[0], np.cumsum([len(row) for row in counts])]).astype(np.int64)
+    items_with = np.bincount(columns, minlength=len(names))
+    rare = np.log((1 + num_items) / (1 + items_with))
+    weights = (np.minimum(often, 1.0) + np.log(np.maximum(often, 1.0))) * rare[columns]
+    found = csr_array((weights, columns, starts), shape=(num_items, max(1, len(names))))
+    lengths = np.sqrt(np.asarray(found.power(2).sum(axis=1))).ravel()
+    found.data = found.data / np.maximum(np.repeat(lengths, np.diff(found.indptr)), 1e-9)
+    return found.astype(np.float32)
+
+
+def ppmi_vectors(lines: Sequence[IntArray], num_words: int, *, width: int, window: int) -> FloatArray:
+    """Vectors of words from which words stand near them, float32 [num_words, at most width].
+
+    `lines`: word codes of each text. Positive pointwise mutual information max(0, log p(w, c) / (p(w) p(c)**SMOOTHING)), and of its
+    singular value decomposition the left vectors times the square roots of the values (Levy and Goldberg 2014).
+    """
+    from scipy.sparse import csr_array
+    from scipy.sparse.linalg import svds
+
+    if not num_words:
+        return np.zeros((0, 1), dtype=np.float32)
+    near = _near(lines, num_words, window=window)
+    word, context = near.coords
+    words = np.bincount(word, weights=near.data, minlength=num_words)
+    contexts = np.bincount(context, weights=near.data, minlength=num_words) ** SMOOTHING
+    odds = near.data * contexts.sum() / (words[word] * contexts[context])
+    information = csr_array((np.maximum(np.log(odds), 0.0), (word, context)), shape=near.shape)
+    if num_words <= FEW_WORDS or num_words <= width:
+        left, values, _ = np.linalg.svd(information.toarray())
+    else:
+        # A fixed start: the same texts give the same bits.
+        left, values, _ = svds(information, k=width, v0=np.ones(num_words), random_state=0)
+        left, values = left[:, ::-1], values[::-1]
+    return np.asarray(left[:, :width] * np.sqrt(values[:width]), dtype=np.float32)
+
+
+def _near(lines: Sequence[IntArray], num_words: int, *, window: int) -> Any:
+    """How often two words stand at most `window` words apart in one text, float64 COO [num_words, num_words], symmetric."""
+    from scipy.sparse import coo_array
+
+    words = np.concatenate([*lines, np.zeros(0, dtype=np.int64)])
+    owner = np.repeat(np.arange(len(lines)), [len(line) for line in lines])
+    total = coo_array((num_words, num_words), dtype=np.float64).tocsr()
+    for lag in range(1, window + 1):
+        same = owner[lag:] == owner[:-lag]
+        pair = (words[:-lag][same], words[lag:][same])
+        total = total + coo_array((np.ones(int(same.sum())), pair), shape=total.shape).tocsr()
+    return (total + total.T).tocoo()
+
+
+def rarity(lines: Sequence[IntArray], num_words: int) -> FloatArray:
+    """log((1 + texts) / (1 + texts with the word)) + 1, float32 [num_words]."""
+    texts_with = np.asarray((_counted(lines, num_words) > 0).sum(axis=0)).ravel()
+    return np.asarray(np.log((1 + len(lines)) / (1 + texts_with)) + 1, dtype=np.float32)
+
+
+def common_direction(means: FloatArray) -> FloatArray:
+    """The direction that rows have most in common: the first right singular vector, float32 [width]; zeros where all rows are."""
+    _, directions = np.linalg.eigh((means.T @ means).astype(np.float64))
+    return np.asarray(directions[:, -1] if means.any() else np.zeros(means.shape[1]), dtype=np.float32)
+
+
+def _counted(lines: Sequence[IntArray], num_words: int) -> csr_array:
+    """How often each text has each word, float32 CSR [num_texts, num_words]."""
+    from scipy.sparse import coo_array
+
+    words = np.concatenate([*lines, np.zeros(0, dtype=np.int64)])
+    owner = np.repeat(np.arange(len(lines)), [len(line) for line in lines])
+    return coo_array((np.ones(len(words), dtype=np.float32), (owner, words)), shape=(len(lines), max(1, num_words))).tocsr()
