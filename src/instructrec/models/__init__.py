@@ -22,6 +22,9 @@ MODELS: dict[str, str] = {
     "sasrec": "instructrec.models.sasrec:Sasrec",
     "lm": "instructrec.models.lm:LanguageModelRecommender",
     "tiger": "instructrec.models.tiger:Tiger",
+    "weighted": "instructrec.models.hybrids:Weighted",
+    "switching": "instructrec.models.hybrids:Switching",
+    "cascade": "instructrec.models.hybrids:Cascade",
     "fusion": "instructrec.models.fusion:Fusion",
 }
 """Model name -> "module:Class". A new recommender is one file and one row here."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SMOOTHING = 0.75
 """Power of the frequencies of contexts: rare ones are too much of a coincidence else (Levy, Goldberg and Dagan 2015)."""
+BINS = 10
+"""Parts of equal size that the numbers of an attribute are cut into."""
 FEW_WORDS = 400
 """Up to so many words the whole decomposition is made; above only its first directions."""
 
@@ -110,7 +112,7 @@ class WordVectors(DenseContent):
 
     def _describe(self, catalog: Catalog, progress: Progress) -> FloatArray:
         progress.stage(self.name, total=3)
-        lines = [terms(line) for line in item_lines(catalog)]
+        lines = item_words(catalog)
         counts = Counter(word for line in lines for word in line)
         names = [word for word, count in counts.items() if count >= self.config.least]
         keys = hashed(names)
@@ -128,7 +130,7 @@ class WordVectors(DenseContent):
 
     def _embed(self, catalog: Catalog, first: int, progress: Progress = Silent()) -> FloatArray:
         """Items by the words that are known."""
-        lines = [places_of(hashed(terms(line)), self._words) for line in item_lines(catalog)[first:]]
+        lines = [places_of(hashed(line), self._words) for line in item_words(catalog)[first:]]
         return self._without_common(self._means([line[line >= 0] for line in lines]))
 
     def _means(self, lines: Sequence[IntArray]) -> FloatArray:
@@ -182,14 +184,32 @@ class SentenceVectors(DenseContent):
         return self._sentences.encoded(item_lines(catalog)[first:], progress)
 
 
+def item_words(catalog: Catalog) -> list[list[str]]:
+    """The words of title, attributes and text of each item, and a term for each of its numbers."""
+    return [terms(line) + more for line, more in zip(item_lines(catalog), number_terms(catalog), strict=True)]
+
+
 def item_counts(catalog: Catalog, *, values: float) -> list[dict[str, float]]:
-    """How often each item has each term: words of its lines, and, times `values`, values of its attributes (once each)."""
+    """How often each item has each term: words of its lines, and `values` times each value of its attributes."""
     counts: list[dict[str, float]] = [dict(Counter(terms(line))) for line in item_lines(catalog)]
     for name in catalog.favourable if values else ():
         for row, own in zip(counts, catalog.label_rows(name), strict=True):
             # A sign that no word has keeps values and words apart.
             row.update({f"\0{name}\0{value}": values for value in own})
+    for row, own in zip(counts, number_terms(catalog), strict=True):
+        row.update(dict.fromkeys(own, values))
     return counts
+
+
+def number_terms(catalog: Catalog) -> list[list[str]]:
+    """One term for each number that is known of an item: in which of `BINS` parts of equal size of the catalog it lies."""
+    found: list[list[str]] = [[] for _ in range(len(catalog))]
+    for name, column in catalog.numbers.items():
+        known = np.flatnonzero(np.isfinite(column))
+        edges = np.quantile(column[known], np.linspace(0, 1, BINS + 1)[1:-1]) if len(known) else np.zeros(0)
+        for item, place in zip(known.tolist(), np.searchsorted(edges, column[known]).tolist(), strict=True):
+            found[item].append(f"\0{name}\0{place}")
+    return found
 
 
 def tfidf(counts: Sequence[dict[str, float]], *, num_items: int) -> csr_array:

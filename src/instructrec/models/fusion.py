@@ -16,11 +16,10 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from instructrec.core import FitContext, Query, ReadToken
-from instructrec.errors import ModelError
+from instructrec.core import FitContext, Query
 from instructrec.instructions.render import query_words
 from instructrec.instructions.wishing import preferences_of, wish_for
-from instructrec.models import resolve
+from instructrec.models.composite import Composite, loaded_parts
 from instructrec.recommender import Recommender, allowed
 from instructrec.tables import Catalog, Dataset, FloatArray, ItemId
 
@@ -43,7 +42,7 @@ class FusionConfig:
     language: str = field(default="en", metadata={"help": "language of the sentences that weights under words are fitted on"})
 
 
-class Fusion(Recommender):
+class Fusion(Composite):
     """Weighted sum of the parts' scores.
 
     `parts`: models by name; `weights`, `stated`, `worded`: a number each, without words, with a stated preference, with a wish.
@@ -53,8 +52,8 @@ class Fusion(Recommender):
     config_type = FusionConfig
 
     def __init__(self, config: FusionConfig | None = None, *, parts: Mapping[str, Recommender] | None = None) -> None:
+        super().__init__(parts)
         self.config = config or FusionConfig()
-        self.parts: dict[str, Recommender] = dict(parts or {})
         self.weights: dict[str, float] = {}
         self.stated: dict[str, float] = {}
         self.worded: dict[str, float] = {}
@@ -62,10 +61,7 @@ class Fusion(Recommender):
     def fit(self, dataset: Dataset, context: FitContext | None = None) -> Self:
         """Fit the parts that are not fitted yet, then the weights on `context.validation` (equal weights without one)."""
         context = context or FitContext()
-        self.catalog = dataset.catalog
-        for name in self.config.parts:
-            if name not in self.parts:
-                self.parts[name] = resolve(name)().fit(dataset, context)
+        self._fit_parts(dataset, context)
         if context.validation is None or not len(context.validation[0]):
             self.weights = self.stated = self.worded = dict.fromkeys(self.config.parts, 1.0)
             return self
@@ -111,8 +107,7 @@ class Fusion(Recommender):
 
         `tastes`: what the parts that follow words say of these queries without the words, where that is known already.
         """
-        if not self.parts:
-            raise ModelError("Model 'fusion' has no parts yet. Call fit(dataset) or load(folder, catalog) first.")
+        self._ready()
         found = {name: comparable(name, self.parts[name].score(queries)) for name in self.config.parts}
         rows = [row for row, query in enumerate(queries) if query_words(query)]
         for name in [name for name in self.config.parts if rows and self.parts[name].follows_words]:
@@ -144,15 +139,6 @@ class Fusion(Recommender):
         """Sum of the weighted parts, float32 [num_queries, num_items]."""
         return np.asarray(np.sum(list(self.sources(queries).values()), axis=0), dtype=np.float32)
 
-    def item_vectors(self) -> FloatArray | None:
-        """Those of the language model, or else of the first part that has some."""
-        parts = sorted(self.parts.values(), key=lambda part: not part.follows_words)
-        return next((vectors for part in parts if (vectors := part.item_vectors()) is not None), None)
-
-    def saliency(self, query: Query, item: ItemId) -> Sequence[ReadToken]:
-        """That of the language model."""
-        return next((found for part in self.parts.values() if (found := part.saliency(query, item))), ())
-
     def text_effects(self, query: Query, item: ItemId) -> Mapping[tuple[str, str], float]:
         """Those on the language model, times its weight."""
         weights = self._used(query)
@@ -161,23 +147,17 @@ class Fusion(Recommender):
                 return {value: weights.get(name, 0.0) * effect for value, effect in found.items()}
         return {}
 
-    def is_personal(self, query: Query) -> bool:
-        """One personal part is enough."""
-        return any(part.is_personal(query) for part in self.parts.values())
-
     def save(self, folder: Path) -> None:
         """Write the weights, and each part into its own folder `parts/<name>`."""
         facts = {"parts": list(self.config.parts), "weights": self.weights, "stated": self.stated, "worded": self.worded}
         (folder / FILE).write_text(json.dumps(facts), encoding="utf-8")
-        for name, part in self.parts.items():
-            (folder / "parts" / name).mkdir(parents=True)
-            part.save(folder / "parts" / name)
+        self._save_parts(folder)
 
     @classmethod
     def load(cls, folder: Path, catalog: Catalog) -> Self:
         """Read what `save` wrote."""
         facts = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        parts = {name: resolve(name).load(folder / "parts" / name, catalog) for name in facts["parts"]}
+        parts = loaded_parts(facts["parts"], folder, catalog)
         model = cls(FusionConfig(parts=tuple(parts)), parts=parts)
         model.catalog = catalog
         model.weights, model.worded = facts["weights"], facts["worded"]

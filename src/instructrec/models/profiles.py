@@ -39,14 +39,15 @@ class ProfileConfig:
     """How a profile is made of a history."""
 
     decay: float = field(default=0.9, metadata={"help": "weight of a history item relative to the one after it; 1: all alike"})
-    disliked: float = field(
-        default=0.25, metadata={"help": "how much what was rated low takes away, relative to what was liked; 0: it counts nothing"}
+    low_rated: float = field(
+        default=-0.25,
+        metadata={"help": "weight of what was rated low beside what was liked; below 0: it takes away, 0: nothing, 1: as if liked"},
     )
 
     def __post_init__(self) -> None:
         check_decay(self.decay)
-        if not (np.isfinite(self.disliked) and self.disliked >= 0):
-            raise ConfigError(f"disliked is {self.disliked}, but must be 0 (what was rated low does not count) or more.")
+        if not -1 <= self.low_rated <= 1:
+            raise ConfigError(f"low_rated is {self.low_rated}, but must lie between -1 (takes away fully) and 1 (counts as liked).")
 
 
 class ContentModel(Recommender):
@@ -143,10 +144,7 @@ class ContentModel(Recommender):
             [self.catalog.codes(query.history) for query in queries], decay=self.config.decay, num_items=len(self.catalog)
         )
         owner = np.repeat(np.arange(len(queries)), np.diff(weights.indptr))
-        low = self._is_low(queries, owner, weights.indices)
-        for kind, share in ((~low, 1.0), (low, -self.config.disliked)):
-            total = np.bincount(owner[kind], weights=weights.data[kind], minlength=len(queries))
-            weights.data[kind] *= np.float32(share) / total[owner[kind]].astype(np.float32)
+        weights.data[self._is_low(queries, owner, weights.indices)] *= np.float32(self.config.low_rated)
         profiles = weights @ items
         squares = profiles**2 if isinstance(profiles, np.ndarray) else profiles.power(2)
         lengths = np.sqrt(np.asarray(squares.sum(axis=1), dtype=np.float32)).ravel()
@@ -156,7 +154,7 @@ class ContentModel(Recommender):
     def _is_low(self, queries: Sequence[Query], owner: NDArray[Any], items: NDArray[Any]) -> NDArray[np.bool_]:
         """Which entries of the histories their users rated low in training."""
         low = np.zeros(len(items), dtype=np.bool_)
-        if not len(self._low) or not self.config.disliked:
+        if not len(self._low) or self.config.low_rated == 1.0:
             return low
         known = [place for place, row in enumerate(owner.tolist()) if queries[row].user is not None]
         names = self.catalog.item_ids

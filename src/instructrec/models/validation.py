@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from instructrec.core import FitContext
 from instructrec.recommender import Recommender, allowed
+from instructrec.tables import BoolArray, FloatArray, IntArray
 
 CHECK_USERS = 1000
 """Validation queries behind each check, evenly drawn."""
@@ -21,14 +23,17 @@ def ndcg_check(model: Recommender, context: FitContext) -> Callable[[], float] |
     if context.validation is None or not len(context.validation[0]):
         return None
     stride = -(-len(context.validation[0]) // CHECK_USERS)
-    queries, targets = list(context.validation[0])[::stride], np.array(context.validation[1])[::stride, None]
-    masks, places = np.stack([allowed(query, model.catalog) for query in queries]), np.arange(len(model.catalog))
+    queries, targets = list(context.validation[0])[::stride], np.array(context.validation[1])[::stride]
+    masks = np.stack([allowed(query, model.catalog) for query in queries])
+    return lambda: float(gains(model.score(queries), masks, targets).mean())
 
-    def check() -> float:
-        scores = np.where(masks, model.score(queries), -np.inf)
-        own = np.take_along_axis(scores, targets, axis=1)
-        # Ties by catalog order, as lists are ranked; a target that may not be shown gains nothing.
-        ranks = 1 + ((scores > own) | ((scores == own) & (places < targets))).sum(axis=1)
-        return float(np.where((ranks <= 10) & np.isfinite(own[:, 0]), 1 / np.log2(1 + ranks), 0.0).mean())
 
-    return check
+def gains(scores: FloatArray, masks: BoolArray, targets: IntArray) -> NDArray[np.float64]:
+    """NDCG@10 of each query with one target, float64 [num_queries]; `scores`, `masks` (what may be shown) [num_queries, num_items].
+
+    Ties by catalog order, as lists are ranked; a target that may not be shown gains nothing.
+    """
+    shown, wanted, places = np.where(masks, scores, -np.inf), targets[:, None], np.arange(scores.shape[1])
+    own = np.take_along_axis(shown, wanted, axis=1)
+    ranks = 1 + ((shown > own) | ((shown == own) & (places < wanted))).sum(axis=1)
+    return np.where((ranks <= 10) & np.isfinite(own[:, 0]), 1 / np.log2(1 + ranks), 0.0)

@@ -1,0 +1,77 @@
+"""What models that are put together from other models share: fitting the parts, keeping them, and asking them what they know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from instructrec.core import FitContext, Query, ReadToken
+from instructrec.errors import ConfigError, ModelError
+from instructrec.models import resolve
+from instructrec.recommender import Recommender
+from instructrec.tables import Catalog, Dataset, FloatArray, ItemId
+
+
+class Composite(Recommender):
+    """A model of other models. `parts`: models by name; `config.parts` says which, in their order."""
+
+    config_type: ClassVar[type[Any]]
+    config: Any
+
+    def __init__(self, parts: Mapping[str, Recommender] | None = None) -> None:
+        self.parts: dict[str, Recommender] = dict(parts or {})
+
+    def unfit_for(self, dataset: Dataset) -> str:
+        """The first reason of a part that is not fitted yet."""
+        waiting = (resolve(name)() for name in self.config.parts if name not in self.parts)
+        return next((reason for part in waiting if (reason := part.unfit_for(dataset))), "")
+
+    def bytes_needed(self, dataset: Dataset) -> int:
+        """That of the part that is not fitted yet and needs most: they are fitted one after the other."""
+        return max((resolve(name)().bytes_needed(dataset) for name in self.config.parts if name not in self.parts), default=0)
+
+    def item_vectors(self) -> FloatArray | None:
+        """Those of a language model, or else of the first part that has some."""
+        parts = sorted(self.parts.values(), key=lambda part: not part.follows_words)
+        return next((vectors for part in parts if (vectors := part.item_vectors()) is not None), None)
+
+    def saliency(self, query: Query, item: ItemId) -> Sequence[ReadToken]:
+        """That of the language model."""
+        return next((found for part in self.parts.values() if (found := part.saliency(query, item))), ())
+
+    def is_personal(self, query: Query) -> bool:
+        """One personal part is enough."""
+        return any(part.is_personal(query) for part in self.parts.values())
+
+    def _fit_parts(self, dataset: Dataset, context: FitContext) -> None:
+        """Fit the parts that are not fitted yet, with the settings that they have by default."""
+        self.catalog = dataset.catalog
+        for name in self.config.parts:
+            if name not in self.parts:
+                self.parts[name] = resolve(name)().fit(dataset, context)
+
+    def _ready(self) -> list[Recommender]:
+        """The fitted parts in their order."""
+        if not self.parts:
+            raise ModelError(f"Model '{self.name}' has no parts yet. Call fit(dataset) or load(folder, catalog) first.")
+        return [self.parts[name] for name in self.config.parts]
+
+    def _save_parts(self, folder: Path) -> None:
+        """Write each part into its own folder `parts/<name>`."""
+        for name, part in self.parts.items():
+            (folder / "parts" / name).mkdir(parents=True)
+            part.save(folder / "parts" / name)
+
+
+def loaded_parts(names: Sequence[str], folder: Path, catalog: Catalog) -> dict[str, Recommender]:
+    """The parts that `_save_parts` wrote, by name."""
+    return {name: resolve(name).load(folder / "parts" / name, catalog) for name in names}
+
+
+def check_parts(model: str, parts: Sequence[str], *, least: int) -> None:
+    """Raise ConfigError for too few parts, one twice, or the model itself among them."""
+    if len(parts) < least or len(set(parts)) < len(parts) or model in parts:
+        raise ConfigError(
+            f"parts of '{model}' are {list(parts)}, but must be at least {least} different models, not '{model}' itself."
+        )
