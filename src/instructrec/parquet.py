@@ -20,15 +20,17 @@ _META = b"instructrec"
 
 
 def write_catalog(catalog: Catalog, path: Path) -> None:
-    """One row an item: item_id, title, text, `label.<name>` (list of strings), `people.<name>` (list of whole numbers: how many
-    reviewers say each), `number.<name>` and `measure.<name>` (float64, NaN where unknown); other names of values stand in the
-    metadata.
+    """One row an item: item_id, title, text, image (a path), `label.<name>` (list of strings), `people.<name>` (list of whole
+    numbers: how many reviewers say each), `number.<name>` and `measure.<name>` (float64, NaN where unknown); other names of values
+    stand in the metadata.
     """
     import pyarrow
 
     columns: dict[str, Any] = {"item_id": catalog.item_ids, "title": catalog.titles}
     if catalog.texts:
         columns["text"] = catalog.texts
+    if catalog.images:
+        columns["image"] = catalog.images
     for name in catalog.labels:
         rows = catalog.label_rows(name)
         columns[f"label.{name}"] = pyarrow.array([list(row) for row in rows], type=pyarrow.list_(pyarrow.string()))
@@ -64,6 +66,7 @@ def read_catalog(path: Path) -> Catalog:
         item_ids=tuple(columns["item_id"].to_pylist()),
         titles=tuple(columns["title"].to_pylist()),
         texts=tuple(columns["text"].to_pylist()) if "text" in columns else (),
+        images=tuple(columns["image"].to_pylist()) if "image" in columns else (),
         labels=labels,
         numbers=numbers,
         measures=measures,

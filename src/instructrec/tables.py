@@ -184,7 +184,7 @@ class Labels:
 
 @dataclass(frozen=True, kw_only=True)
 class Catalog:
-    """All items: id, title, text and attributes; an item's code is its row.
+    """All items: id, title, text, attributes, paths of pictures ("" for none); an item's code is its row.
 
     `labels`: list-valued attributes by name; `numbers`: numeric attributes by name, float64 with NaN where unknown; `measures`:
     numbers of the same form that come from the log (`popularity`, `rating`): limits may speak of them, but they describe no item.
@@ -194,6 +194,7 @@ class Catalog:
     item_ids: tuple[ItemId, ...]
     titles: tuple[str, ...]
     texts: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
     labels: Mapping[str, Labels] = field(default_factory=dict)
     numbers: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     measures: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
@@ -236,11 +237,9 @@ class Catalog:
         """
         mask: BoolArray = np.ones(len(self), dtype=np.bool_)
         for limit in limits:
-            mask = np.asarray(mask & self._meets(limit), dtype=np.bool_)
+            met = self._range(limit) if limit.operator == "range" else self._has(limit)
+            mask = np.asarray(mask & met, dtype=np.bool_)
         return mask
-
-    def _meets(self, limit: Limit) -> BoolArray:
-        return self._range(limit) if limit.operator == "range" else self._has(limit)
 
     def _range(self, limit: Limit) -> BoolArray:
         if limit.attribute not in self.quantities:
@@ -268,15 +267,16 @@ class Catalog:
 
     def add(self, other: Catalog) -> Catalog:
         """Return this catalog followed by the items of `other`; codes of the old items do not change."""
-        label_names = dict.fromkeys([*self.labels, *other.labels])
         both = (self, other)
+        images = tuple(path for part in both for path in (part.images or ("",) * len(part)))
         return Catalog(
             item_ids=self.item_ids + other.item_ids,
             titles=self.titles + other.titles,
             texts=tuple(text for part in both for text in (part.texts or ("",) * len(part))),
+            images=images if any(images) else (),
             labels={
                 name: self.labels.get(name, Labels.build(())).with_rows([row for part in both for row in part.label_rows(name)])
-                for name in label_names
+                for name in dict.fromkeys([*self.labels, *other.labels])
             },
             numbers=_columns([(part.numbers, len(part)) for part in both]),
             measures=_columns([(part.measures, len(part)) for part in both]),
@@ -326,5 +326,4 @@ def fingerprint(item_ids: Sequence[ItemId]) -> str:
 
 
 def _no_attribute(name: str, kind: str, known: list[str]) -> str:
-    found = ", ".join(known) or "none"
-    return f"The catalog has no {kind} attribute '{name}'. It has: {found}.{nearest(name, known)}"
+    return f"The catalog has no {kind} attribute '{name}'. It has: {', '.join(known) or 'none'}.{nearest(name, known)}"

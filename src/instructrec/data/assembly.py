@@ -112,6 +112,7 @@ def _rows(items: Items, ids: Sequence[str], rows: dict[str, int]) -> Catalog:
         item_ids=tuple(ids),
         titles=tuple([items.titles[row] if row >= 0 else item for row, item in zip(known, ids, strict=True)]),
         texts=tuple([items.texts[row] if row >= 0 else "" for row in known]) if items.texts else (),
+        images=tuple([items.images[row] if row >= 0 else "" for row in known]) if items.images else (),
         labels={name: Labels.build(values) for name, values in labels.items()},
         numbers={name: np.where(places >= 0, values[places], np.nan) for name, values in items.numbers.items()},
     )

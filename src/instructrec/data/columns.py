@@ -25,6 +25,7 @@ ITEM_ALIASES: Mapping[str, tuple[str, ...]] = {
     "id": ("id", *INTERACTION_ALIASES["item"]),
     "title": ("title", "name", "movie_title", "item_name", "product_name", "item_title", "product_title", "book_title"),
     "text": ("text", "description", "summary", "plot", "overview", "abstract", "synopsis"),
+    "image": ("image", "image_path", "image_file", "picture"),
 }
 """Names by which a column of items is known."""
 

@@ -79,11 +79,14 @@ class Log:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Items:
-    """Items as read, an id may stand twice. `labels`: one tuple of values an item; `numbers`: float64, NaN where unknown."""
+    """Items as read, an id may stand twice. `images`: paths of pictures, "" for none; `labels`: one tuple of values an item;
+    `numbers`: float64, NaN where unknown.
+    """
 
     item_ids: tuple[str, ...]
     titles: tuple[str, ...]
     texts: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
     labels: Mapping[str, Sequence[tuple[str, ...]]] = field(default_factory=dict)
     numbers: Mapping[str, Numbers] = field(default_factory=dict)
     lines: IntArray
@@ -97,6 +100,7 @@ class Items:
             item_ids=tuple([self.item_ids[row] for row in rows]),
             titles=tuple([self.titles[row] for row in rows]),
             texts=tuple([self.texts[row] for row in rows]) if self.texts else (),
+            images=tuple([self.images[row] for row in rows]) if self.images else (),
             labels={name: [values[row] for row in rows] for name, values in self.labels.items()},
             numbers={name: values[list(rows)] for name, values in self.numbers.items()},
             lines=self.lines[list(rows)],

@@ -121,7 +121,7 @@ def read(source: str | Path, options: LoadOptions = AS_FOUND, *, progress: Progr
     name = name if Path(name).exists() else SHORT_NAMES.get(name, name)
     path = _named_folder(name) if name in FOLDER_NAMES else Path(source).expanduser()
     if path.is_dir():
-        raw = _read_folder(path, options)
+        raw = _with_images_of(path, _read_folder(path, options))
         return replace(raw, name=name) if name in FOLDER_NAMES else raw
     if path.is_file():
         return _read_file(path, options)
@@ -129,6 +129,14 @@ def read(source: str | Path, options: LoadOptions = AS_FOUND, *, progress: Progr
         f"There is no data '{source}': neither a file or folder nor a known name.{nearest(str(source), NAMES)} "
         f"Known names: {', '.join(NAMES)}. Give a folder with interactions.csv and items.csv, or a file of interactions."
     )
+
+
+def _with_images_of(folder: Path, raw: Raw) -> Raw:
+    """The same, paths of pictures taken from where the folder lies; addresses on the web stay as they are: nothing fetches them."""
+    if raw.items is None or not any(raw.items.images):
+        return raw
+    places = [path if not path or "://" in path else str((folder / path).resolve()) for path in raw.items.images]
+    return replace(raw, items=replace(raw.items, images=tuple(places)))
 
 
 def _named(dataset: Dataset, source: str | Path, options: LoadOptions) -> tuple[Dataset, tuple[Note, ...]]:
@@ -222,6 +230,7 @@ def _raw_of(dataset: Dataset) -> Raw:
             item_ids=catalog.item_ids,
             titles=catalog.titles,
             texts=catalog.texts,
+            images=catalog.images,
             labels={name: catalog.label_rows(name) for name in catalog.labels},
             numbers=dict(catalog.numbers),
             lines=np.arange(1, len(catalog) + 1, dtype=np.int64),

@@ -85,7 +85,7 @@ def _times(table: Table, roles: Mapping[str, str], options: LoadOptions) -> tupl
 
 
 def items_of(table: Table, options: LoadOptions = AS_FOUND) -> tuple[Items, tuple[Note, ...]]:
-    """Read a table as items: id, title (the id where there is none), text, and every other column as an attribute."""
+    """Read a table as items: id, title (the id where there is none), text, image, and every other column as an attribute."""
     chosen = options.item_columns
     roles = resolve(table.columns, ITEM_ALIASES, chosen=chosen, needed=("id",), file=table.name, option="item_columns")
     ids = [as_id(cell) for cell in table.columns[roles["id"]].tolist()]
@@ -103,6 +103,7 @@ def items_of(table: Table, options: LoadOptions = AS_FOUND) -> tuple[Items, tupl
         item_ids=tuple(ids),
         titles=tuple([title or name for title, name in zip(titles, ids, strict=True)]),
         texts=tuple(_words(table, roles["text"])) if "text" in roles else (),
+        images=tuple(_words(table, roles["image"])) if "image" in roles else (),
         labels=labels,
         numbers=numbers,
         lines=table.lines,

@@ -60,6 +60,20 @@ class SentenceEncoder:
             start += size
         return out
 
+    def pieces(self, text: str) -> list[str]:
+        """The tokens that a text is read as, without those that only frame it."""
+        if self._model is None:
+            return re.findall(r"\w+", text.lower())
+        found: list[str] = self._tokenizer.tokenize(text)
+        return found
+
+    def piece_vectors(self, pieces: Sequence[str]) -> FloatArray:
+        """What the encoder begins with for each token, before it sees the others, float32 [num_pieces, width]."""
+        if self._model is None:
+            return self.encode(pieces)
+        table = self._model.get_input_embeddings().weight.detach().numpy()
+        return np.asarray(table[self._tokenizer.convert_tokens_to_ids(list(pieces))], dtype=np.float32)
+
     def _forward(self, ids: Sequence[Sequence[int]]) -> FloatArray:
         longest = max(len(row) for row in ids)
         tokens = torch.zeros(len(ids), longest, dtype=torch.long)

@@ -19,6 +19,7 @@ MODELS: dict[str, str] = {
     "tfidf": "instructrec.models.content:Tfidf",
     "word_vectors": "instructrec.models.content:WordVectors",
     "sentence_vectors": "instructrec.models.content:SentenceVectors",
+    "images": "instructrec.models.images:Images",
     "sasrec": "instructrec.models.sasrec:Sasrec",
     "lm": "instructrec.models.lm:LanguageModelRecommender",
     "tiger": "instructrec.models.tiger:Tiger",

@@ -76,6 +76,10 @@ class Tfidf(ContentModel):
 class WordVectorsConfig(ProfileConfig):
     """Settings of `word_vectors`."""
 
+    words: str = field(
+        default="catalog",
+        metadata={"help": "catalog: vectors are learned of its own texts; minilm, a folder or Hugging Face id: those of an encoder"},
+    )
     width: int = field(default=100, metadata={"help": "numbers of a word"})
     window: int = field(default=5, metadata={"help": "words on either side that a word is known by"})
     least: int = field(default=2, metadata={"help": "times that a word must be written in the catalog to have a vector"})
@@ -87,11 +91,12 @@ class WordVectorsConfig(ProfileConfig):
 
 
 class WordVectors(DenseContent):
-    """Items as means of word vectors that are learned from the catalog's own texts, in any language and without a download.
+    """Items as means of word vectors. Words count by rarity, and what all items have in common is taken away (Arora, Liang and
+    Ma 2017). Words that the texts of training do not have count nothing in a new item.
 
-    A word is what stands around it: positive pointwise mutual information, decomposed (Levy and Goldberg 2014; contexts smoothed).
-    Words count by rarity, and what all items have in common is taken away (Arora, Liang and Ma 2017). Words that the texts of
-    training do not have count nothing in a new item.
+    The vectors are learned from the catalog's own texts, in any language and without a download: a word is what stands around it,
+    by positive pointwise mutual information, decomposed (Levy and Goldberg 2014; contexts smoothed). Or they are those that a
+    sentence encoder begins with.
     """
 
     name: ClassVar[str] = "word_vectors"
@@ -100,6 +105,7 @@ class WordVectors(DenseContent):
     def __init__(self, config: WordVectorsConfig | None = None) -> None:
         super().__init__()
         self.config = config or WordVectorsConfig()
+        self._encoder: Any = None
 
     def unfit_for(self, dataset: Dataset) -> str:
         """A catalog of ids alone says nothing."""
@@ -112,7 +118,7 @@ class WordVectors(DenseContent):
 
     def _describe(self, catalog: Catalog, progress: Progress) -> FloatArray:
         progress.stage(self.name, total=3)
-        lines = item_words(catalog)
+        lines = self._lines(catalog)
         counts = Counter(word for line in lines for word in line)
         names = [word for word, count in counts.items() if count >= self.config.least]
         keys = hashed(names)
@@ -120,7 +126,10 @@ class WordVectors(DenseContent):
         self._words, place = keys[order], {names[k]: at for at, k in enumerate(order.tolist())}
         coded = [np.array([place[word] for word in line if word in place], dtype=np.int64) for line in lines]
         progress.step(1)
-        self._vectors = ppmi_vectors(coded, len(names), width=self.config.width, window=self.config.window)
+        if self._encoder is None:
+            self._vectors = ppmi_vectors(coded, len(names), width=self.config.width, window=self.config.window)
+        else:
+            self._vectors = self._encoder.piece_vectors(sorted(names, key=place.__getitem__))
         progress.step(2)
         self._rarity = rarity(coded, len(names))
         means = self._means(coded)
@@ -130,8 +139,18 @@ class WordVectors(DenseContent):
 
     def _embed(self, catalog: Catalog, first: int, progress: Progress = Silent()) -> FloatArray:
         """Items by the words that are known."""
-        lines = [places_of(hashed(line), self._words) for line in item_words(catalog)[first:]]
+        lines = [places_of(hashed(line), self._words) for line in self._lines(catalog)[first:]]
         return self._without_common(self._means([line[line >= 0] for line in lines]))
+
+    def _lines(self, catalog: Catalog) -> list[list[str]]:
+        """What each item is made of: words and numbers of the catalog, or tokens of an encoder."""
+        if self.config.words == "catalog":
+            return [terms(line) + more for line, more in zip(item_lines(catalog), number_terms(catalog), strict=True)]
+        if self._encoder is None:
+            from instructrec.lm.sentences import SentenceEncoder
+
+            self._encoder = SentenceEncoder(self.config.words)
+        return [self._encoder.pieces(line) for line in item_lines(catalog)]
 
     def _means(self, lines: Sequence[IntArray]) -> FloatArray:
         weights = _counted(lines, len(self._words))
@@ -184,11 +203,6 @@ class SentenceVectors(DenseContent):
         return self._sentences.encoded(item_lines(catalog)[first:], progress)
 
 
-def item_words(catalog: Catalog) -> list[list[str]]:
-    """The words of title, attributes and text of each item, and a term for each of its numbers."""
-    return [terms(line) + more for line, more in zip(item_lines(catalog), number_terms(catalog), strict=True)]
-
-
 def item_counts(catalog: Catalog, *, values: float) -> list[dict[str, float]]:
     """How often each item has each term: words of its lines, and `values` times each value of its attributes."""
     counts: list[dict[str, float]] = [dict(Counter(terms(line))) for line in item_lines(catalog)]
@@ -239,7 +253,7 @@ def ppmi_vectors(lines: Sequence[IntArray], num_words: int, *, width: int, windo
     from scipy.sparse.linalg import svds
 
     if not num_words:
-        return np.zeros((0, 1), dtype=np.float32)
+        return np.zeros((1, 1), dtype=np.float32)
     near = _near(lines, num_words, window=window)
     word, context = near.coords
     words = np.bincount(word, weights=near.data, minlength=num_words)
