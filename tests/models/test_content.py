@@ -20,6 +20,7 @@ from instructrec.models.content import (
     TfidfConfig,
     WordVectors,
     WordVectorsConfig,
+    bin_edges,
     common_direction,
     number_terms,
     ppmi_vectors,
@@ -142,7 +143,7 @@ def test_who_has_no_history_gets_what_is_popular():
 def test_numbers_become_parts_of_equal_size_and_unknown_ones_nothing():
     years = np.array([*range(1990, 2010), np.nan])
     catalog = Catalog(item_ids=tuple(map(str, range(21))), titles=("",) * 21, numbers={"year": years})
-    parts = number_terms(catalog)
+    parts = number_terms(catalog, bin_edges(catalog))
     assert [len(row) for row in parts] == [1] * 20 + [0]
     assert Counter(row[0] for row in parts[:20]).most_common(1)[0][1] == 2
     assert parts[0] == parts[1] != parts[2]
@@ -175,6 +176,23 @@ def test_large_vocabularies_give_the_same_directions_as_small_ones(monkeypatch: 
     first = ppmi_vectors(lines, 60, width=5, window=3)
     np.testing.assert_allclose(np.abs(whole), np.abs(first), atol=1e-4)
     np.testing.assert_array_equal(first, ppmi_vectors(lines, 60, width=5, window=3))
+
+
+def test_a_new_item_is_described_as_training_would_have(tmp_path: Path):
+    model = WordVectors().fit(WORLD)
+    model.save(tmp_path)
+    # The same items again, with years that would move the parts of all if they were cut anew.
+    far = {"year": np.concatenate([WORLD.catalog.numbers["year"][:1], [9999.0] * 20])}
+    rows = [WORLD.catalog.labels["genres"].of(item) for item in range(21)]
+    again = Catalog(
+        item_ids=tuple(f"again-{item}" for item in range(21)),
+        titles=WORLD.catalog.titles[:21],
+        texts=WORLD.catalog.texts[:21],
+        labels={"genres": Labels.build(rows)},
+        numbers=far,
+    )
+    grown = WordVectors.load(tmp_path, WORLD.catalog.add(again)).item_vectors()
+    np.testing.assert_allclose(grown[len(WORLD.catalog)], model.item_vectors()[0], atol=1e-6)
 
 
 def test_what_all_items_share_is_taken_away():

@@ -33,7 +33,7 @@ FEW_WORDS = 400
 class TfidfConfig(ProfileConfig):
     """Settings of `tfidf`."""
 
-    values: float = field(default=1.0, metadata={"help": "weight of a value of an attribute beside a word; 0: only its words"})
+    values: float = field(default=2.0, metadata={"help": "weight of a value of an attribute beside a word; 0: only its words"})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -80,8 +80,8 @@ class WordVectorsConfig(ProfileConfig):
         default="catalog",
         metadata={"help": "catalog: vectors are learned of its own texts; minilm, a folder or Hugging Face id: those of an encoder"},
     )
-    width: int = field(default=100, metadata={"help": "numbers of a word"})
-    window: int = field(default=5, metadata={"help": "words on either side that a word is known by"})
+    width: int = field(default=300, metadata={"help": "numbers of a word"})
+    window: int = field(default=2, metadata={"help": "words on either side that a word is known by"})
     least: int = field(default=2, metadata={"help": "times that a word must be written in the catalog to have a vector"})
 
     def __post_init__(self) -> None:
@@ -118,6 +118,7 @@ class WordVectors(DenseContent):
 
     def _describe(self, catalog: Catalog, progress: Progress) -> FloatArray:
         progress.stage(self.name, total=3)
+        self._edges = bin_edges(catalog)
         lines = self._lines(catalog)
         counts = Counter(word for line in lines for word in line)
         names = [word for word, count in counts.items() if count >= self.config.least]
@@ -145,7 +146,8 @@ class WordVectors(DenseContent):
     def _lines(self, catalog: Catalog) -> list[list[str]]:
         """What each item is made of: words and numbers of the catalog, or tokens of an encoder."""
         if self.config.words == "catalog":
-            return [terms(line) + more for line, more in zip(item_lines(catalog), number_terms(catalog), strict=True)]
+            numbers = number_terms(catalog, self._edges)
+            return [terms(line) + more for line, more in zip(item_lines(catalog), numbers, strict=True)]
         if self._encoder is None:
             from instructrec.lm.sentences import SentenceEncoder
 
@@ -163,11 +165,11 @@ class WordVectors(DenseContent):
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         own = {"words": self._words, "vectors": self._vectors, "rarity": self._rarity, "common": self._common}
-        return {**super()._arrays(), **own}
+        return {**super()._arrays(), **own, "edges": self._edges}
 
     def _recall(self, folder: Path, arrays: dict[str, NDArray[Any]], num_items: int) -> FloatArray:
         self._words, self._vectors = arrays["words"], arrays["vectors"]
-        self._rarity, self._common = arrays["rarity"], arrays["common"]
+        self._rarity, self._common, self._edges = arrays["rarity"], arrays["common"], arrays["edges"]
         return super()._recall(folder, arrays, num_items)
 
 
@@ -210,18 +212,27 @@ def item_counts(catalog: Catalog, *, values: float) -> list[dict[str, float]]:
         for row, own in zip(counts, catalog.label_rows(name), strict=True):
             # A sign that no word has keeps values and words apart.
             row.update({f"\0{name}\0{value}": values for value in own})
-    for row, own in zip(counts, number_terms(catalog), strict=True):
+    for row, own in zip(counts, number_terms(catalog, bin_edges(catalog)), strict=True):
         row.update(dict.fromkeys(own, values))
     return counts
 
 
-def number_terms(catalog: Catalog) -> list[list[str]]:
-    """One term for each number that is known of an item: in which of `BINS` parts of equal size of the catalog it lies."""
+def bin_edges(catalog: Catalog) -> NDArray[np.float64]:
+    """Where each number of a catalog is cut into parts of equal size, float64 [num_numbers, BINS - 1]; NaN where none is known."""
+    cuts, out = np.linspace(0, 1, BINS + 1)[1:-1], np.full((len(catalog.numbers), BINS - 1), np.nan)
+    for row, column in enumerate(catalog.numbers.values()):
+        known = column[np.isfinite(column)]
+        if len(known):
+            out[row] = np.quantile(known, cuts)
+    return out
+
+
+def number_terms(catalog: Catalog, edges: NDArray[np.float64]) -> list[list[str]]:
+    """A term for each number that is known of an item: in which part of its `bin_edges` it lies."""
     found: list[list[str]] = [[] for _ in range(len(catalog))]
-    for name, column in catalog.numbers.items():
+    for (name, column), cuts in zip(catalog.numbers.items(), edges, strict=False):
         known = np.flatnonzero(np.isfinite(column))
-        edges = np.quantile(column[known], np.linspace(0, 1, BINS + 1)[1:-1]) if len(known) else np.zeros(0)
-        for item, place in zip(known.tolist(), np.searchsorted(edges, column[known]).tolist(), strict=True):
+        for item, place in zip(known.tolist(), np.searchsorted(cuts, column[known]).tolist(), strict=True):
             found[item].append(f"\0{name}\0{place}")
     return found
 

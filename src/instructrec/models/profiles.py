@@ -40,7 +40,7 @@ class ProfileConfig:
 
     decay: float = field(default=0.9, metadata={"help": "weight of a history item relative to the one after it; 1: all alike"})
     low_rated: float = field(
-        default=-0.25,
+        default=1.0,
         metadata={"help": "weight of what was rated low beside what was liked; below 0: it takes away, 0: nothing, 1: as if liked"},
     )
 
