@@ -4,8 +4,8 @@
 
 Every interaction with a hidden item leaves the training data. Whoever met one and something else before is asked once: the history
 holds what is not hidden, the target is the last hidden item that they chose. `all.`: the whole catalog competes, known items, too;
-`cold.`: the hidden items alone. HR@10 and NDCG@10, full ranking, mean over the seeds (which items are hidden); `chance` is HR@10 of a
-random order.
+`cold.`: the hidden items alone. HR@10 and NDCG@10, full ranking, mean over the seeds (which items are hidden); `chance` is HR@10
+of a random order.
 """
 
 from __future__ import annotations

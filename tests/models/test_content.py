@@ -85,7 +85,7 @@ READ = rated(TEXTS, [("u", "a", 5.0), ("u", "c", 1.0), ("v", "b", 4.0), ("v", "a
 
 
 def test_tfidf_is_the_formula_of_salton_and_buckley():
-    counts = [Counter("a b b c".split()), Counter("a c".split()), Counter("a d d d".split())]
+    counts = [Counter(["a", "b", "b", "c"]), Counter(["a", "c"]), Counter(["a", "d", "d", "d"])]
     found = tfidf(counts, num_items=3).toarray()
     for row, own in enumerate(counts):
         weight = {
@@ -290,7 +290,12 @@ def test_shortened_rows_keep_their_cosines():
 
 @pytest.mark.parametrize(
     ("kind", "wrong"),
-    [(TfidfConfig, {"decay": 0.0}), (TfidfConfig, {"low_rated": -1.5}), (TfidfConfig, {"values": -1.0}), (WordVectorsConfig, {"width": 0})],
+    [
+        (TfidfConfig, {"decay": 0.0}),
+        (TfidfConfig, {"low_rated": -1.5}),
+        (TfidfConfig, {"values": -1.0}),
+        (WordVectorsConfig, {"width": 0}),
+    ],
     ids=["decay", "low_rated", "values", "width"],
 )
 def test_settings_that_cannot_be_are_refused(kind, wrong):

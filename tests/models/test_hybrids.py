@@ -154,6 +154,12 @@ def test_settings_that_cannot_be_are_refused(wrong: str):
         from_toml("", [f"model={wrong.partition('.')[0]}", wrong])
 
 
+def test_models_that_are_parts_of_each_other_are_refused():
+    circle = ['weighted.parts=["switching"]', 'switching.parts=["ridge", "cascade"]', 'cascade.parts=["ridge", "weighted"]']
+    with pytest.raises(ConfigError, match="part of itself: weighted > switching > cascade > weighted"):
+        from_toml("", ["model=weighted", *circle])
+
+
 def test_a_configuration_names_parts_and_their_settings():
     config = from_toml("", ["model=weighted", 'weighted.parts=["popular", "tfidf"]', "tfidf.decay=0.5"])
     assert build_model("tfidf", config).config.decay == 0.5

@@ -98,7 +98,9 @@ def test_an_item_that_comes_later_is_looked_at_then(tmp_path: Path):
 
 def test_it_says_what_it_needs():
     assert "column `image`" in Images(ImagesConfig(encoder=encoder())).unfit_for(WORLD)
-    assert "column `image`" in Images(ImagesConfig(encoder=encoder())).unfit_for(pictured("https://example.org/a.png", "no-file.png"))
+    assert "column `image`" in Images(ImagesConfig(encoder=encoder())).unfit_for(
+        pictured("https://example.org/a.png", "no-file.png")
+    )
     assert "encoder" in Images().unfit_for(pictured(square(RED)))
     assert Images(ImagesConfig(encoder=encoder())).unfit_for(pictured(square(RED))) == ""
     assert Images(ImagesConfig(encoder=encoder())).bytes_needed(WORLD) > Path(encoder(), "model.safetensors").stat().st_size

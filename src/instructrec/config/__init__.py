@@ -205,6 +205,8 @@ def _build(table: Mapping[str, Any]) -> RunConfig:
         if name not in settings:
             settings[name] = _settings(name, table.get(name, {}))
             waiting += parts_of(settings[name])
+    for name in settings:
+        _refuse_circles(settings, name)
     # In the order of the model table, so that equal configurations are written equal.
     return replace(config, settings={name: settings[name] for name in _TABLES if settings.get(name) is not None})
 
@@ -213,6 +215,14 @@ def parts_of(settings: Any) -> tuple[str, ...]:
     """The models that a model with these settings is put together from; empty for all but fusions."""
     parts: tuple[str, ...] = getattr(settings, "parts", ())
     return parts
+
+
+def _refuse_circles(settings: Mapping[str, Any], name: str, above: tuple[str, ...] = ()) -> None:
+    """Raise ConfigError where a model is, by way of others, a part of itself."""
+    if name in above:
+        raise ConfigError(f"'{name}' is a part of itself: {' > '.join((*above, name))}. Take one of these parts out.")
+    for part in parts_of(settings.get(name)):
+        _refuse_circles(settings, part, (*above, name))
 
 
 def _settings(name: str, table: Any) -> Any:

@@ -37,7 +37,7 @@ class PictureEncoder:
 
         folder = prepare(name, progress=progress).folder
         try:
-            self._processor: Any = AutoImageProcessor.from_pretrained(folder, backend="pil")
+            self._processor: Any = AutoImageProcessor.from_pretrained(folder, backend="pil")  # type: ignore[no-untyped-call]
             self._model: Any = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(

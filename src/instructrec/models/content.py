@@ -78,7 +78,9 @@ class WordVectorsConfig(ProfileConfig):
 
     words: str = field(
         default="catalog",
-        metadata={"help": "catalog: vectors are learned of its own texts; minilm, a folder or Hugging Face id: those of an encoder"},
+        metadata={
+            "help": "catalog: vectors are learned of its own texts; minilm, a folder or Hugging Face id: those of an encoder"
+        },
     )
     width: int = field(default=300, metadata={"help": "numbers of a word"})
     window: int = field(default=2, metadata={"help": "words on either side that a word is known by"})
@@ -114,7 +116,8 @@ class WordVectors(DenseContent):
     def bytes_needed(self, dataset: Dataset) -> int:
         """The vectors of the items, twice, and the pairs of words."""
         words = sum(len(text) for text in (*dataset.catalog.titles, *dataset.catalog.texts)) // 5
-        return 8 * len(dataset.catalog) * self.config.width + 24 * words * min(self.config.window, 10)
+        width, window = int(self.config.width), int(self.config.window)
+        return 8 * len(dataset.catalog) * width + 24 * words * min(window, 10)
 
     def _describe(self, catalog: Catalog, progress: Progress) -> FloatArray:
         progress.stage(self.name, total=3)
@@ -164,7 +167,12 @@ class WordVectors(DenseContent):
         return unit(means - (means @ self._common)[:, None] * self._common)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        own = {"words": self._words, "vectors": self._vectors, "rarity": self._rarity, "common": self._common}
+        own: dict[str, NDArray[Any]] = {
+            "words": self._words,
+            "vectors": self._vectors,
+            "rarity": self._rarity,
+            "common": self._common,
+        }
         return {**super()._arrays(), **own, "edges": self._edges}
 
     def _recall(self, folder: Path, arrays: dict[str, NDArray[Any]], num_items: int) -> FloatArray:
@@ -179,7 +187,9 @@ class SentenceVectorsConfig(ProfileConfig):
 
     encoder: str = field(
         default="minilm",
-        metadata={"help": "minilm (English), or a folder or Hugging Face id of a sentence-transformers encoder that is mean-pooled"},
+        metadata={
+            "help": "minilm (English), or a folder or Hugging Face id of a sentence-transformers encoder that is mean-pooled"
+        },
     )
 
 
@@ -212,8 +222,8 @@ def item_counts(catalog: Catalog, *, values: float) -> list[dict[str, float]]:
         for row, own in zip(counts, catalog.label_rows(name), strict=True):
             # A sign that no word has keeps values and words apart.
             row.update({f"\0{name}\0{value}": values for value in own})
-    for row, own in zip(counts, number_terms(catalog, bin_edges(catalog)), strict=True):
-        row.update(dict.fromkeys(own, values))
+    for row, parts in zip(counts, number_terms(catalog, bin_edges(catalog)), strict=True):
+        row.update(dict.fromkeys(parts, values))
     return counts
 
 

@@ -82,7 +82,9 @@ class WeightedConfig:
         _as_tuples(self, "parts", "weights")
         check_parts("weighted", self.parts, least=1)
         if self.weights and (len(self.weights) != len(self.parts) or not np.isfinite(self.weights).all()):
-            raise ConfigError(f"weights are {list(self.weights)} for {len(self.parts)} parts. Give one number each, or none at all.")
+            raise ConfigError(
+                f"weights are {list(self.weights)} for {len(self.parts)} parts. Give one number each, or none at all."
+            )
 
 
 class Weighted(Hybrid):
@@ -127,8 +129,8 @@ class SwitchingConfig:
         check_parts("switching", self.parts, least=2)
         if self.starts and (len(self.starts) != len(self.parts) - 1 or list(self.starts) != sorted(self.starts)):
             raise ConfigError(
-                f"starts are {list(self.starts)} for {len(self.parts)} parts. Give one length for each part but the first, growing, "
-                "or none at all."
+                f"starts are {list(self.starts)} for {len(self.parts)} parts. Give one length for each part but the first, "
+                "growing, or none at all."
             )
 
 
@@ -159,11 +161,12 @@ class Switching(Hybrid):
 
     def sources(self, queries: Sequence[Query]) -> Mapping[str, FloatArray]:
         """The scores of the part that serves; the others add nothing."""
-        chosen, out = self.serving(queries), {}
+        chosen = self.serving(queries)
+        out: dict[str, FloatArray] = {}
         for place, (name, part) in enumerate(zip(self.config.parts, self._ready(), strict=True)):
             out[name] = np.zeros((len(queries), len(self.catalog)), dtype=np.float32)
-            rows = np.flatnonzero(chosen == place)
-            if len(rows):
+            rows = np.flatnonzero(chosen == place).tolist()
+            if rows:
                 out[name][rows] = part.score([queries[row] for row in rows])
         return out
 
@@ -189,8 +192,8 @@ class CascadeConfig:
         falling = sorted(self.candidates, reverse=True)
         if len(self.candidates) != len(self.parts) - 1 or list(self.candidates) != falling or falling[-1] < 1:
             raise ConfigError(
-                f"candidates are {list(self.candidates)} for {len(self.parts)} parts. Give one number of at least 1 for each part but "
-                "the last, falling."
+                f"candidates are {list(self.candidates)} for {len(self.parts)} parts. Give one number of at least 1 for each part "
+                "but the last, falling."
             )
 
 

@@ -73,7 +73,11 @@ class Images(DenseContent):
     def _embed(self, catalog: Catalog, first: int, progress: Progress = Silent()) -> FloatArray:
         paths = self._paths(catalog)[first:]
         # Without a picture there is nothing to load an encoder for.
-        vectors, seen = self._seen(paths, progress) if any(paths) else (np.zeros((0, 1), dtype=np.float32), np.zeros(len(paths), dtype=np.bool_))
+        vectors, seen = (
+            self._seen(paths, progress)
+            if any(paths)
+            else (np.zeros((0, 1), dtype=np.float32), np.zeros(len(paths), dtype=np.bool_))
+        )
         out = np.zeros((len(paths), len(self._mean)), dtype=np.float32)
         if seen.any():
             out[seen] = unit(vectors[seen] - self._mean)

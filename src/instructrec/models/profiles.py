@@ -230,8 +230,10 @@ def shortened(items: csr_array, *, width: int = 128) -> FloatArray:
 def nothing_written(name: str, dataset: Dataset) -> str:
     """Why a model called `name` cannot describe the items of a dataset by words; empty where it can."""
     catalog = dataset.catalog
-    written = any(catalog.texts) or any(catalog.favourable) or any(
-        title and title != item for title, item in zip(catalog.titles, catalog.item_ids, strict=True)
+    written = (
+        any(catalog.texts)
+        or any(catalog.favourable)
+        or any(title and title != item for title, item in zip(catalog.titles, catalog.item_ids, strict=True))
     )
     if written:
         return ""
