@@ -1,4 +1,4 @@
-"""Choose the settings of the closed-form models: every grid point, measured on validation steps only, never on test items.
+"""Choose the settings of models that are fitted in seconds: every grid point, on validation steps only, never on test items.
 
     python -m benchmarks.tune_memory --data ml-100k [--models ridge,item_knn] [--steps 4] [--json [FILE]]
 
@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from instructrec import data
 from instructrec.data.split import Holdout, SplitConfig, split
@@ -24,7 +24,10 @@ from instructrec.evaluation.protocol import evaluate
 from instructrec.models import resolve
 from instructrec.models.memory import LinearMemory
 from instructrec.models.popular import Popular
+from instructrec.models.profiles import ContentModel
 from instructrec.tables import Dataset
+
+Tunable: TypeAlias = Popular | LinearMemory | ContentModel
 
 METRIC = "ndcg@10"
 
@@ -38,6 +41,8 @@ GRIDS: Mapping[str, Mapping[str, Sequence[float]]] = {
     },
     "ease": {"penalty": (30.0, 100.0, 200.0, 300.0, 500.0, 1000.0)},
     "recency_ease": {"nearness": (0.8, 0.9, 0.95, 1.0), "decay": (0.7, 0.8, 0.85, 0.9), "penalty": (100.0, 300.0, 500.0, 1000.0)},
+    "tfidf": {"decay": (0.8, 0.9, 0.95), "values": (1.0, 2.0, 3.0, 5.0), "low_rated": (-0.25, 0.0, 0.5, 1.0)},
+    "word_vectors": {"width": (100, 300, 500), "window": (2, 5), "decay": (0.8, 0.9, 0.95)},
     "ridge": {"decay": (0.75, 0.8, 0.85, 0.9), "backward": (0.0, 0.5, 1.0), "penalty": (100.0, 300.0, 500.0, 1000.0, 2000.0)},
 }
 """The same care for every model: each grid reaches past its best point on every side."""
@@ -54,7 +59,7 @@ def rolling(dataset: Dataset, steps: int) -> tuple[Dataset, list[Holdout]]:
     return train, holdouts
 
 
-def candidates(name: str) -> Iterator[Popular | LinearMemory]:
+def candidates(name: str) -> Iterator[Tunable]:
     """One unfitted model for every point of the grid."""
     grid = GRIDS[name]
     kind: Any = resolve(name)
@@ -62,7 +67,7 @@ def candidates(name: str) -> Iterator[Popular | LinearMemory]:
         yield kind(kind.config_type(**dict(zip(grid, point, strict=True))))
 
 
-def measure(model: Popular | LinearMemory, train: Dataset, holdouts: Sequence[Holdout]) -> dict[str, Any]:
+def measure(model: Tunable, train: Dataset, holdouts: Sequence[Holdout]) -> dict[str, Any]:
     """Settings and accuracy of one grid point."""
     model.fit(train)
     steps = [evaluate(model, holdout).value(METRIC) for holdout in holdouts]
