@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from instructrec.core import Progress, Silent
-from instructrec.errors import ModelError
-from instructrec.models.profiles import DenseContent, ProfileConfig, unit
+from instructrec.core import Progress
+from instructrec.models.profiles import EncodedContent, ProfileConfig
 from instructrec.tables import BoolArray, Catalog, Dataset, FloatArray
 
 WIDEST = 1024
@@ -28,7 +26,7 @@ class ImagesConfig(ProfileConfig):
     )
 
 
-class Images(DenseContent):
+class Images(EncodedContent):
     """Items as vectors of a vision encoder, less what all pictures have in common.
 
     The catalog names the pictures (column `image` of the items, paths on this machine). An item whose picture is missing or broken
@@ -42,7 +40,6 @@ class Images(DenseContent):
         super().__init__()
         self.config = config or ImagesConfig()
         self._encoder: Any = None
-        self._mean: FloatArray = np.zeros(1, dtype=np.float32)
 
     def unfit_for(self, dataset: Dataset) -> str:
         """It needs pictures and an encoder."""
@@ -63,38 +60,14 @@ class Images(DenseContent):
     def _paths(self, catalog: Catalog) -> Sequence[str]:
         return catalog.images or ("",) * len(catalog)
 
-    def _describe(self, catalog: Catalog, progress: Progress) -> FloatArray:
-        vectors, seen = self._seen(self._paths(catalog), progress)
-        if not seen.any():
-            raise ModelError("None of the pictures of this catalog can be read. Give PNG, JPEG or WebP files that open elsewhere.")
-        self._mean = vectors[seen].mean(axis=0)
-        return unit(np.where(seen[:, None], vectors - self._mean, np.float32(0.0)))
-
-    def _embed(self, catalog: Catalog, first: int, progress: Progress = Silent()) -> FloatArray:
+    def _encoded(self, catalog: Catalog, first: int, progress: Progress) -> tuple[FloatArray, BoolArray]:
         paths = self._paths(catalog)[first:]
-        # Without a picture there is nothing to load an encoder for.
-        vectors, seen = (
-            self._seen(paths, progress)
-            if any(paths)
-            else (np.zeros((0, 1), dtype=np.float32), np.zeros(len(paths), dtype=np.bool_))
-        )
-        out = np.zeros((len(paths), len(self._mean)), dtype=np.float32)
-        if seen.any():
-            out[seen] = unit(vectors[seen] - self._mean)
-        return out
-
-    def _seen(self, paths: Sequence[str], progress: Progress) -> tuple[FloatArray, BoolArray]:
-        """Vectors float32 [num_paths, width], and which pictures could be read."""
+        if not any(paths):
+            # Without a picture there is nothing to load an encoder for.
+            return np.zeros((len(paths), 1), dtype=np.float32), np.zeros(len(paths), dtype=np.bool_)
         if self._encoder is None:
             from instructrec.lm.pictures import PictureEncoder
 
             self._encoder = PictureEncoder(self.config.encoder, progress=progress)
         found: tuple[FloatArray, BoolArray] = self._encoder.encode(paths, progress)
         return found
-
-    def _arrays(self) -> dict[str, NDArray[Any]]:
-        return {**super()._arrays(), "mean": self._mean}
-
-    def _recall(self, folder: Path, arrays: dict[str, NDArray[Any]], num_items: int) -> FloatArray:
-        self._mean = arrays["mean"]
-        return super()._recall(folder, arrays, num_items)

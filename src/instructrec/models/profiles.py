@@ -22,7 +22,7 @@ from instructrec.models.histories import recency_rows
 from instructrec.models.memory import check_decay
 from instructrec.models.storage import read_model, write_model
 from instructrec.recommender import Recommender
-from instructrec.tables import Catalog, Dataset, FloatArray, Interactions, ItemId, UserId
+from instructrec.tables import BoolArray, Catalog, Dataset, FloatArray, Interactions, ItemId, UserId
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -181,6 +181,39 @@ class DenseContent(ContentModel):
     def _recall(self, folder: Path, arrays: dict[str, NDArray[Any]], num_items: int) -> FloatArray:
         kept: FloatArray = arrays["items"]
         return np.concatenate([kept, self._embed(self.catalog, num_items)]) if len(self.catalog) > num_items else kept
+
+
+class EncodedContent(DenseContent):
+    """Vectors of an encoder, less the mean of those of training: what they have in common hides what tells items apart."""
+
+    _mean: FloatArray
+
+    @abstractmethod
+    def _encoded(self, catalog: Catalog, first: int, progress: Progress) -> tuple[FloatArray, BoolArray]:
+        """Vectors float32 [num_items, width] of the items from code `first` on, and which of them have content, bool [num_items]."""
+
+    def _describe(self, catalog: Catalog, progress: Progress) -> FloatArray:
+        vectors, known = self._encoded(catalog, 0, progress)
+        if not known.any():
+            raise ModelError(f"'{self.name}' could read the content of no item. Give texts and pictures that open elsewhere.")
+        self._mean = vectors[known].mean(axis=0)
+        return self._told_apart(vectors, known)
+
+    def _embed(self, catalog: Catalog, first: int, progress: Progress = Silent()) -> FloatArray:
+        return self._told_apart(*self._encoded(catalog, first, progress))
+
+    def _told_apart(self, vectors: FloatArray, known: BoolArray) -> FloatArray:
+        out = np.zeros((len(vectors), len(self._mean)), dtype=np.float32)
+        if known.any():
+            out[known] = unit(vectors[known] - self._mean)
+        return out
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        return {**super()._arrays(), "mean": self._mean}
+
+    def _recall(self, folder: Path, arrays: dict[str, NDArray[Any]], num_items: int) -> FloatArray:
+        self._mean = arrays["mean"]
+        return super()._recall(folder, arrays, num_items)
 
 
 def low_ratings(interactions: Interactions, catalog: Catalog) -> Keys:
