@@ -190,7 +190,7 @@ class EncodedContent(DenseContent):
 
     @abstractmethod
     def _encoded(self, catalog: Catalog, first: int, progress: Progress) -> tuple[FloatArray, BoolArray]:
-        """Vectors float32 [num_items, width] of the items from code `first` on, and which of them have content, bool [num_items]."""
+        """Vectors float32 [num_items, width] of the items from code `first` on, and which have content, bool [num_items]."""
 
     def _describe(self, catalog: Catalog, progress: Progress) -> FloatArray:
         vectors, known = self._encoded(catalog, 0, progress)
