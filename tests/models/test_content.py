@@ -21,11 +21,10 @@ from instructrec.models.content import (
     WordVectors,
     WordVectorsConfig,
     bin_edges,
-    common_direction,
     number_terms,
-    ppmi_vectors,
     tfidf,
 )
+from instructrec.models.cooccurrence import common_direction, ppmi_vectors
 from instructrec.models.popular import Popular
 from instructrec.models.profiles import ContentModel, low_ratings, shortened
 from instructrec.models.search import terms
@@ -172,7 +171,7 @@ def test_large_vocabularies_give_the_same_directions_as_small_ones(monkeypatch: 
     rng = np.random.default_rng(0)
     lines = [rng.integers(0, 60, size=12) for _ in range(200)]
     whole = ppmi_vectors(lines, 60, width=5, window=3)
-    monkeypatch.setattr("instructrec.models.content.FEW_WORDS", 0)
+    monkeypatch.setattr("instructrec.models.cooccurrence.FEW_WORDS", 0)
     first = ppmi_vectors(lines, 60, width=5, window=3)
     np.testing.assert_allclose(np.abs(whole), np.abs(first), atol=1e-4)
     np.testing.assert_array_equal(first, ppmi_vectors(lines, 60, width=5, window=3))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from instructrec.core import Progress, Silent
 from instructrec.errors import ConfigError
+from instructrec.models.cooccurrence import common_direction, counted, ppmi_vectors, rarity
 from instructrec.models.memory import check_positive
 from instructrec.models.profiles import (
     ContentModel,
@@ -30,12 +31,8 @@ from instructrec.tables import BoolArray, Catalog, Dataset, FloatArray, IntArray
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-SMOOTHING = 0.75
-"""Power of the frequencies of contexts: rare ones are too much of a coincidence else (Levy, Goldberg and Dagan 2015)."""
 BINS = 10
 """Parts of equal size that the numbers of an attribute are cut into."""
-FEW_WORDS = 400
-"""Up to so many words the whole decomposition is made; above only its first directions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +175,7 @@ class WordVectors(DenseContent):
         return [self._encoder.pieces(line) for line in item_lines(catalog)]
 
     def _means(self, lines: Sequence[IntArray]) -> FloatArray:
-        weights = _counted(lines, len(self._words))
+        weights = counted(lines, len(self._words))
         weights.data = weights.data * self._rarity[weights.indices]
         total = np.asarray(weights.sum(axis=1)).ravel()
         return np.asarray((weights @ self._vectors) / np.maximum(total, 1e-9)[:, None], dtype=np.float32)
@@ -289,64 +286,3 @@ def tfidf(counts: Sequence[dict[str, float]], *, num_items: int) -> csr_array:
     lengths = np.sqrt(np.asarray(found.power(2).sum(axis=1))).ravel()
     found.data = found.data / np.maximum(np.repeat(lengths, np.diff(found.indptr)), 1e-9)
     return found.astype(np.float32)
-
-
-def ppmi_vectors(lines: Sequence[IntArray], num_words: int, *, width: int, window: int) -> FloatArray:
-    """Vectors of words from which words stand near them, float32 [num_words, at most width].
-
-    `lines`: word codes of each text. Positive pointwise mutual information max(0, log p(w, c) / (p(w) p(c)**SMOOTHING)), and of its
-    singular value decomposition the left vectors times the square roots of the values (Levy and Goldberg 2014).
-    """
-    from scipy.sparse import csr_array
-    from scipy.sparse.linalg import svds
-
-    if not num_words:
-        return np.zeros((1, 1), dtype=np.float32)
-    near = _near(lines, num_words, window=window)
-    word, context = near.coords
-    words = np.bincount(word, weights=near.data, minlength=num_words)
-    contexts = np.bincount(context, weights=near.data, minlength=num_words) ** SMOOTHING
-    odds = near.data * contexts.sum() / (words[word] * contexts[context])
-    information = csr_array((np.maximum(np.log(odds), 0.0), (word, context)), shape=near.shape)
-    if num_words <= FEW_WORDS or num_words <= width:
-        left, values, _ = np.linalg.svd(information.toarray())
-    else:
-        # A fixed start: the same texts give the same bits.
-        left, values, _ = svds(information, k=width, v0=np.ones(num_words), random_state=0)
-        left, values = left[:, ::-1], values[::-1]
-    return np.asarray(left[:, :width] * np.sqrt(values[:width]), dtype=np.float32)
-
-
-def _near(lines: Sequence[IntArray], num_words: int, *, window: int) -> Any:
-    """How often two words stand at most `window` words apart in one text, float64 COO [num_words, num_words], symmetric."""
-    from scipy.sparse import coo_array
-
-    words = np.concatenate([*lines, np.zeros(0, dtype=np.int64)])
-    owner = np.repeat(np.arange(len(lines)), [len(line) for line in lines])
-    total = coo_array((num_words, num_words), dtype=np.float64).tocsr()
-    for lag in range(1, window + 1):
-        same = owner[lag:] == owner[:-lag]
-        pair = (words[:-lag][same], words[lag:][same])
-        total = total + coo_array((np.ones(int(same.sum())), pair), shape=total.shape).tocsr()
-    return (total + total.T).tocoo()
-
-
-def rarity(lines: Sequence[IntArray], num_words: int) -> FloatArray:
-    """log((1 + texts) / (1 + texts with the word)) + 1, float32 [num_words]."""
-    texts_with = np.asarray((_counted(lines, num_words) > 0).sum(axis=0)).ravel()
-    return np.asarray(np.log((1 + len(lines)) / (1 + texts_with)) + 1, dtype=np.float32)
-
-
-def common_direction(means: FloatArray) -> FloatArray:
-    """The direction that rows have most in common: the first right singular vector, float32 [width]; zeros where all rows are."""
-    _, directions = np.linalg.eigh((means.T @ means).astype(np.float64))
-    return np.asarray(directions[:, -1] if means.any() else np.zeros(means.shape[1]), dtype=np.float32)
-
-
-def _counted(lines: Sequence[IntArray], num_words: int) -> csr_array:
-    """How often each text has each word, float32 CSR [num_texts, num_words]."""
-    from scipy.sparse import coo_array
-
-    words = np.concatenate([*lines, np.zeros(0, dtype=np.int64)])
-    owner = np.repeat(np.arange(len(lines)), [len(line) for line in lines])
-    return coo_array((np.ones(len(words), dtype=np.float32), (owner, words)), shape=(len(lines), max(1, num_words))).tocsr()
