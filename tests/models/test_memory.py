@@ -86,7 +86,7 @@ def test_large_batches_are_scored_in_blocks_with_equal_results(monkeypatch: pyte
     model = fitted("ridge")
     queries = [Query(history=(f"i{number % 4}",)) for number in range(10)]
     whole = model.score(queries)
-    monkeypatch.setattr("instructrec.models.memory._QUERIES_AT_ONCE", 3)
+    monkeypatch.setattr("instructrec.models.known._QUERIES_AT_ONCE", 3)
     np.testing.assert_array_equal(model.score(queries), whole)
 
 
