@@ -10,9 +10,13 @@ from instructrec.recommender import Recommender
 MODELS: dict[str, str] = {
     "popular": "instructrec.models.popular:Popular",
     "item_knn": "instructrec.models.item_knn:ItemKnn",
+    "user_knn": "instructrec.models.user_knn:UserKnn",
     "ease": "instructrec.models.ease:Ease",
     "recency_ease": "instructrec.models.ease:RecencyEase",
     "ridge": "instructrec.models.ridge:Ridge",
+    "als": "instructrec.models.als:Als",
+    "bpr": "instructrec.models.bpr:Bpr",
+    "svd": "instructrec.models.svd:Svd",
     "bm25": "instructrec.models.search:Bm25",
     "sentences": "instructrec.models.search:Sentences",
     "themes": "instructrec.models.themes:Themes",
