@@ -57,7 +57,7 @@ def recency_pairs(
     `users` is sorted and each user's rows are oldest first. The weight is decay**(lag - 1). An earlier row is left out once its
     item has come again, so summing the pairs of one later row gives the recency-weighted history before it.
     """
-    last = _valid_until(users, items)
+    last = alive_until(users, items)
     alive = np.arange(len(items), dtype=np.int64)
     furthest = reach(decay, floor) or len(items)
     for lag in range(1, furthest + 1):
@@ -105,7 +105,7 @@ def previous_occurrence(users: IntArray, items: IntArray) -> IntArray:
     return previous
 
 
-def _valid_until(users: IntArray, items: IntArray) -> IntArray:
+def alive_until(users: IntArray, items: IntArray) -> IntArray:
     """Last row for which each row is part of the history: the user's end, or the row where the item comes again."""
     last = (np.searchsorted(users, users, side="right") - 1).astype(np.int64)
     previous = previous_occurrence(users, items)

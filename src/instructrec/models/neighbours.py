@@ -1,0 +1,158 @@
+"""Which items are met by the same people, a block of rows at a time, so that memory is bounded whatever the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from instructrec.models.histories import alive_until, reach, recency_rows
+from instructrec.tables import FloatArray, IntArray, Interactions
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+PAIR_FLOOR = 1e-3
+"""Pairs lighter than this are not counted."""
+
+_PAIRS_AT_ONCE = 2**24
+"""Pairs that a block of rows may have, about: some 0.5 GB while they are added."""
+
+
+def co_occurrence(users: IntArray, items: IntArray, *, num_items: int, nearness: float) -> csr_array:
+    """How often two different items are met by one person, float32 CSR [num_items, num_items], symmetric.
+
+    With nearness 1 every person counts once; below 1 a pair counts nearness**(steps between - 1), both orders alike.
+    """
+    from scipy.sparse import csr_array, vstack
+
+    blocks = [block for _, block in together(users, items, num_items=num_items, nearness=nearness)]
+    return csr_array(vstack(blocks, format="csr")) if blocks else csr_array((num_items, num_items), dtype=np.float32)
+
+
+def together(
+    users: IntArray, items: IntArray, *, num_items: int, nearness: float, values: FloatArray | None = None
+) -> Iterator[tuple[slice, csr_array]]:
+    """Blocks of rows of `co_occurrence`, in their order, each with the items it is of.
+
+    `values`: a number an interaction; a pair counts for the product of both, times its weight.
+    """
+    from scipy.sparse import csr_array
+
+    found = _people_who_met(users, items, num_items, values) if nearness == 1.0 else None
+    pairs = None if found is not None else _Pairs(users, items, nearness, values)
+    for rows in _blocks(items, num_items, per_row=_pairs_a_row(users, items, nearness)):
+        block = csr_array(found[:, rows].T @ found) if found is not None else pairs.block(rows, num_items)  # type: ignore[union-attr]
+        yield rows, _without_diagonal(block, rows.start)
+
+
+def nearest(block: csr_array, neighbours: int) -> csr_array:
+    """The largest values above 0 of each row, ties by column; float32 CSR with sorted columns."""
+    from scipy.sparse import csr_array
+
+    block.sort_indices()
+    kept = block.data > 0
+    for row in np.flatnonzero(np.diff(block.indptr) > neighbours):
+        cells = slice(block.indptr[row], block.indptr[row + 1])
+        values = block.data[cells]
+        least = np.partition(values, len(values) - neighbours)[len(values) - neighbours]
+        above, equal = values > least, np.flatnonzero(values == least)
+        above[equal[: neighbours - int(above.sum())]] = True
+        kept[cells] &= above
+    starts = np.concatenate([[0], np.cumsum(kept)])[block.indptr]
+    return csr_array((block.data[kept], block.indices[kept], starts), shape=block.shape)
+
+
+def pair_bytes(interactions: Interactions, *, nearness: float, neighbours: int) -> int:
+    """Peak bytes of `together` and `nearest`: columns of interactions (80 bytes each), a block of pairs (60 each), and the kept
+    neighbours twice, in blocks and put together (12 bytes each).
+    """
+    if not len(interactions):
+        return 0
+    counts = np.bincount(interactions.items)
+    pairs = np.bincount(interactions.items, _pairs_a_row(interactions.users, interactions.items, nearness))
+    kept = np.minimum(np.minimum(pairs, neighbours), np.count_nonzero(counts)).sum()
+    return int(80 * len(interactions) + 60 * max(min(pairs.sum(), _PAIRS_AT_ONCE), pairs.max()) + 2 * 12 * kept)
+
+
+class _Pairs:
+    """Pairs of interactions of one person by the item of either, one lag at a time."""
+
+    def __init__(self, users: IntArray, items: IntArray, nearness: float, values: FloatArray | None) -> None:
+        self.items, self.nearness, self.values = items, nearness, values
+        self.last = alive_until(users, items)
+        self.steps = np.arange(len(items)) - np.searchsorted(users, users, side="left")
+        self.order = np.argsort(items, kind="stable")
+        self.sorted = items[self.order]
+
+    def block(self, rows: slice, num_items: int) -> csr_array:
+        """Sums of both orders for the items `rows`; later lags are added to earlier ones, so blocks of any size give equal bits."""
+        from scipy.sparse import csr_array
+
+        first, end = np.searchsorted(self.sorted, [rows.start, rows.stop])
+        own = np.sort(self.order[first:end])
+        shape = (rows.stop - rows.start, num_items)
+        before = after = csr_array(shape, dtype=np.float32)
+        # The row may be the earlier one of a pair (the partner comes after), or the later one.
+        leading, trailing = own, own
+        for lag in range(1, (reach(self.nearness, PAIR_FLOOR) or len(self.items)) + 1):
+            leading = leading[self.last[leading] >= leading + lag]
+            trailing = trailing[self.steps[trailing] >= lag]
+            met = trailing[self.last[trailing - lag] >= trailing]
+            if not len(leading) and not len(met):
+                break
+            weight = self.nearness ** (lag - 1)
+            after = after + self._sum(leading, leading + lag, weight, rows.start, shape)
+            before = before + self._sum(met, met - lag, weight, rows.start, shape)
+        return csr_array(after + before)
+
+    def _sum(self, own: IntArray, other: IntArray, weight: float, start: int, shape: tuple[int, int]) -> csr_array:
+        from scipy.sparse import coo_array
+
+        data = np.full(len(own), weight, dtype=np.float32)
+        if self.values is not None:
+            data *= self.values[own] * self.values[other]
+        rows, columns = (self.items[own] - start).astype(np.int32), self.items[other].astype(np.int32)
+        return coo_array((data, (rows, columns)), shape=shape).tocsr()
+
+
+def _people_who_met(users: IntArray, items: IntArray, num_items: int, values: FloatArray | None) -> csr_array:
+    """Who met what, float32 CSR [num_people, num_items]: 1, or the value of the latest interaction of the two."""
+    from scipy.sparse import csr_array
+
+    cuts = np.flatnonzero(np.diff(users)) + 1
+    rows = recency_rows(np.split(items, cuts), decay=1.0, num_items=num_items)
+    if values is None:
+        return rows
+    owners = np.searchsorted(np.concatenate([[0], cuts]), np.arange(len(items)), side="right") - 1
+    cells = owners * num_items + items
+    places, first = np.unique(cells[::-1], return_index=True)
+    return csr_array((values[len(items) - 1 - first], (places // num_items, places % num_items)), shape=rows.shape)
+
+
+def _pairs_a_row(users: IntArray, items: IntArray, nearness: float) -> IntArray:
+    """How many pairs each interaction is part of, at most, int64 [num_interactions]."""
+    lengths = np.searchsorted(users, users, side="right") - np.searchsorted(users, users, side="left")
+    furthest = reach(nearness, PAIR_FLOOR)
+    return lengths if furthest is None else np.minimum(lengths, 2 * furthest)
+
+
+def _blocks(items: IntArray, num_items: int, *, per_row: IntArray) -> Iterator[slice]:
+    """Ranges of items with about `_PAIRS_AT_ONCE` pairs each, in their order; a row by itself may have more."""
+    total = np.concatenate([[0], np.cumsum(np.bincount(items, per_row, minlength=num_items))])
+    start = 0
+    while start < num_items:
+        stop = int(np.searchsorted(total, total[start] + _PAIRS_AT_ONCE, side="right")) - 1
+        stop = min(max(stop, start + 1), num_items)
+        yield slice(start, stop)
+        start = stop
+
+
+def _without_diagonal(block: csr_array, start: int) -> csr_array:
+    """The block of the rows from `start` on without what an item has with itself."""
+    from scipy.sparse import csr_array
+
+    other = np.repeat(np.arange(block.shape[0]) + start, np.diff(block.indptr)) != block.indices
+    starts = np.concatenate([[0], np.cumsum(other)])[block.indptr]
+    return csr_array((block.data[other], block.indices[other], starts), shape=block.shape)
