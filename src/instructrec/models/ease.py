@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instructrec.errors import ModelError
+from instructrec.models import memory
+from instructrec.models.head_and_tail import Head, head_of, parts_bytes, weights_in_parts
 from instructrec.models.histories import gram, pair_sums, recency_rows
-from instructrec.models.memory import LinearMemory, add_to_diagonal, check_decay, check_positive, check_size, solver_dtype
-from instructrec.tables import FloatArray, IntArray
+from instructrec.models.known import check_decay, check_positive
+from instructrec.models.memory import LinearMemory, Weights, add_to_diagonal, dense_bytes, solver_dtype
+from instructrec.models.neighbours import pair_blocks
+from instructrec.tables import Dataset, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +69,13 @@ class Ease(LinearMemory):
         """Every history item counts alike."""
         return 1.0
 
-    def learn(self, users: IntArray, items: IntArray, *, num_items: int) -> FloatArray:
-        """The closed form of EASE. Raises ModelError above the dense size limit."""
-        check_size(self.name, num_items)
-        return ease_weights(users, items, num_items=num_items, penalty=self.config.penalty)
+    def learn(self, users: IntArray, items: IntArray, *, num_items: int) -> Weights:
+        """The closed form of EASE; above `memory.MAX_DENSE_ITEMS` items in parts (`head_and_tail`)."""
+        return _weights(users, items, num_items=num_items, penalty=self.config.penalty, nearness=1.0)
+
+    def bytes_needed(self, dataset: Dataset) -> int:
+        """Square matrices over the items, or those of the head and a block of pairs."""
+        return _bytes(dataset, nearness=1.0)
 
 
 class RecencyEase(LinearMemory):
@@ -83,11 +93,13 @@ class RecencyEase(LinearMemory):
         """Weight of a history item relative to the one after it."""
         return float(self.config.decay)
 
-    def learn(self, users: IntArray, items: IntArray, *, num_items: int) -> FloatArray:
-        """The closed form of EASE. Raises ModelError above the dense size limit."""
-        check_size(self.name, num_items)
-        near = self.config.nearness
-        return ease_weights(users, items, num_items=num_items, penalty=self.config.penalty, nearness=near)
+    def learn(self, users: IntArray, items: IntArray, *, num_items: int) -> Weights:
+        """The closed form of EASE; above `memory.MAX_DENSE_ITEMS` items in parts (`head_and_tail`)."""
+        return _weights(users, items, num_items=num_items, penalty=self.config.penalty, nearness=self.config.nearness)
+
+    def bytes_needed(self, dataset: Dataset) -> int:
+        """Square matrices over the items, or those of the head and a block of pairs."""
+        return _bytes(dataset, nearness=self.config.nearness)
 
 
 def ease_weights(users: IntArray, items: IntArray, *, num_items: int, penalty: float, nearness: float = 1.0) -> FloatArray:
@@ -99,13 +111,57 @@ def ease_weights(users: IntArray, items: IntArray, *, num_items: int, penalty: f
     """
     if not num_items:
         return np.zeros((0, 0), dtype=np.float32)
+    return _solved(_system(users, items, num_items=num_items, penalty=penalty, nearness=nearness))
+
+
+def ease_in_parts(
+    users: IntArray, items: IntArray, *, num_items: int, penalty: float, nearness: float = 1.0
+) -> csr_array:
+    """`ease_weights` for a catalog of any size, float32 CSR [num_items, num_items]: see `head_and_tail`."""
+    head = head_of(items, num_items)
+    # Neighbours count pairs one step apart fully, this regression `nearness` times.
+    blocks = (
+        (rows, both := nearness * (first if second is None else first + second), both)
+        for rows, first, second in pair_blocks(users, items, num_items=num_items, nearness=nearness)
+    )
+    system = _system(users, items, num_items=len(head), penalty=penalty, nearness=nearness, head=head)
+    squares = np.bincount(items, minlength=num_items) + penalty
+    exact = _solved(system.copy())
+    return weights_in_parts(blocks, head=head, system=system, exact=exact, squares=squares)
+
+
+def _weights(users: IntArray, items: IntArray, *, num_items: int, penalty: float, nearness: float) -> Weights:
+    make = ease_weights if num_items <= memory.MAX_DENSE_ITEMS else ease_in_parts
+    return make(users, items, num_items=num_items, penalty=penalty, nearness=nearness)
+
+
+def _bytes(dataset: Dataset, *, nearness: float) -> int:
+    interactions = dataset.interactions
+    num_items = len(np.unique(interactions.items))
+    if num_items > memory.MAX_DENSE_ITEMS:
+        return parts_bytes(interactions, nearness=nearness, solver_matrices=4)
+    # The system, which becomes its factor and its inverse, the inverse with both halves, and a temporary of the same size.
+    return dense_bytes(num_items, solver_matrices=3) + 64 * len(interactions)
+
+
+def _system(
+    users: IntArray, items: IntArray, *, num_items: int, penalty: float, nearness: float, head: Head | None = None
+) -> NDArray[Any]:
+    """G + penalty I of all items, or of those of the head, [num_items, num_items]."""
     dtype = solver_dtype(num_items)
     if nearness == 1.0:
         histories = np.split(items, np.flatnonzero(np.diff(users)) + 1)
-        system = gram(recency_rows(histories, decay=1.0, num_items=num_items), dtype=dtype)
+        rows = recency_rows(histories, decay=1.0, num_items=num_items if head is None else len(head.places))
+        system = gram(rows if head is None else rows[:, head.items], dtype=dtype)
     else:
-        system, _ = pair_sums(users, items, num_items=num_items, decay=nearness, dtype=dtype)
+        places = None if head is None else head.places
+        system, _ = pair_sums(users, items, num_items=num_items, decay=nearness, dtype=dtype, places=places)
     add_to_diagonal(system, penalty)
+    return system
+
+
+def _solved(system: NDArray[Any]) -> FloatArray:
+    """The weights of EASE from G + penalty I, which is overwritten."""
     inverse = _inverse(system)
     weights = np.asarray(inverse / -np.diag(inverse), dtype=np.float32)
     np.fill_diagonal(weights, 0.0)

@@ -68,24 +68,37 @@ def recency_pairs(
 
 
 def pair_sums(
-    users: IntArray, items: IntArray, *, num_items: int, decay: float, dtype: type[np.floating[Any]] = np.float64
+    users: IntArray,
+    items: IntArray,
+    *,
+    num_items: int,
+    decay: float,
+    dtype: type[np.floating[Any]] = np.float64,
+    places: IntArray | None = None,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Two sums over the pairs of every history, both dense [num_items, num_items].
+
+    `places`: row and column of each item code, -1 for items that take part in the distances but in no sum (none: the code itself).
 
     `near`: symmetric; item i with itself counts people, i with j sums decay**(steps between); a repeat counts for what it adds.
     Positive semidefinite: it is the Gram matrix of all histories under the kernel decay**|steps|.
     `following`: weight of i in the history when j came next, summed over all occurrences of j.
     """
     lift = _lift(users, items, decay=decay)
+    cell = items if places is None else places[items]
+    inside = cell >= 0
     following = np.zeros((num_items, num_items), dtype=dtype)
     lifted = following if bool((lift == 1).all()) else np.zeros_like(following)
     for earlier, later, weight in recency_pairs(users, items, decay=decay):
-        cells = items[earlier] * num_items + items[later]
+        if places is not None:
+            both = inside[earlier] & inside[later]
+            earlier, later = earlier[both], later[both]
+        cells = cell[earlier] * num_items + cell[later]
         np.add.at(following.reshape(-1), cells, dtype(weight))
         if lifted is not following:
             np.add.at(lifted.reshape(-1), cells, (weight * lift[later]).astype(dtype))
     near: NDArray[Any] = decay * (lifted + lifted.T)
-    near[np.diag_indices_from(near)] += np.bincount(items, weights=lift**2, minlength=num_items)
+    near[np.diag_indices_from(near)] += np.bincount(cell[inside], weights=lift[inside] ** 2, minlength=num_items)
     return near, following
 
 

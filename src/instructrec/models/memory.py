@@ -22,7 +22,8 @@ __all__ = ["LinearMemory", "Weights", "add_to_diagonal", "check_decay", "check_p
 Weights: TypeAlias = "FloatArray | csr_array"
 
 MAX_DENSE_ITEMS = 20_000
-"""Dense models solve a system of this many items at most: 1.6 GB a float32 matrix, minutes of work (cost grows with n**3)."""
+"""Up to this many items one system holds all of them: 1.6 GB a float32 matrix, minutes of work (cost grows with n**3). Above, only
+those met most (`head_and_tail`)."""
 
 _DOUBLE_UP_TO = 8_000
 """Up to this many items the system is solved in float64 (0.5 GB a matrix), above in float32."""
@@ -92,9 +93,7 @@ def add_to_diagonal(matrix: NDArray[Any], value: float | NDArray[Any]) -> None:
     matrix[np.diag_indices_from(matrix)] += value
 
 
-def check_size(model: str, num_items: int) -> None:
-    """Temporary."""
-    from instructrec.errors import ModelError
 
-    if num_items > MAX_DENSE_ITEMS:
-        raise ModelError(f"'{model}' k-core item_knn")
+def dense_bytes(num_items: int, *, solver_matrices: float, weight_matrices: float = 1.0) -> int:
+    """Bytes of square matrices over the items: so many in the type of the solver, and so many float32."""
+    return int(num_items**2 * (solver_matrices * np.dtype(solver_dtype(num_items)).itemsize + 4 * weight_matrices))

@@ -40,11 +40,27 @@ def together(
     """
     from scipy.sparse import csr_array
 
-    found = _people_who_met(users, items, num_items, values) if nearness == 1.0 else None
-    pairs = None if found is not None else _Pairs(users, items, nearness, values)
-    for rows in _blocks(items, num_items, per_row=_pairs_a_row(users, items, nearness)):
-        block = csr_array(found[:, rows].T @ found) if found is not None else pairs.block(rows, num_items)  # type: ignore[union-attr]
-        yield rows, _without_diagonal(block, rows.start)
+    for rows, leading, following in pair_blocks(users, items, num_items=num_items, nearness=nearness, values=values):
+        yield rows, without_diagonal(leading if following is None else csr_array(leading + following), rows.start)
+
+
+def pair_blocks(
+    users: IntArray, items: IntArray, *, num_items: int, nearness: float, values: FloatArray | None = None
+) -> Iterator[tuple[slice, csr_array, csr_array | None]]:
+    """Blocks of rows: the items, sums over pairs in which they come first, and in which they come second.
+
+    With nearness 1, which knows no order, all is in the first of both sums, and the second is None.
+    """
+    from scipy.sparse import csr_array
+
+    ranges = _blocks(items, num_items, per_row=_pairs_a_row(users, items, nearness))
+    if nearness == 1.0:
+        people = _people_who_met(users, items, num_items, values)
+        by_item = csr_array(people.T)
+        yield from ((rows, csr_array(by_item[rows] @ people), None) for rows in ranges)
+        return
+    pairs = _Pairs(users, items, nearness, values)
+    yield from ((rows, *pairs.block(rows, num_items)) for rows in ranges)
 
 
 def nearest(block: csr_array, neighbours: int) -> csr_array:
@@ -86,8 +102,8 @@ class _Pairs:
         self.order = np.argsort(items, kind="stable")
         self.sorted = items[self.order]
 
-    def block(self, rows: slice, num_items: int) -> csr_array:
-        """Sums of both orders for the items `rows`; later lags are added to earlier ones, so blocks of any size give equal bits."""
+    def block(self, rows: slice, num_items: int) -> tuple[csr_array, csr_array]:
+        """Sums of either order for the items `rows`; later lags are added to earlier ones, so blocks of any size give equal bits."""
         from scipy.sparse import csr_array
 
         first, end = np.searchsorted(self.sorted, [rows.start, rows.stop])
@@ -105,7 +121,7 @@ class _Pairs:
             weight = self.nearness ** (lag - 1)
             after = after + self._sum(leading, leading + lag, weight, rows.start, shape)
             before = before + self._sum(met, met - lag, weight, rows.start, shape)
-        return csr_array(after + before)
+        return after, before
 
     def _sum(self, own: IntArray, other: IntArray, weight: float, start: int, shape: tuple[int, int]) -> csr_array:
         from scipy.sparse import coo_array
@@ -149,7 +165,7 @@ def _blocks(items: IntArray, num_items: int, *, per_row: IntArray) -> Iterator[s
         start = stop
 
 
-def _without_diagonal(block: csr_array, start: int) -> csr_array:
+def without_diagonal(block: csr_array, start: int) -> csr_array:
     """The block of the rows from `start` on without what an item has with itself."""
     from scipy.sparse import csr_array
 
