@@ -92,7 +92,7 @@ class Svd(KnownItems):
     def adopt(self, arrays: Mapping[str, NDArray[Any]]) -> BoolArray:
         """Hold biases and factors; every item that training met says something."""
         self._people = KnownPeople(arrays)
-        self._mean, self._spread, self._low, self._high = (float(value) for value in arrays["facts"])
+        self._mean, self._deviation, self._low, self._high = (float(value) for value in arrays["facts"])
         self._items = arrays["sides"].astype(np.float64)
         return np.ones(len(self._known), dtype=np.bool_)
 
@@ -165,7 +165,7 @@ class Svd(KnownItems):
             items = np.unique(history)
             given = self._people.ratings_of(query.user, items).astype(np.float64)
             rated, design = np.isfinite(given), self._items[items]
-            wanted = np.where(rated, given - self._mean - design[:, 0], self._spread)
+            wanted = np.where(rated, given - self._mean - design[:, 0], self._deviation)
             # What was chosen without a rating says nothing of how high the person rates.
             design[:, 0] = rated
             out[row] = self._ridge(design, wanted)
