@@ -75,7 +75,7 @@ class Ease(LinearMemory):
 
     def bytes_needed(self, dataset: Dataset) -> int:
         """Square matrices over the items, or those of the head and a block of pairs."""
-        return _bytes(dataset, nearness=1.0)
+        return _bytes(dataset)
 
 
 class RecencyEase(LinearMemory):
@@ -99,7 +99,7 @@ class RecencyEase(LinearMemory):
 
     def bytes_needed(self, dataset: Dataset) -> int:
         """Square matrices over the items, or those of the head and a block of pairs."""
-        return _bytes(dataset, nearness=self.config.nearness)
+        return _bytes(dataset)
 
 
 def ease_weights(users: IntArray, items: IntArray, *, num_items: int, penalty: float, nearness: float = 1.0) -> FloatArray:
@@ -135,11 +135,11 @@ def _weights(users: IntArray, items: IntArray, *, num_items: int, penalty: float
     return make(users, items, num_items=num_items, penalty=penalty, nearness=nearness)
 
 
-def _bytes(dataset: Dataset, *, nearness: float) -> int:
+def _bytes(dataset: Dataset) -> int:
     interactions = dataset.interactions
     num_items = len(np.unique(interactions.items))
     if num_items > memory.MAX_DENSE_ITEMS:
-        return parts_bytes(interactions, nearness=nearness, solver_matrices=4)
+        return parts_bytes(interactions, solver_matrices=4)
     # The system, which becomes its factor and its inverse, the inverse with both halves, and a temporary of the same size.
     return dense_bytes(num_items, solver_matrices=3) + 64 * len(interactions)
 

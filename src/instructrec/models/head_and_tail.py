@@ -87,13 +87,13 @@ def weights_in_parts(
     return csr_array(total + vstack(below, format="csr")).astype(np.float32)
 
 
-def parts_bytes(interactions: Interactions, *, nearness: float, solver_matrices: int) -> int:
+def parts_bytes(interactions: Interactions, *, solver_matrices: int) -> int:
     """Peak bytes of `weights_in_parts`: matrices over the head, its exact weights as CSR three times while parts are added, and
     neighbours of the tail.
     """
     size = min(HEAD_ITEMS, len(np.unique(interactions.items)))
     matrices = dense_bytes(size, solver_matrices=solver_matrices, weight_matrices=1 + 3 * 2)
-    return matrices + pair_bytes(interactions, nearness=nearness, neighbours=TAIL_NEIGHBOURS)
+    return matrices + pair_bytes(interactions, neighbours=TAIL_NEIGHBOURS)
 
 
 def _alone(block: csr_array, tail: NDArray[np.bool_], squares: NDArray[np.float64]) -> csr_array:

@@ -90,7 +90,7 @@ class ItemKnn(LinearMemory):
 
     def bytes_needed(self, dataset: Dataset) -> int:
         """A block of pairs, and twice the neighbours that are kept: in blocks, and put together."""
-        return pair_bytes(dataset.interactions, nearness=self.config.nearness, neighbours=self.config.neighbours)
+        return pair_bytes(dataset.interactions, neighbours=self.config.neighbours)
 
     def _similar(self, met: Met) -> tuple[Similar, FloatArray | None]:
         """What makes similarities of sums over pairs, and the number of each interaction that such a sum is of (none: 1)."""

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 PAIR_FLOOR = 1e-3
 """Pairs lighter than this are not counted."""
 
-_PAIRS_AT_ONCE = 2**24
-"""Pairs that a block of rows may have, about: some 0.5 GB while they are added."""
+_CELLS_AT_ONCE = 2**25
+"""Cells of the square of items that are added up at once: 128 MiB for either order."""
 
 
 def co_occurrence(users: IntArray, items: IntArray, *, num_items: int, nearness: float) -> csr_array:
@@ -53,7 +53,7 @@ def pair_blocks(
     """
     from scipy.sparse import csr_array
 
-    ranges = _blocks(items, num_items, per_row=_pairs_a_row(users, items, nearness))
+    ranges = _blocks(num_items)
     if nearness == 1.0:
         people = _people_who_met(users, items, num_items, values)
         by_item = csr_array(people.T)
@@ -80,16 +80,13 @@ def nearest(block: csr_array, neighbours: int) -> csr_array:
     return csr_array((block.data[kept], block.indices[kept], starts), shape=block.shape)
 
 
-def pair_bytes(interactions: Interactions, *, nearness: float, neighbours: int) -> int:
-    """Peak bytes of `together` and `nearest`: columns of interactions (80 bytes each), a block of pairs (60 each), and the kept
-    neighbours twice, in blocks and put together (12 bytes each).
+def pair_bytes(interactions: Interactions, *, neighbours: int) -> int:
+    """Peak bytes of `together` and `nearest`: columns of interactions (80 bytes each), a block of pairs (at most 56 a cell), and the
+    kept neighbours twice, in blocks and put together (8 bytes each).
     """
-    if not len(interactions):
-        return 0
-    counts = np.bincount(interactions.items)
-    pairs = np.bincount(interactions.items, _pairs_a_row(interactions.users, interactions.items, nearness))
-    kept = np.minimum(np.minimum(pairs, neighbours), np.count_nonzero(counts)).sum()
-    return int(80 * len(interactions) + 60 * max(min(pairs.sum(), _PAIRS_AT_ONCE), pairs.max()) + 2 * 12 * kept)
+    num_items = len(np.unique(interactions.items))
+    cells = min(num_items**2, max(num_items, _CELLS_AT_ONCE))
+    return 80 * len(interactions) + 56 * cells + 2 * 8 * num_items * min(neighbours, num_items)
 
 
 class _Pairs:
@@ -104,33 +101,44 @@ class _Pairs:
 
     def block(self, rows: slice, num_items: int) -> tuple[csr_array, csr_array]:
         """Sums of either order for the items `rows`; later lags are added to earlier ones, so blocks of any size give equal bits."""
-        from scipy.sparse import csr_array
-
         first, end = np.searchsorted(self.sorted, [rows.start, rows.stop])
         own = np.sort(self.order[first:end])
-        shape = (rows.stop - rows.start, num_items)
-        before = after = csr_array(shape, dtype=np.float32)
+        before, after = np.zeros((2, rows.stop - rows.start, num_items), dtype=np.float32)
         # The row may be the earlier one of a pair (the partner comes after), or the later one.
         leading, trailing = own, own
         for lag in range(1, (reach(self.nearness, PAIR_FLOOR) or len(self.items)) + 1):
             leading = leading[self.last[leading] >= leading + lag]
             trailing = trailing[self.steps[trailing] >= lag]
             met = trailing[self.last[trailing - lag] >= trailing]
-            if not len(leading) and not len(met):
+            if not len(leading) and not len(trailing):
                 break
             weight = self.nearness ** (lag - 1)
-            after = after + self._sum(leading, leading + lag, weight, rows.start, shape)
-            before = before + self._sum(met, met - lag, weight, rows.start, shape)
-        return after, before
+            self._add(after, leading, leading + lag, weight, rows.start)
+            self._add(before, met, met - lag, weight, rows.start)
+        return _sparse(after), _sparse(before)
 
-    def _sum(self, own: IntArray, other: IntArray, weight: float, start: int, shape: tuple[int, int]) -> csr_array:
-        from scipy.sparse import coo_array
-
-        data = np.full(len(own), weight, dtype=np.float32)
+    def _add(self, total: FloatArray, own: IntArray, other: IntArray, weight: float, start: int) -> None:
+        """Add the pairs of one lag to the cells of a block."""
+        cells = (self.items[own] - start) * total.shape[1] + self.items[other]
+        flat = total.reshape(-1)
         if self.values is not None:
-            data *= self.values[own] * self.values[other]
-        rows, columns = (self.items[own] - start).astype(np.int32), self.items[other].astype(np.int32)
-        return coo_array((data, (rows, columns)), shape=shape).tocsr()
+            np.add.at(flat, cells, np.float32(weight) * self.values[own] * self.values[other])
+            return
+        cells.sort()
+        ends = np.append(np.flatnonzero(np.diff(cells)), len(cells) - 1) if len(cells) else cells
+        times = np.diff(ends, prepend=-1)
+        # One after the other, as a sum of so many equal numbers rounds.
+        sums = np.cumsum(np.full(int(times.max(initial=0)), weight, dtype=np.float32), dtype=np.float32)
+        flat[cells[ends]] += sums[times - 1]
+
+
+def _sparse(block: FloatArray) -> csr_array:
+    """The cells that are not zero, as float32 CSR with sorted columns."""
+    from scipy.sparse import csr_array
+
+    cells = np.flatnonzero(block)
+    starts = np.searchsorted(cells, np.arange(block.shape[0] + 1) * block.shape[1])
+    return csr_array((block.reshape(-1)[cells], (cells % block.shape[1]).astype(np.int32), starts), shape=block.shape)
 
 
 def _people_who_met(users: IntArray, items: IntArray, num_items: int, values: FloatArray | None) -> csr_array:
@@ -147,22 +155,11 @@ def _people_who_met(users: IntArray, items: IntArray, num_items: int, values: Fl
     return csr_array((values[len(items) - 1 - first], (places // num_items, places % num_items)), shape=rows.shape)
 
 
-def _pairs_a_row(users: IntArray, items: IntArray, nearness: float) -> IntArray:
-    """How many pairs each interaction is part of, at most, int64 [num_interactions]."""
-    lengths = np.searchsorted(users, users, side="right") - np.searchsorted(users, users, side="left")
-    furthest = reach(nearness, PAIR_FLOOR)
-    return lengths if furthest is None else np.minimum(lengths, 2 * furthest)
-
-
-def _blocks(items: IntArray, num_items: int, *, per_row: IntArray) -> Iterator[slice]:
-    """Ranges of items with about `_PAIRS_AT_ONCE` pairs each, in their order; a row by itself may have more."""
-    total = np.concatenate([[0], np.cumsum(np.bincount(items, per_row, minlength=num_items))])
-    start = 0
-    while start < num_items:
-        stop = int(np.searchsorted(total, total[start] + _PAIRS_AT_ONCE, side="right")) - 1
-        stop = min(max(stop, start + 1), num_items)
-        yield slice(start, stop)
-        start = stop
+def _blocks(num_items: int) -> Iterator[slice]:
+    """Ranges of items, in their order, of at most `_CELLS_AT_ONCE` cells, or one item."""
+    at_once = max(1, _CELLS_AT_ONCE // max(1, num_items))
+    for start in range(0, num_items, at_once):
+        yield slice(start, min(start + at_once, num_items))
 
 
 def without_diagonal(block: csr_array, start: int) -> csr_array:

@@ -73,7 +73,7 @@ class Ridge(LinearMemory):
         interactions = dataset.interactions
         num_items = len(np.unique(interactions.items))
         if num_items > memory.MAX_DENSE_ITEMS:
-            return parts_bytes(interactions, nearness=self.decay, solver_matrices=6)
+            return parts_bytes(interactions, solver_matrices=6)
         # System and targets, those of the histories read backward, and temporaries while these are added.
         return dense_bytes(num_items, solver_matrices=5 if self.config.backward else 3) + 64 * len(interactions)
 

@@ -84,8 +84,7 @@ class Svd(KnownItems):
             items_side = self._solved(by_item, users_side, users, values - mean)
             context.progress.step(done + 1)
         users_side = self._solved(by_user, items_side, items, values - mean)
-        left = values - mean - _predicted(users_side[users], items_side[items])
-        spread = float(np.sqrt(np.mean(left**2))) if len(left) else 0.0
+        spread = _deviation(by_user, users_side, items_side, items, values - mean)
         facts = np.array([mean, spread, *(values.min(), values.max())] if len(values) else np.zeros(4), dtype=np.float64)
         return {**people, "facts": facts, "sides": items_side.astype(np.float32)}
 
@@ -187,10 +186,13 @@ class _Groups:
             yield int(row), self._order[self._starts[row] : self._starts[row + 1]]
 
 
-def _predicted(people: Doubles, items: Doubles) -> Doubles:
-    """Distance of ratings from their mean for pairs of rows, float64 [num_pairs]."""
-    found: Doubles = people[:, 0] + items[:, 0] + np.einsum("pf,pf->p", people[:, 1:], items[:, 1:])
-    return found
+def _deviation(by_user: _Groups, people: Doubles, items: Doubles, item: IntArray, left: Doubles) -> float:
+    """Standard deviation of ratings around what is predicted; `left` is their distance from the mean."""
+    total = 0.0
+    for row, cells in by_user:
+        own = items[item[cells]]
+        total += float(np.square(left[cells] - people[row, 0] - own[:, 0] - own[:, 1:] @ people[row, 1:]).sum())
+    return float(np.sqrt(total / max(len(left), 1)))
 
 
 def _all_predicted(people: Doubles, items: Doubles) -> Doubles:
