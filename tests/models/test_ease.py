@@ -88,13 +88,6 @@ def test_nearness_close_to_one_comes_close_to_plain_ease_even_with_repeats():
     np.testing.assert_allclose(found, naive(1.0), atol=1e-5)
 
 
-@pytest.mark.parametrize("model", [Ease, RecencyEase])
-def test_too_many_items_are_refused_with_a_way_out(model: type[Ease] | type[RecencyEase], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(memory, "MAX_DENSE_ITEMS", 3)
-    with pytest.raises(ModelError, match=rf"'{model.name}'.*k-core.*item_knn"):
-        model().fit(dataset_of(HISTORIES))
-
-
 def test_impossible_settings_are_refused():
     with pytest.raises(ConfigError, match="penalty is -1"):
         EaseConfig(penalty=-1.0)

@@ -1,12 +1,19 @@
 """Neighbours against a brute-force double loop."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from tests.models.worlds import dataset_of
 
 from instructrec.core import Query
+from instructrec.data.synthetic import genres
 from instructrec.errors import ConfigError
-from instructrec.models.item_knn import ItemKnn, ItemKnnConfig, co_occurrence, nearest_neighbours
+from instructrec.models import neighbours
+from instructrec.models.item_knn import ItemKnn, ItemKnnConfig
+from instructrec.models.known import Met
+from instructrec.models.neighbours import co_occurrence
+from instructrec.tables import Dataset
 
 HISTORIES = [[0, 1, 2], [1, 2, 3, 1], [4, 0], [5, 3, 2, 0], [1, 4]]
 
@@ -39,15 +46,43 @@ def met_together(history: list[int], first: int, second: int, nearness: float) -
     return total
 
 
+def weights(world: Dataset, config: ItemKnnConfig) -> np.ndarray:
+    interactions = world.interactions
+    met = Met(
+        users=interactions.users,
+        items=interactions.items,
+        ratings=interactions.ratings,
+        user_ids=interactions.user_ids,
+        num_items=len(world.catalog),
+    )
+    return ItemKnn(config).weights_of(met).toarray()
+
+
 @pytest.mark.parametrize("nearness", [0.6, 1.0])
 @pytest.mark.parametrize("shrinkage", [0.0, 2.0])
 @pytest.mark.parametrize("neighbours", [1, 3, 50])
 def test_similarities_equal_brute_force(nearness: float, shrinkage: float, neighbours: int):
-    interactions = dataset_of(HISTORIES).interactions
-    together = co_occurrence(interactions.users, interactions.items, num_items=6, nearness=nearness)
-    people = np.array([sum(item in history for history in HISTORIES) for item in range(6)])
-    found = nearest_neighbours(together, people, neighbours=neighbours, shrinkage=shrinkage).toarray()
-    np.testing.assert_allclose(found, brute_force(nearness=nearness, shrinkage=shrinkage, neighbours=neighbours), rtol=1e-5)
+    config = ItemKnnConfig(nearness=nearness, shrinkage=shrinkage, neighbours=neighbours)
+    wanted = brute_force(nearness=nearness, shrinkage=shrinkage, neighbours=neighbours)
+    np.testing.assert_allclose(weights(dataset_of(HISTORIES), config), wanted, rtol=1e-5)
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Blocks of two rows."""
+    monkeypatch.setattr(neighbours, "_CELLS_AT_ONCE", 170)
+    yield
+
+
+@pytest.mark.parametrize("nearness", [0.9, 1.0])
+def test_blocks_of_any_size_give_equal_bits(nearness: float, request: pytest.FixtureRequest):
+    interactions = genres(num_users=40, num_items=80, seed=2).interactions
+    whole = co_occurrence(interactions.users, interactions.items, num_items=80, nearness=nearness)
+    request.getfixturevalue("narrow")
+    parts = co_occurrence(interactions.users, interactions.items, num_items=80, nearness=nearness)
+    assert whole.nnz > 1000
+    np.testing.assert_array_equal(parts.toarray(), whole.toarray())
+    np.testing.assert_array_equal(whole.toarray(), whole.toarray().T)
 
 
 @pytest.mark.parametrize("nearness", [0.6, 1.0])
@@ -64,8 +99,53 @@ def test_each_item_keeps_only_its_nearest():
     assert (np.count_nonzero(scores, axis=1) <= 2).all()
 
 
-@pytest.mark.parametrize("values", [{"neighbours": 0}, {"shrinkage": -1.0}, {"nearness": 0.0}, {"decay": 1.2}])
+def test_pearson_of_ratings_is_numpys_correlation_where_everybody_rated_everything():
+    rng = np.random.default_rng(0)
+    ratings = rng.integers(1, 6, size=(30, 6)).astype(np.float32)
+    world = dataset_of([list(range(6))] * 30, ratings=ratings.ravel())
+    found = weights(world, ItemKnnConfig(similarity="pearson", nearness=1.0, shrinkage=0.0, neighbours=6))
+    wanted = np.maximum(np.corrcoef(ratings.T), 0.0) * (1 - np.eye(6))
+    assert (wanted > 0).any()
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("nearness", [0.7, 1.0])
+def test_pearson_of_some_ratings_equals_a_double_loop(nearness: float):
+    rng = np.random.default_rng(1)
+    histories = [list(rng.permutation(6)[: rng.integers(2, 6)]) for _ in range(20)]
+    given = rng.integers(1, 6, size=sum(map(len, histories))).astype(np.float32)
+    given[::7] = np.nan
+    world = dataset_of(histories, ratings=given)
+    values = np.split(given, np.cumsum([len(history) for history in histories])[:-1])
+    means = [np.nanmean([r[h.index(i)] for h, r in zip(histories, values, strict=True) if i in h]) for i in range(6)]
+    centred = [np.nan_to_num([r - means[i] for i, r in zip(h, v, strict=True)]) for h, v in zip(histories, values, strict=True)]
+    sums, norms = np.zeros((6, 6)), np.zeros(6)
+    for history, own in zip(histories, centred, strict=True):
+        for a, first in enumerate(history):
+            norms[first] += own[a] ** 2
+            for b, second in enumerate(history):
+                if a != b:
+                    sums[first, second] += own[a] * own[b] * (nearness ** (abs(a - b) - 1))
+    wanted = np.maximum(sums / (np.sqrt(np.outer(norms, norms)) + 2.0), 0.0)
+    found = weights(world, ItemKnnConfig(similarity="pearson", nearness=nearness, shrinkage=2.0, neighbours=6))
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+def test_pearson_without_ratings_is_the_correlation_of_who_met_what():
+    histories = [[0, 1], [0, 1, 2], [2, 3], [3, 4, 5], [0, 1, 5], [2, 3, 5]]
+    met = np.zeros((6, 6))
+    for user, history in enumerate(histories):
+        met[user, history] = 1.0
+    shared = (met.T @ met > 0) & ~np.eye(6, dtype=bool)
+    wanted = np.where(shared, np.maximum(np.corrcoef(met.T), 0.0), 0.0)
+    config = ItemKnnConfig(similarity="pearson", nearness=1.0, shrinkage=0.0, neighbours=6)
+    np.testing.assert_allclose(weights(dataset_of(histories), config), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "values", [{"neighbours": 0}, {"shrinkage": -1.0}, {"nearness": 0.0}, {"decay": 1.2}, {"similarity": "jaccard"}]
+)
 def test_impossible_settings_are_refused(values: dict[str, float]):
     name, value = next(iter(values.items()))
-    with pytest.raises(ConfigError, match=f"{name} is {value}"):
+    with pytest.raises(ConfigError, match=f"{name} is '?{value}"):
         ItemKnnConfig(**values)

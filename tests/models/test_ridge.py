@@ -78,12 +78,6 @@ def test_float32_serves_where_float64_is_too_large(monkeypatch: pytest.MonkeyPat
     np.testing.assert_allclose(Ridge(RidgeConfig(penalty=3.0)).fit(world).score([query]), exact, atol=1e-5)
 
 
-def test_too_many_items_are_refused_with_a_way_out(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(memory, "MAX_DENSE_ITEMS", 3)
-    with pytest.raises(ModelError, match=r"there are 6, and at most 3.*k-core.*item_knn"):
-        Ridge().fit(dataset_of(ONCE))
-
-
 @pytest.mark.parametrize("values", [{"decay": 1.0}, {"decay": 0.0}, {"penalty": 0.0}, {"penalty": float("nan")}, {"backward": 1.5}])
 def test_impossible_settings_are_refused(values: dict[str, float]):
     with pytest.raises(ConfigError, match=next(iter(values))):
