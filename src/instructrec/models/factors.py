@@ -72,7 +72,7 @@ def people_by_items(met: Met, *, confidence: float) -> csr_matrix:
 
 
 def factor_bytes(dataset: Dataset, width: int) -> int:
-    """Bytes of a factorisation: rows of histories while they are made and their transpose (64 an interaction), and factors."""
+    """Bytes of a factorisation: rows of histories while they are made and their transpose (80 an interaction), and factors."""
     interactions = dataset.interactions
     num_items = int(np.count_nonzero(np.bincount(interactions.items))) if len(interactions) else 0
-    return 64 * len(interactions) + 4 * width * (2 * num_items + len(interactions.user_ids))
+    return 80 * len(interactions) + 4 * width * (2 * num_items + len(interactions.user_ids))

@@ -81,12 +81,12 @@ def nearest(block: csr_array, neighbours: int) -> csr_array:
 
 
 def pair_bytes(interactions: Interactions, *, neighbours: int) -> int:
-    """Peak bytes of `together` and `nearest`: columns of interactions (80 bytes each), a block of pairs (at most 56 a cell), and the
+    """Peak bytes of `together` and `nearest`: columns of interactions (80 bytes each), a block of pairs (24 a cell), and the
     kept neighbours twice, in blocks and put together (8 bytes each).
     """
     num_items = len(np.unique(interactions.items))
     cells = min(num_items**2, max(num_items, _CELLS_AT_ONCE))
-    return 80 * len(interactions) + 56 * cells + 2 * 8 * num_items * min(neighbours, num_items)
+    return 80 * len(interactions) + 24 * cells + 2 * 8 * num_items * min(neighbours, num_items)
 
 
 class _Pairs:

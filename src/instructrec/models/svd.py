@@ -126,11 +126,11 @@ class Svd(KnownItems):
         return f"'{self.name}' learns from ratings that differ, and here {found}. Use a model of who met what, such as 'als'."
 
     def bytes_needed(self, dataset: Dataset) -> int:
-        """Pairs with their order by person and by item (136 bytes an interaction), both sides in float64."""
+        """Pairs with their order by person and by item (80 bytes an interaction), both sides in float64."""
         interactions = dataset.interactions
         num_items = int(np.count_nonzero(np.bincount(interactions.items))) if len(interactions) else 0
         sides = 8 * 2 * (num_items + len(interactions.user_ids)) * (self.config.factors + 1)
-        return 136 * len(interactions) + sides
+        return 80 * len(interactions) + sides
 
     def _start(self, left: Doubles, items: IntArray, *, num_items: int, seed: int) -> Doubles:
         """Damped means of items as biases, small random factors: float64 [num_items, 1 + factors]."""

@@ -130,8 +130,8 @@ class UserKnn(KnownItems):
         return f"'{self.name}' looks for people with like histories, and there is one person at most. Use 'popular' or a model of text."
 
     def bytes_needed(self, dataset: Dataset) -> int:
-        """Rows of people by person and by item, and while they are made sorted copies of the pairs: 96 bytes an interaction."""
-        return 96 * len(dataset.interactions) + 32 * len(dataset.interactions.user_ids)
+        """Rows of people by person and by item, and while they are made sorted copies of the pairs: 72 bytes an interaction."""
+        return 72 * len(dataset.interactions) + 32 * len(dataset.interactions.user_ids)
 
     def _votes(self, queries: Sequence[Query], histories: Sequence[IntArray]) -> Iterator[tuple[slice, csr_array]]:
         """Blocks of queries, with the similarities of their neighbours as float32 CSR [num_block, num_people]."""
