@@ -3,9 +3,9 @@
     python -m benchmarks.growth --interactions 10000000 --items 150000 --models item_knn,ease,ridge,als --json
 
 Items are drawn with a long tail (Zipf), 100 interactions a user in the mean, each model in a process of its own. Keys:
-`fit_s.MODEL`; `peak_gb.MODEL`, resident memory of the process at its most; `beyond_gb.MODEL`, the same less what the data and the
-libraries took before the fit; `foreseen_gb.MODEL`, what `bytes_needed` said. `als_over_library`: seconds of `als` over those of the library
-`implicit` called directly on the same matrix (with --library).
+`fit_s.MODEL`; `peak_gb.MODEL`, resident memory of the process at its most; `beyond_gb.MODEL`, the same less what the data and
+libraries took before the fit; `foreseen_gb.MODEL`, what `bytes_needed` said. `als_over_library` (with --library): CPU seconds of
+`als` over those of the library `implicit` called directly on the same matrix.
 """
 
 from __future__ import annotations

@@ -22,12 +22,12 @@ from instructrec import data
 from instructrec.data.split import Holdout, SplitConfig, split
 from instructrec.evaluation.protocol import evaluate
 from instructrec.models import resolve
-from instructrec.models.memory import LinearMemory
+from instructrec.models.known import KnownItems
 from instructrec.models.popular import Popular
 from instructrec.models.profiles import ContentModel
 from instructrec.tables import Dataset
 
-Tunable: TypeAlias = Popular | LinearMemory | ContentModel
+Tunable: TypeAlias = Popular | KnownItems | ContentModel
 
 METRIC = "ndcg@10"
 
@@ -39,6 +39,15 @@ GRIDS: Mapping[str, Mapping[str, Sequence[float]]] = {
         "shrinkage": (0.0, 3.0, 10.0),
         "neighbours": (100, 400),
     },
+    "user_knn": {"neighbours": (20, 50, 100, 200), "decay": (0.7, 0.8, 0.9, 1.0), "shrinkage": (0.0, 3.0)},
+    "als": {
+        "factors": (64, 128),
+        "alpha": (1.0, 10.0, 40.0),
+        "regularization": (1.0, 10.0, 50.0, 100.0),
+        "decay": (0.7, 0.8, 0.9, 1.0),
+    },
+    "bpr": {"learning_rate": (0.02, 0.05), "regularization": (0.003, 0.01, 0.02), "decay": (0.7, 0.8, 0.9, 1.0)},
+    "svd": {"popularity": (0.0, 0.2, 0.5, 1.0, 2.0)},
     "ease": {"penalty": (30.0, 100.0, 200.0, 300.0, 500.0, 1000.0)},
     "recency_ease": {"nearness": (0.8, 0.9, 0.95, 1.0), "decay": (0.7, 0.8, 0.85, 0.9), "penalty": (100.0, 300.0, 500.0, 1000.0)},
     "tfidf": {"decay": (0.8, 0.9, 0.95), "values": (1.0, 2.0, 3.0, 5.0), "low_rated": (-0.25, 0.0, 0.5, 1.0)},

@@ -5,8 +5,7 @@ import pytest
 from tests.models.worlds import dataset_of
 
 from instructrec.core import Query
-from instructrec.errors import ConfigError, ModelError
-from instructrec.models import memory
+from instructrec.errors import ConfigError
 from instructrec.models.ease import Ease, EaseConfig, RecencyEase, RecencyEaseConfig, ease_weights
 
 HISTORIES = [[0, 1, 2], [1, 2, 3, 1], [4, 0], [5, 3, 2, 0], [1, 4]]

@@ -6,7 +6,7 @@ from tests.models.worlds import dataset_of
 
 from instructrec.core import Query
 from instructrec.data.synthetic import chain
-from instructrec.errors import ConfigError, ModelError
+from instructrec.errors import ConfigError
 from instructrec.models import memory
 from instructrec.models.ridge import Ridge, RidgeConfig, normal_equations
 

@@ -9,9 +9,7 @@ from instructrec.tables import Catalog, Dataset, Interactions
 A_DAY = 86_400
 
 
-def dataset_of(
-    histories: list[list[int]], *, num_items: int = 6, ratings: Sequence[float] | np.ndarray | None = None
-) -> Dataset:
+def dataset_of(histories: list[list[int]], *, num_items: int = 6, ratings: Sequence[float] | np.ndarray | None = None) -> Dataset:
     """Users u0, u1 ... with these item codes, oldest first, one a day; items i0, i1 ...; `ratings`: one a row (none: NaN)."""
     users = np.repeat(np.arange(len(histories)), [len(history) for history in histories]).astype(np.int64)
     items = np.array([item for history in histories for item in history], dtype=np.int64)

@@ -20,14 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlsConfig:
-    """Settings of `als`."""
+    """Settings of `als`, by NDCG@10 on validation of ML-100K: factors 64, 128; alpha 1-40, penalty 1-50, decay .7-1: .1281.
+
+    Without decay .0736: a person as a sum of all they ever met says less of what they choose next.
+    """
 
     factors: int = field(default=64, metadata={"help": "Width of the vector of an item and of a person."})
-    regularization: float = field(default=10.0, metadata={"help": "Ridge penalty on factors; larger trusts rare items less."})
+    regularization: float = field(default=50.0, metadata={"help": "Ridge penalty on factors; larger trusts rare items less."})
     alpha: float = field(default=10.0, metadata={"help": "Confidence in a meeting is 1 + alpha; in everything else it is 1."})
     iterations: int = field(default=15, metadata={"help": "Rounds of people given items, then items given people."})
     decay: float = field(
-        default=0.9, metadata={"help": "Share of alpha of a history item relative to the one after it, when a list is asked for."}
+        default=0.8, metadata={"help": "Share of alpha of a history item relative to the one after it, when a list is asked for."}
     )
 
     def __post_init__(self) -> None:

@@ -86,7 +86,7 @@ class Bpr(ImplicitFactors):
     def folded(self, rows: csr_array) -> FloatArray:
         """Weighted means of factors, and 1 for the bias, float32 [num_rows, factors + 1]."""
         total = np.maximum(np.asarray(rows.sum(axis=1), dtype=np.float32), np.finfo(np.float32).tiny)
-        people = np.asarray(rows @ self._factors, dtype=np.float32) / total[:, None]
+        people: FloatArray = (np.asarray(rows @ self._factors, dtype=np.float32) / total[:, None]).astype(np.float32)
         people[:, -1] = 1.0
         return people
 

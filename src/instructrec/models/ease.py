@@ -114,9 +114,7 @@ def ease_weights(users: IntArray, items: IntArray, *, num_items: int, penalty: f
     return _solved(_system(users, items, num_items=num_items, penalty=penalty, nearness=nearness))
 
 
-def ease_in_parts(
-    users: IntArray, items: IntArray, *, num_items: int, penalty: float, nearness: float = 1.0
-) -> csr_array:
+def ease_in_parts(users: IntArray, items: IntArray, *, num_items: int, penalty: float, nearness: float = 1.0) -> csr_array:
     """`ease_weights` for a catalog of any size, float32 CSR [num_items, num_items]: see `head_and_tail`."""
     head = head_of(items, num_items)
     # Neighbours count pairs one step apart fully, this regression `nearness` times.
@@ -125,7 +123,7 @@ def ease_in_parts(
         for rows, first, second in pair_blocks(users, items, num_items=num_items, nearness=nearness)
     )
     system = _system(users, items, num_items=len(head), penalty=penalty, nearness=nearness, head=head)
-    squares = np.bincount(items, minlength=num_items) + penalty
+    squares = (np.bincount(items, minlength=num_items) + penalty).astype(np.float64)
     exact = _solved(system.copy())
     return weights_in_parts(blocks, head=head, system=system, exact=exact, squares=squares)
 

@@ -63,7 +63,7 @@ class ImplicitFactors(KnownItems):
 
 
 def people_by_items(met: Met, *, confidence: float) -> csr_matrix:
-    """Who met what, float32 [num_users, num_items], `confidence` in each cell; the class that `implicit` takes without a warning."""
+    """Who met what, float32 [num_users, num_items], `confidence` in each cell; of the class that `implicit` asks for."""
     from scipy.sparse import csr_matrix
 
     rows = recency_rows(met.histories(), decay=1.0, num_items=met.num_items)

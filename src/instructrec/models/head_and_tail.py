@@ -5,7 +5,7 @@ Three kinds of weights, from item in the history to item scored, all of the same
 - head to head: the exact closed form of the `HEAD_ITEMS` items that are met most.
 - head to tail: ridge regression of a tail item on the `TAIL_PREDICTORS` head items that explain most of it one by one (feature
   selection before the regression, as fsSLIM: Ning and Karypis, "SLIM: Sparse Linear Methods for Top-N Recommender Systems", 2011).
-- tail to any: regression on this one item, sum / (square + penalty). Few met it, so the penalty outweighs what it shares with others.
+- tail to any: regression on this one item, sum / (square + penalty). Few met it, so the penalty outweighs what it shares.
 """
 
 from __future__ import annotations

@@ -29,7 +29,8 @@ class ItemKnnConfig:
 
     neighbours: int = field(default=400, metadata={"help": "How many most similar items each item keeps."})
     similarity: Literal["cosine", "pearson"] = field(
-        default="cosine", metadata={"help": "cosine: of who met what. pearson: of ratings around each item's mean, where there are."}
+        default="cosine",
+        metadata={"help": "cosine: of who met what. pearson: of ratings around each item's mean, where there are."},
     )
     shrinkage: float = field(default=3.0, metadata={"help": "Added to the norm; larger trusts rare pairs less."})
     nearness: float = field(
@@ -80,9 +81,7 @@ class ItemKnn(LinearMemory):
 
         similar, values = self._similar(met)
         blocks = []
-        for rows, block in together(
-            met.users, met.items, num_items=met.num_items, nearness=self.config.nearness, values=values
-        ):
+        for rows, block in together(met.users, met.items, num_items=met.num_items, nearness=self.config.nearness, values=values):
             sources = np.repeat(np.arange(rows.start, rows.stop), np.diff(block.indptr))
             block.data = similar(block.data, sources, block.indices).astype(np.float32)
             blocks.append(nearest(block, self.config.neighbours))

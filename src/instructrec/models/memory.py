@@ -93,7 +93,6 @@ def add_to_diagonal(matrix: NDArray[Any], value: float | NDArray[Any]) -> None:
     matrix[np.diag_indices_from(matrix)] += value
 
 
-
 def dense_bytes(num_items: int, *, solver_matrices: float, weight_matrices: float = 1.0) -> int:
     """Bytes of square matrices over the items: so many in the type of the solver, and so many float32."""
     return int(num_items**2 * (solver_matrices * np.dtype(solver_dtype(num_items)).itemsize + 4 * weight_matrices))

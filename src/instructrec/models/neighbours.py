@@ -100,7 +100,7 @@ class _Pairs:
         self.sorted = items[self.order]
 
     def block(self, rows: slice, num_items: int) -> tuple[csr_array, csr_array]:
-        """Sums of either order for the items `rows`; later lags are added to earlier ones, so blocks of any size give equal bits."""
+        """Sums of either order for the items `rows`; lag after lag, so blocks of any size give equal bits."""
         first, end = np.searchsorted(self.sorted, [rows.start, rows.stop])
         own = np.sort(self.order[first:end])
         before, after = np.zeros((2, rows.stop - rows.start, num_items), dtype=np.float32)

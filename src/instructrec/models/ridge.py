@@ -118,7 +118,7 @@ def _squares(users: IntArray, items: IntArray, *, num_items: int, decay: float, 
     ends = np.searchsorted(users, users, side="right") - 1 - np.arange(len(items))
     starts = np.arange(len(items)) - np.searchsorted(users, users, side="left")
     values = (1.0 - decay ** (2.0 * ends)) + backward * (1.0 - decay ** (2.0 * starts))
-    return np.bincount(items, values / (1.0 - decay**2), minlength=num_items)
+    return np.bincount(items, values / (1.0 - decay**2), minlength=num_items).astype(np.float64)
 
 
 def normal_equations(

@@ -21,7 +21,7 @@ Doubles: TypeAlias = NDArray[np.float64]
 class SvdConfig:
     """Settings of `svd`."""
 
-    factors: int = field(default=32, metadata={"help": "Width of the vector of an item and of a person; their biases come on top."})
+    factors: int = field(default=64, metadata={"help": "Width of the vector of an item and of a person; their biases come on top."})
     regularization: float = field(
         default=0.1, metadata={"help": "Ridge penalty on factors for each rating that a person or an item has."}
     )
@@ -52,10 +52,10 @@ class Svd(KnownItems):
     residuals more than they rate on average, for p_u alone. Reactions are not counted here; they act on every list
     (`feedback`). Older items count as much as newer ones.
 
-    Ratings say what somebody thinks of an item once they have chosen it, not what they choose: lists by them alone are weak (Cremonesi,
-    Koren, Turrin, "Performance of Recommender Algorithms on Top-N Recommendation Tasks", 2010). `score` is the predicted rating plus
-    `popularity` times log(1 + interactions). Items that training never met get the lowest score, and the mean of the person as
-    rating; a history without known items gets log popularity in lists, and mean + b_i as ratings.
+    Ratings say what somebody thinks of an item that they have chosen, not what they choose: lists by them alone are weak
+    (Cremonesi, Koren, Turrin, "Performance of Recommender Algorithms on Top-N Recommendation Tasks", 2010). `score` is the
+    predicted rating plus `popularity` times log(1 + interactions). Items that training never met get the lowest score, and the
+    person's mean as rating; a history without known items gets log popularity in lists, and mean + b_i as ratings.
     """
 
     name: ClassVar[str] = "svd"
@@ -130,7 +130,7 @@ class Svd(KnownItems):
         interactions = dataset.interactions
         num_items = int(np.count_nonzero(np.bincount(interactions.items))) if len(interactions) else 0
         sides = 8 * 2 * (num_items + len(interactions.user_ids)) * (self.config.factors + 1)
-        return 80 * len(interactions) + sides
+        return int(80 * len(interactions) + sides)
 
     def _start(self, left: Doubles, items: IntArray, *, num_items: int, seed: int) -> Doubles:
         """Damped means of items as biases, small random factors: float64 [num_items, 1 + factors]."""
@@ -153,7 +153,7 @@ class Svd(KnownItems):
         """Bias and factors, float64 [1 + factors]: least squares of `wanted` on the columns of `design`."""
         penalties = np.full(design.shape[1], self.config.regularization * len(design))
         penalties[0] = max(self.config.bias_regularization, 1e-9)
-        return np.linalg.solve(design.T @ design + np.diag(penalties), design.T @ wanted)
+        return np.asarray(np.linalg.solve(design.T @ design + np.diag(penalties), design.T @ wanted), dtype=np.float64)
 
     def _folded(self, queries: Sequence[Query], histories: Sequence[IntArray]) -> Doubles:
         """Bias and factors of the people who ask, float64 [num_queries, 1 + factors]; zeros without known items."""

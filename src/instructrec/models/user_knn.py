@@ -31,7 +31,8 @@ class UserKnnConfig:
 
     neighbours: int = field(default=100, metadata={"help": "How many most similar people vote."})
     similarity: Similarity = field(
-        default="cosine", metadata={"help": "cosine: of who met what. pearson: of ratings around each person's mean, where there are."}
+        default="cosine",
+        metadata={"help": "cosine: of who met what. pearson: of ratings around each person's mean, where there are."},
     )
     shrinkage: float = field(default=3.0, metadata={"help": "Added to the norm; larger trusts people with few items less."})
     decay: float = field(default=0.8, metadata={"help": "Weight of a history item relative to the one after it, at most 1."})
@@ -127,7 +128,7 @@ class UserKnn(KnownItems):
         """Neighbours need two people."""
         if len(np.unique(dataset.interactions.users)) > 1:
             return ""
-        return f"'{self.name}' looks for people with like histories, and there is one person at most. Use 'popular' or a model of text."
+        return f"'{self.name}' looks for people with like histories, and there is one person at most. Use 'popular'."
 
     def bytes_needed(self, dataset: Dataset) -> int:
         """Rows of people by person and by item, and while they are made sorted copies of the pairs: 72 bytes an interaction."""
