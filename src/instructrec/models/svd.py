@@ -19,7 +19,12 @@ Doubles: TypeAlias = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SvdConfig:
-    """Settings of `svd`."""
+    """Settings of `svd`.
+
+    RMSE on 8 % of the ratings of ML-100K, held out of training: penalty .08, .1, .13 gives .924, .917, .915 with 32 factors at best
+    and .923, .916, .914 with 64; 20 rounds gain less than .002 over 10. NDCG@10 of lists on validation of ML-100K: .014 by the
+    rating alone, .027 with popularity .5, .033 with 2.
+    """
 
     factors: int = field(default=64, metadata={"help": "Width of the vector of an item and of a person; their biases come on top."})
     regularization: float = field(
@@ -28,14 +33,14 @@ class SvdConfig:
     bias_regularization: float = field(
         default=5.0, metadata={"help": "Ridge penalty on biases, in ratings: so many of them at the mean are thought to be there."}
     )
-    iterations: int = field(default=15, metadata={"help": "Rounds of people given items, then items given people."})
+    iterations: int = field(default=10, metadata={"help": "Rounds of people given items, then items given people."})
     popularity: float = field(
         default=0.5, metadata={"help": "In lists: what log popularity adds to the predicted rating; 0 ranks by the rating alone."}
     )
 
     def __post_init__(self) -> None:
         check_at_least_one("factors", self.factors, good=32)
-        check_at_least_one("iterations", self.iterations, good=15)
+        check_at_least_one("iterations", self.iterations, good=10)
         check_positive("regularization", self.regularization)
         check_not_negative("bias_regularization", self.bias_regularization)
         check_not_negative("popularity", self.popularity)
