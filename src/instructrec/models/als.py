@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlsConfig:
-    """Settings of `als`, by NDCG@10 on validation of ML-100K: factors 64, 128; alpha 1-40, penalty 1-50, decay .7-1: .1281.
+    """Settings of `als`, by NDCG@10 on validation of ML-100K and of 3,000 users of Amazon Beauty (seed 0).
 
-    Without decay .0736: a person as a sum of all they ever met says less of what they choose next.
+    .124 and .042. With 64 factors and penalty 50: .128 and .035; with 128 and penalty 10: .105 and .043. Without decay .074 at best
+    on ML-100K: the sum of all that somebody ever met says less of what they choose next.
     """
 
-    factors: int = field(default=64, metadata={"help": "Width of the vector of an item and of a person."})
-    regularization: float = field(default=50.0, metadata={"help": "Ridge penalty on factors; larger trusts rare items less."})
+    factors: int = field(default=128, metadata={"help": "Width of the vector of an item and of a person."})
+    regularization: float = field(default=30.0, metadata={"help": "Ridge penalty on factors; larger trusts rare items less."})
     alpha: float = field(default=10.0, metadata={"help": "Confidence in a meeting is 1 + alpha; in everything else it is 1."})
     iterations: int = field(default=15, metadata={"help": "Rounds of people given items, then items given people."})
     decay: float = field(
@@ -34,7 +35,7 @@ class AlsConfig:
     )
 
     def __post_init__(self) -> None:
-        check_at_least_one("factors", self.factors, good=64)
+        check_at_least_one("factors", self.factors, good=128)
         check_at_least_one("iterations", self.iterations, good=15)
         check_positive("regularization", self.regularization)
         check_positive("alpha", self.alpha)

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BprConfig:
-    """Settings of `bpr`."""
+    """Settings of `bpr`, by NDCG@10 on validation of ML-100K (seed 0): .126.
+
+    Learning rate .02 gives .125, penalty .003 .122 and .02 .122; decay .9 gives .117 and no decay .073.
+    """
 
     factors: int = field(default=64, metadata={"help": "Width of the vector of an item; its bias comes on top."})
     learning_rate: float = field(default=0.05, metadata={"help": "Step size of stochastic gradient descent."})

@@ -27,9 +27,12 @@ Similarity = Literal["cosine", "pearson"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserKnnConfig:
-    """Settings of `user_knn`."""
+    """Settings of `user_knn`, by NDCG@10 on validation of ML-100K and of 3,000 users of Amazon Beauty.
 
-    neighbours: int = field(default=100, metadata={"help": "How many most similar people vote."})
+    .105 and .051. With 30 neighbours .113 and .048, with 100 .095 and .052; without decay .066 at best on ML-100K.
+    """
+
+    neighbours: int = field(default=50, metadata={"help": "How many most similar people vote."})
     similarity: Similarity = field(
         default="cosine",
         metadata={"help": "cosine: of who met what. pearson: of ratings around each person's mean, where there are."},
@@ -38,7 +41,7 @@ class UserKnnConfig:
     decay: float = field(default=0.8, metadata={"help": "Weight of a history item relative to the one after it, at most 1."})
 
     def __post_init__(self) -> None:
-        check_at_least_one("neighbours", self.neighbours, good=100)
+        check_at_least_one("neighbours", self.neighbours, good=50)
         check_not_negative("shrinkage", self.shrinkage)
         check_decay(self.decay)
         if self.similarity not in ("cosine", "pearson"):
