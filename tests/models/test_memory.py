@@ -1,4 +1,4 @@
-"""What all closed-form models share: cold starts, items without training, tiny data and their folder."""
+"""What all models of who met what share: cold starts, items without training, tiny data and their folder."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,9 @@ from instructrec.recommender import Recommender
 from instructrec.tables import Catalog, Dataset
 
 LINEAR = ("item_knn", "ease", "recency_ease", "ridge")
-ALL = ("popular", *LINEAR)
+OF_HISTORIES = (*LINEAR, "user_knn", "als", "bpr", "svd")
+ALL = ("popular", *OF_HISTORIES)
+IN_ONE_STAGE = ("popular", *LINEAR, "user_knn")
 HISTORIES = [[0, 1, 2], [1, 2, 3], [1, 0], [3, 2, 0], [1, 3]]
 """Items i4 and i5 are in the catalog, but nobody met them."""
 
@@ -28,14 +30,14 @@ def grown(catalog: Catalog) -> Catalog:
     return catalog.add(Catalog(item_ids=("new",), titles=("A new item",)))
 
 
-@pytest.mark.parametrize("name", LINEAR)
+@pytest.mark.parametrize("name", OF_HISTORIES)
 def test_without_a_history_the_scores_are_those_of_popularity(name: str):
     np.testing.assert_array_equal(
         fitted(name).score([Query()])[0, :4], Popular().fit(dataset_of(HISTORIES)).score([Query()])[0, :4]
     )
 
 
-@pytest.mark.parametrize("name", LINEAR)
+@pytest.mark.parametrize("name", OF_HISTORIES)
 def test_a_history_that_training_never_met_is_a_cold_start_that_says_so(name: str):
     model = fitted(name)
     query = Query(history=("i4", "i5"))
@@ -46,7 +48,7 @@ def test_a_history_that_training_never_met_is_a_cold_start_that_says_so(name: st
     assert [item.item for item in answer.items] == ["i1", "i0", "i2", "i3"] or len({item.score for item in answer.items}) < 4
 
 
-@pytest.mark.parametrize("name", LINEAR)
+@pytest.mark.parametrize("name", OF_HISTORIES)
 def test_one_item_that_training_met_is_enough_to_be_personal(name: str):
     model = fitted(name)
     [answer] = model.recommend([Query(history=("i4", "i1"))])
@@ -90,7 +92,7 @@ def test_large_batches_are_scored_in_blocks_with_equal_results(monkeypatch: pyte
     np.testing.assert_array_equal(model.score(queries), whole)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", IN_ONE_STAGE)
 def test_progress_is_told_of_one_stage(name: str):
     from instructrec.core import FitContext
 

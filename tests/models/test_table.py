@@ -9,7 +9,7 @@ from instructrec.errors import ModelError
 from instructrec.models import MODELS, resolve
 from instructrec.recommender import Recommender
 
-MEMORIES = ("popular", "item_knn", "ease", "recency_ease", "ridge")
+MEMORIES = ("popular", "item_knn", "user_knn", "ease", "recency_ease", "ridge", "als", "bpr", "svd")
 
 
 def test_every_name_of_the_first_release_is_in_the_table():
