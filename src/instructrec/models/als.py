@@ -58,15 +58,6 @@ class Als(ImplicitFactors):
         super().__init__()
         self.config = config or AlsConfig()
 
-    @property
-    def decay(self) -> float:
-        """Share of alpha of a history item relative to the one after it."""
-        return float(self.config.decay)
-
-    def stages(self, met: Met) -> int:
-        """One step an iteration."""
-        return int(self.config.iterations)
-
     def learned(self, met: Met, context: FitContext) -> Mapping[str, NDArray[Any]]:
         """Factors of the items, float32 [num_items, factors]."""
         from threadpoolctl import threadpool_limits

@@ -56,15 +56,6 @@ class Bpr(ImplicitFactors):
         super().__init__()
         self.config = config or BprConfig()
 
-    @property
-    def decay(self) -> float:
-        """Weight of a history item relative to the one after it."""
-        return float(self.config.decay)
-
-    def stages(self, met: Met) -> int:
-        """One step an iteration."""
-        return int(self.config.iterations)
-
     def learned(self, met: Met, context: FitContext) -> Mapping[str, NDArray[Any]]:
         """Factors of the items and, in the last column, their biases, float32 [num_items, factors + 1]."""
         from implicit.cpu.bpr import BayesianPersonalizedRanking

@@ -26,9 +26,13 @@ class ImplicitFactors(KnownItems):
     """
 
     @property
-    @abstractmethod
     def decay(self) -> float:
         """Weight of a history item relative to the one after it when a person is folded in, in (0, 1]."""
+        return float(self.config.decay)
+
+    def stages(self, met: Met) -> int:
+        """One step a round of training."""
+        return int(self.config.iterations)
 
     @abstractmethod
     def folded(self, rows: csr_array) -> FloatArray:
