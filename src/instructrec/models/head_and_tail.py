@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 HEAD_ITEMS = 8_000
 """Items that are solved exactly where there are too many for all of them; 0.5 GB a matrix.
 
-What parts cost, with both limits set low, NDCG@10 on test: `ridge` on MovieLens-1M .1534, with a head of 1,500 items .1514;
-on ML-100K (1,678 items) `ridge` .1189, with 700 .1162, with 300 .1079; `recency_ease` .1124, .1099, .1035; `ease` .0711, .0730, .0616.
+What parts cost, with both limits set low, NDCG@10 on test: `ridge` on MovieLens-1M .1534, with a head of 1,500 items .1514; on
+ML-100K (1,678 items) `ridge` .1189, with 700 .1162, with 300 .1079; `recency_ease` .1124, .1099, .1035; `ease` .0711, .0730, .0616.
 """
 
 TAIL_PREDICTORS = 100
