@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from benchmarks.growth import long_tailed
+from benchmarks.fit_memory import long_tailed
 
 from instructrec.models import head_and_tail, memory, resolve
 from instructrec.models.als import Als, AlsConfig

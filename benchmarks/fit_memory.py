@@ -1,6 +1,6 @@
 """Time and memory of a fit as data grows, and how near `bytes_needed` comes.
 
-    python -m benchmarks.growth --interactions 10000000 --items 150000 --models item_knn,ease,ridge,als --json
+    python -m benchmarks.fit_memory --interactions 10000000 --items 150000 --models item_knn,ease,ridge,als --json
 
 Items are drawn with a long tail (Zipf), 100 interactions a user in the mean, each model in a process of its own. Keys:
 `fit_s.MODEL`; `peak_gb.MODEL`, resident memory of the process at its most; `beyond_gb.MODEL`, the same less what the data and
@@ -117,7 +117,7 @@ def main() -> None:
         return
     numbers: dict[str, Any] = {"interactions": given.interactions, "items": given.items}
     for name in [name for name in given.models.split(",") if name]:
-        command = [sys.executable, "-m", "benchmarks.growth", "--one", name]
+        command = [sys.executable, "-m", "benchmarks.fit_memory", "--one", name]
         command += ["--interactions", str(given.interactions), "--items", str(given.items)]
         command += [part for one in given.set for part in ("--set", one)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
