@@ -56,6 +56,8 @@ def test_an_experiment_goes_from_draft_to_running_to_its_end():
     assert (running.status, running.started, running.stop().status) == ("running", 5.0, "stopped")
     assert (running.stop(9.0).ended, running.stop(9.0).promote("new", 12.0).ended, running.promote("new", 12.0).ended) == (9, 9, 12)
     assert running.promote("new").winner == running.stop().promote("new").winner == "new"
+    undone = running.promote("new", 12.0).stop(20.0)
+    assert (undone.status, undone.winner, undone.ended) == ("stopped", "", 12.0), "its arms were told apart no longer than before"
     for refused in (draft.stop, lambda: draft.promote("new"), lambda: running.start(6.0), running.stop().stop):
         with pytest.raises(ConfigError, match="only one that is"):
             refused()

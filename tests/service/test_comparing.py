@@ -3,19 +3,24 @@
 import asyncio
 import hashlib
 import json
+import logging
+import threading
 
 import numpy as np
 import pytest
 
+from instructrec import config, pipeline
 from instructrec.core import Instruction, Query, Quota
-from instructrec.errors import ConfigError
+from instructrec.errors import ConfigError, RunError
 from instructrec.experiments import Exploration
 from instructrec.journal import user_key
 from instructrec.journal.records import Assignment, Shown
 from instructrec.recommender import counted
 from instructrec.service.drafting import interleaved
+from instructrec.service.findings import notes
 from instructrec.service.ladder import fault
 from instructrec.service.live import opened
+from instructrec.service.metrics import Metrics
 from instructrec.service.shapes import Ask
 from instructrec.tables import Limit
 
@@ -355,3 +360,91 @@ def test_guardrails_see_empty_and_degraded_lists(shop):
     asyncio.run(shop.list(user_id="u1", candidates=["m1"], exclude=["m1"]))
     [row] = [row for row in shop.results()["metrics"]["empty_lists"].values() if row["n"]]
     assert row["mean"] == 0.5
+
+
+# Another run, without the model of an arm
+
+
+@pytest.fixture(scope="module")
+def without_ridge(run_folder):
+    """A run beside the one that serves, which holds popularity alone."""
+    made = pipeline.prepare(config.from_toml("", ["data.source=synthetic-genres", "model=popular"]))
+    return pipeline.train(made, run_folder.with_name("without-ridge")).path
+
+
+def status_of(shop, name="trial"):
+    one = shop.trials.get(TENANT, name)
+    return notes(one, shop.results(name), shop.live.snapshot.models)
+
+
+def begin_with_ridge(shop, name="trial", **more):
+    return shop.begin(name, arms=[{"name": "control"}, {"name": "linear", "settings": {"model": "ridge"}}], **more)
+
+
+@pytest.mark.parametrize("step", ["running", "promoted"])
+def test_a_run_without_the_model_of_an_arm_that_makes_lists_is_refused(shop, without_ridge, step):
+    begin_with_ridge(shop, kind="interleaving" if step == "running" else "split")
+    if step == "promoted":
+        shop.trials.promote(TENANT, "trial", "linear")
+    before, threads = shop.live.snapshot, set(threading.enumerate())
+    with pytest.raises(RunError) as refused:
+        asyncio.run(shop.live.swap(without_ridge))
+    for part in (f"'linear' of experiment 'trial' ({step})", "model 'ridge'", "run 'without-ridge'", "experiment stop RUN trial"):
+        assert part in str(refused.value), part
+    assert shop.live.snapshot is before and status_of(shop)[0] != "experiment_arm_gone:linear, ridge"
+    assert {one.name for one in threading.enumerate()} <= {one.name for one in threads} | {"slow_0"}
+    asyncio.run(shop.live.refresh())
+    shop.trials.stop(TENANT, "trial")
+    assert asyncio.run(shop.live.swap(without_ridge)).startswith(shop.live.snapshot.run.version)
+    assert shop.live.snapshot.run.path == without_ridge
+
+
+def test_arms_of_drafts_stopped_or_beaten_experiments_hold_no_run_back(shop, without_ridge):
+    begin_with_ridge(shop, "old")
+    shop.trials.promote(TENANT, "old", "linear")
+    shop.begin("newer")
+    shop.trials.promote(TENANT, "newer", "other")  # popularity, for everybody from now on
+    shop.trials.put(TENANT, {"id": "later", "arms": [{"name": "a"}, {"name": "b", "settings": {"model": "ridge"}}]})
+    begin_with_ridge(shop, "stopped")
+    shop.trials.stop(TENANT, "stopped")
+    asyncio.run(shop.live.swap(without_ridge))
+    # What was possible when it was written down no longer is.
+    for act in (lambda: shop.trials.start(TENANT, "later"), lambda: shop.trials.promote(TENANT, "stopped", "linear")):
+        with pytest.raises(ConfigError, match="wants model 'ridge', which this run does not hold"):
+            act()
+    assert shop.trials.get(TENANT, "later").status == "draft"
+    shop.trials.stop(TENANT, "newer")
+    with pytest.raises(RunError, match="nothing|no run folder|manifest"):
+        asyncio.run(shop.live.swap(without_ridge.with_name("nothing")))
+    # The one promoted before it serves again, and nothing hides that its model is gone.
+    assert status_of(shop, "old")[0] == "experiment_arm_gone:linear, ridge"
+
+
+def test_the_experiments_of_every_tenant_hold_a_run_back(shop, without_ridge):
+    arms = [{"name": "control"}, {"name": "linear", "settings": {"model": "ridge"}}]
+    shop.trials.put("shop", {"id": "theirs", "arms": arms})
+    shop.trials.start("shop", "theirs")
+    shop.restart()
+    with pytest.raises(RunError, match="'linear' of experiment 'theirs' of tenant 'shop'"):
+        asyncio.run(shop.live.swap(without_ridge))
+
+
+def test_a_start_without_the_model_of_an_arm_goes_on_and_says_so(shop, without_ridge, caplog):
+    begin_with_ridge(shop, metrics=["degraded_lists"], guardrails=[{"metric": "degraded_lists", "better": "lower"}])
+    shop.folder = without_ridge
+    caplog.set_level(logging.WARNING)
+    shop.restart()
+    assert "'linear' of experiment 'trial' (running) wants model 'ridge'" in caplog.text
+    assert b"instructrec_experiment_arms_without_model 1.0" in Metrics(shop.live).text()
+    users = [f"p{place}" for place in range(8)]
+    by_arm = {shop.trials.place(TENANT, f"user:{name}").arm.name: name for name in users}
+    told = {arm: asyncio.run(shop.list(user_id=name, history=["m1"])) for arm, name in by_arm.items()}
+    assert told["linear"]["degraded"] and told["linear"]["model"] == "ridge" and told["linear"]["served_by"] == "popular"
+    assert any("does not hold the model" in said for said in told["linear"]["notes"])
+    assert not any("does not hold the model" in said for said in told["control"]["notes"])
+    assert {row.arm: row.request.get("degraded") for row in shop.shown().values()} == {"linear": "missing", "control": None}
+    rows = shop.results()["metrics"]["degraded_lists"]
+    assert (rows["linear"]["mean"], rows["control"]["mean"]) == (1.0, 0.0), "the guardrail sees it"
+    assert status_of(shop)[0] == "experiment_arm_gone:linear, ridge"
+    shop.trials.stop(TENANT, "trial")
+    assert b"instructrec_experiment_arms_without_model 0.0" in Metrics(shop.live).text()

@@ -58,13 +58,14 @@ def test_an_owner_starts_stops_and_promotes(visitor):
     page = visitor.open("/owner")
     assert {("act", "stop"), ("act", "promote")} <= set(page.buttons) and "Nobody has been shown a list yet." in page.text
     assert "has ended" in step(visitor, "stop")
-    assert "only one that is running can be stopped" in step(visitor, "stop", status=400)
+    assert "only one that is running or promoted can be stopped" in step(visitor, "stop", status=400)
     assert "no experiment &#39;other&#39;" in step(visitor, "start", "other", status=400)
     assert "has no arm" in step(visitor, "promote", arm="nobody", status=400)
     assert "Arm “treatment” of “ranking” serves everybody." in step(visitor, "promote", arm="treatment")
     assert visitor.live.comparing.get("local", "ranking").winner == "treatment"
     page = visitor.open("/owner")
-    assert not {("act", "stop"), ("act", "promote"), ("act", "start")} & set(page.buttons)
+    assert ("act", "stop") in page.buttons and not {("act", "promote"), ("act", "start")} & set(page.buttons)
+    assert "has ended" in step(visitor, "stop") and visitor.live.comparing.get("local", "ranking").serving == ()
 
 
 @pytest.mark.parametrize(("language", "said"), [("en", "difference to the control"), ("zh", "与对照组之差")])

@@ -91,7 +91,7 @@ def status(run: Served, name: Name, url: Url = URL, key: Key = "", json: options
 
 
 def stop(run: Served, name: Name, url: Url = URL, key: Key = "", json: options.Json = None) -> None:
-    """End an experiment: everybody gets what is served anyway, and its results stay."""
+    """End an experiment, also a promoted one: everybody gets what is served anyway, and its results stay."""
     from instructrec.service.client import Client
 
     output, found = Output(json), Client(run, url, key).stop(name)

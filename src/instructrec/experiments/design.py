@@ -165,15 +165,27 @@ class Experiment:
         return replace(self, status="running", started=time)
 
     def stop(self, time: float | None = None) -> Experiment:
-        """The experiment after its end: no unit takes part any more. Raises ConfigError unless it runs."""
-        self._expect(("running",), "stopped")
-        return replace(self, status="stopped", ended=time)
+        """The experiment after its end: no unit takes part any more, and an arm that was promoted serves nobody. Raises ConfigError
+        unless it runs or has a winner that serves.
+        """
+        self._expect(("running", "promoted"), "stopped")
+        return replace(self, status="stopped", winner="", ended=self._end(time))
 
     def promote(self, arm: str, time: float | None = None) -> Experiment:
         """The experiment after its end, with one arm for everybody. Raises ConfigError for a draft or an arm that is not there."""
         self._expect(("running", "stopped"), "promoted")
-        ended = time if self.status == "running" else self.ended
-        return replace(self, status="promoted", winner=self.arm(arm).name, ended=ended)
+        return replace(self, status="promoted", winner=self.arm(arm).name, ended=self._end(time))
+
+    @property
+    def serving(self) -> tuple[Arm, ...]:
+        """The arms that make lists now: all while it runs, the winner of a promoted one, none of any other."""
+        if self.status == "promoted":
+            return (self.arm(self.winner),)
+        return self.arms if self.status == "running" else ()
+
+    def _end(self, time: float | None) -> float | None:
+        """When its arms were no longer told apart, if that is now or was before."""
+        return time if self.status == "running" else self.ended
 
     def to_json(self) -> dict[str, Any]:
         """All fields under their names."""

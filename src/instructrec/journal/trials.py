@@ -81,6 +81,11 @@ class Trials:
         with self._database.reading() as connection:
             return {row.id: json.loads(row.body) for row in connection.execute(query)}
 
+    def tenants(self) -> list[str]:
+        """The tenants that have experiments."""
+        with self._database.reading() as connection:
+            return list(connection.execute(select(experiments.c.tenant).distinct().order_by(experiments.c.tenant)).scalars())
+
 
 def write_shown(database: Database, connection: Connection, rows: Sequence[tuple[str, Shown]]) -> None:
     """Insert shown lists inside a transaction."""

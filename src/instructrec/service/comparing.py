@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
 
 from instructrec.core import Query, Recommendation
-from instructrec.errors import ConfigError, NotFoundError, StoreError, nearest
+from instructrec.errors import ConfigError, NotFoundError, RunError, StoreError, nearest
 from instructrec.experiments import Arm, Assignment, Experiment, assign
 from instructrec.journal import records
 from instructrec.journal.store import Store
 from instructrec.journal.writer import Writer
 from instructrec.recommender import Recommender
-from instructrec.service.drafting import EXPLORATION, MODEL, Placed, made
+from instructrec.service.access import LOCAL
+from instructrec.service.drafting import EXPLORATION, MODEL, Placed, made, without_model
 from instructrec.service.findings import findings
 from instructrec.service.snapshot import Snapshot
 
-REST_AFTER_WORK = 20.0
+REST_AFTER_WORK: Final = 20.0
 """Results are remembered for so many times as long as they took to work out, so that a page that asks again and again costs
 little."""
+_log = logging.getLogger(__name__)
 
 
 class Comparing:
@@ -31,26 +35,54 @@ class Comparing:
         """`models`: the names of the models that arms can have at this moment."""
         self._store, self._writer, self._models = store, writer, models
         self._lock, self._changing = threading.Lock(), threading.RLock()
-        self._known: dict[str, dict[str, Experiment]] = {}
+        self._known = {tenant: _kept(store, tenant) for tenant in store.trials.tenants()}
         self._arms: dict[tuple[str, str], dict[str, Assignment]] = {}
         self._told: dict[tuple[str, str], tuple[float, Experiment, dict[str, Any]]] = {}
+        for tenant, one, arm in self.unserved(models()):
+            _log.warning(
+                "%s, so other models make its lists. Stop it, or serve a run that holds the model.", _lack(tenant, one, arm)
+            )
 
     def all(self, tenant: str) -> dict[str, Experiment]:
         """The experiments of a tenant by id."""
         with self._lock:
-            if tenant not in self._known:
-                bodies = self._store.trials.experiments(tenant)
-                self._known[tenant] = {name: Experiment.from_json(body) for name, body in bodies.items()}
-            return dict(self._known[tenant])
+            return dict(self._known.get(tenant, {}))
+
+    def unserved(self, models: Sequence[str]) -> list[tuple[str, Experiment, Arm]]:
+        """The arms that make lists now by a model that is none of `models`: with the tenant and the experiment of each."""
+        with self._lock:
+            tenants = list(self._known)
+        return [(tenant, one, arm) for tenant in tenants for one in self._in_turn(tenant) for arm in without_model(one, models)]
+
+    @contextmanager
+    def taking_up(self, run: Path, models: Sequence[str]) -> Iterator[None]:
+        """For the moment in which a run with these models takes the place of the one that serves; no experiment changes meanwhile.
+
+        Raises RunError where an arm that makes lists has a model that is none of them: its lists would be another model's.
+        """
+        with self._changing:
+            for tenant, one, arm in self.unserved(models):
+                raise RunError(
+                    f"{_lack(tenant, one, arm)}, so run '{run.name}' does not serve: it holds {', '.join(models)}. Serve a run with "
+                    f"that model, or stop the experiment first (instructrec experiment stop RUN {one.id})."
+                )
+            yield
 
     def place(self, tenant: str, person: str) -> Placed | None:
         """What a person gets of the experiment that runs, who is exposed to it from now on; else of the one promoted last."""
-        serving = [one for one in self.all(tenant).values() if one.status in ("running", "promoted")]
-        for one in sorted(serving, key=lambda one: (one.status == "running", one.started or 0.0), reverse=True):
+        for one in self._in_turn(tenant):
             placed = self._placed(tenant, one, person)
             if placed is not None:
                 return placed
         return None
+
+    def _in_turn(self, tenant: str) -> list[Experiment]:
+        """The experiments that have something for people, in the order in which they are asked: what runs, then the one promoted
+        last, which has its winner for everybody.
+        """
+        every = sorted(self.all(tenant).values(), key=lambda one: one.started or 0.0, reverse=True)
+        promoted = [one for one in every if one.status == "promoted"]
+        return [one for one in every if one.status == "running"] + promoted[:1]
 
     def _placed(self, tenant: str, one: Experiment, person: str) -> Placed | None:
         runs, seed = one.status == "running", one.seed or one.id
@@ -113,22 +145,22 @@ class Comparing:
             return self._keep(tenant, found)
 
     def start(self, tenant: str, name: str) -> Experiment:
-        """Let an experiment run. Raises ConfigError where another one does."""
+        """Let an experiment run. Raises ConfigError where another one does, or the run that serves now lacks the model of an arm."""
         with self._changing:
             other = next((one.id for one in self.all(tenant).values() if one.status == "running" and one.id != name), "")
             if other:
                 raise ConfigError(f"Experiment '{other}' runs already, and two at once could not be told apart. Stop it first.")
-            return self._keep(tenant, self.get(tenant, name).start(time.time()))
+            return self._keep(tenant, self._servable(self.get(tenant, name).start(time.time())))
 
     def stop(self, tenant: str, name: str) -> Experiment:
-        """Let nobody be exposed any more."""
+        """Let nobody be exposed any more, and no arm of it make lists."""
         with self._changing:
             return self._keep(tenant, self.get(tenant, name).stop(time.time()))
 
     def promote(self, tenant: str, name: str, arm: str) -> Experiment:
         """Serve one arm to everybody."""
         with self._changing:
-            return self._keep(tenant, self.get(tenant, name).promote(arm, time.time()))
+            return self._keep(tenant, self._servable(self.get(tenant, name).promote(arm, time.time())))
 
     def go(self, tenant: str, name: str, step: str, arm: str = "") -> Experiment:
         """Take a step by name: start, stop, or promote `arm`. Raises ConfigError for any other."""
@@ -160,6 +192,12 @@ class Comparing:
         now = time.monotonic()
         self._told[tenant, name] = (now + REST_AFTER_WORK * (now - began), one, found)
         return found
+
+    def _servable(self, experiment: Experiment) -> Experiment:
+        """The experiment. Raises ConfigError where it would have an arm make lists that this service cannot serve."""
+        for arm in experiment.serving:
+            self._check(arm, experiment)
+        return experiment
 
     def _check(self, arm: Arm, experiment: Experiment) -> None:
         """Raise ConfigError for an arm that this service cannot serve."""
@@ -194,3 +232,16 @@ class Comparing:
         with self._lock:
             self._known.setdefault(tenant, {})[found.id] = found
         return found
+
+
+def _kept(store: Store, tenant: str) -> dict[str, Experiment]:
+    """The experiments of a tenant by id, as the journal keeps them."""
+    return {name: Experiment.from_json(body) for name, body in store.trials.experiments(tenant).items()}
+
+
+def _lack(tenant: str, one: Experiment, arm: Arm) -> str:
+    """Which arm of which experiment wants which model, as the beginning of a sentence that says that there is none."""
+    whose = "" if tenant == LOCAL else f" of tenant '{tenant}'"
+    return (
+        f"Arm '{arm.name}' of experiment '{one.id}'{whose} ({one.status}) wants model '{arm.settings[MODEL]}', which is not there"
+    )

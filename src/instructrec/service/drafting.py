@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from instructrec.core import Query, Recommendation
-from instructrec.experiments import Arm, Exploration, Interleaved, team_draft
+from instructrec.experiments import Arm, Experiment, Exploration, Interleaved, team_draft
 from instructrec.lists import best_list
 from instructrec.recommender import Recommender, allowed, counted, resolved
 from instructrec.service.snapshot import Snapshot
@@ -64,6 +64,11 @@ class Drawn(Recommendation):
     is_best: bool
 
 
+def without_model(experiment: Experiment, models: Sequence[str]) -> list[Arm]:
+    """The arms of an experiment that make lists now by a model that is none of `models`."""
+    return [arm for arm in experiment.serving if arm.settings.get(MODEL) and arm.settings[MODEL] not in models]
+
+
 def is_plain(found: Recommendation) -> bool:
     """Whether one model alone made a list, and nothing was drawn: what the list depends on is known only then."""
     return not isinstance(found, Drafted | Drawn)
@@ -112,8 +117,13 @@ async def _answer(arm: Arm, query: Query, snapshot: Snapshot, deadline_s: float,
     loop = asyncio.get_running_loop()
     began = loop.time()
     # A model that was not asked before is read from disk.
-    ladder = await loop.run_in_executor(snapshot.quick, snapshot.ladder_for, str(arm.settings.get(MODEL, "")))
-    return await ladder.answer(query, deadline_s=deadline_s - (loop.time() - began), last=last)
+    wanted = str(arm.settings.get(MODEL, ""))
+    ladder = await loop.run_in_executor(snapshot.quick, snapshot.ladder_for, wanted)
+    found = await ladder.answer(query, deadline_s=deadline_s - (loop.time() - began), last=last)
+    if wanted and wanted not in snapshot.models:
+        # The run was another one when the experiment began. Nobody is left without a list, and nobody is told that it is the arm's.
+        return replace(found, model=wanted, degraded=True, notes=(*found.notes, "degraded:missing"))
+    return found
 
 
 def interleaved(seed: str, person: str, query: Query, found: Sequence[Recommendation], catalog: Catalog) -> Drafted:

@@ -33,7 +33,7 @@ def experiments() -> APIRouter:
     def go(
         experiment_id: Key, step: Literal["start", "stop", "promote"], who: Owner, live: Service, arm: str = ""
     ) -> dict[str, Any]:
-        """Start it, stop it, or serve one arm to everybody."""
+        """Start it, stop it (also where an arm was promoted: then that serves nobody any more), or serve one arm to everybody."""
         return live.comparing.go(who.tenant, experiment_id, step, arm).to_json()
 
     @router.get("/{experiment_id}", response_model=TrialResults)
@@ -42,7 +42,7 @@ def experiments() -> APIRouter:
         to.
         """
         one, found = live.comparing.get(who.tenant, experiment_id), live.comparing.results(who.tenant, experiment_id)
-        said = [wire.note(code, language=language) for code in notes(one, found)]
+        said = [wire.note(code, language=language) for code in notes(one, found, live.snapshot.models)]
         return one.to_json() | {"results": found, "notes": said}
 
     return router

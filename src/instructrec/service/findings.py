@@ -25,6 +25,7 @@ from instructrec.journal import events as journal
 from instructrec.journal.records import Assignment, Shown, Stored
 from instructrec.journal.state import PersonState
 from instructrec.journal.store import Store
+from instructrec.service.drafting import MODEL, without_model
 
 Lists = Mapping[str, Sequence[Shown]]
 """By person, what they were shown under an experiment."""
@@ -57,8 +58,13 @@ def findings(store: Store, tenant: str, experiment: Experiment, until: float) ->
     return results(experiment, rows).to_json() | {"off_policy": off_policy}
 
 
-def notes(experiment: Experiment, found: Mapping[str, Any]) -> list[str]:
-    """What results come to, as codes for `wire.note`."""
+def notes(experiment: Experiment, found: Mapping[str, Any], models: Sequence[str]) -> list[str]:
+    """What results come to, as codes for `wire.note`; `models`: those that the run holds which serves."""
+    gone = [f"experiment_arm_gone:{arm.name}, {arm.settings[MODEL]}" for arm in without_model(experiment, models)]
+    return [*gone, *_verdict(experiment, found)]
+
+
+def _verdict(experiment: Experiment, found: Mapping[str, Any]) -> list[str]:
     if experiment.status == "draft":
         return ["experiment_draft"]
     if not found["num_units"]:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from instructrec import wire
 from instructrec.core import Explanation, Query, Recommendation
 from instructrec.data.items import Item, kept_item, merged, read_item, to_json
-from instructrec.errors import NotFoundError, QueryError
+from instructrec.errors import NotFoundError, QueryError, RunError
 from instructrec.journal import Event, Rejected, read_events, user_key
 from instructrec.journal.records import EVERYBODY, Verdict
 from instructrec.journal.store import Store
@@ -242,14 +242,19 @@ class Live:
         """Serve the run of a folder from now on; requests under way are answered by the one before. Its version.
 
         Lists of the run before it can still be explained, those of earlier ones no longer. Raises RunError, and goes on as before,
-        where the folder is no whole run or the run gives unsound lists.
+        where the folder is no whole run, the run gives unsound lists, or it lacks the model of an arm that makes lists now.
         """
         items, revision = dict(self._items), self.snapshot.revision
         loop = asyncio.get_running_loop()
         fresh = await loop.run_in_executor(self._slow, lambda: self._read(Run.load(path), items, revision))
-        before = self.snapshot
-        # What was withdrawn while the run was read is withdrawn.
-        self.snapshot = fresh.with_withdrawn(before.withdrawn, before.revision)
+        try:
+            with self.comparing.taking_up(path, fresh.models):
+                before = self.snapshot
+                # What was withdrawn while the run was read is withdrawn.
+                self.snapshot = fresh.with_withdrawn(before.withdrawn, before.revision)
+        except RunError:
+            fresh.close()
+            raise
         self.answers.clear()
         self.reasons.keep_only(before.ladder)
         before.close()

@@ -37,6 +37,12 @@ class Metrics:
         self._cached.set_function(lambda: live.answers.hits)
         self._waiting = Gauge("instructrec_journal_queued_bytes", "Bytes that wait to be written", registry=self._registry)
         self._waiting.set_function(lambda: live.writer.queued_bytes)
+        self._unserved = Gauge(
+            "instructrec_experiment_arms_without_model",
+            "Arms that make lists whose model the run does not hold",
+            registry=self._registry,
+        )
+        self._unserved.set_function(lambda: len(live.comparing.unserved(live.snapshot.models)))
         self._streamed = Counter(
             "instructrec_stream_messages",
             "Messages of a stream that were taken, or malformed",

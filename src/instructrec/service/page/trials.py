@@ -21,7 +21,7 @@ from instructrec.service.page.owner import WIDTH, Plot
 
 MOST_LISTED, MOST_TOLD = 20, 3
 """Experiments that are listed, and those of them whose results are told: what runs, and what ran last."""
-STEPS = {"draft": ("start",), "running": ("stop", "promote"), "stopped": ("promote",), "promoted": ()}
+STEPS = {"draft": ("start",), "running": ("stop", "promote"), "stopped": ("promote",), "promoted": ("stop",)}
 """What the owner can do, by status."""
 
 
@@ -60,7 +60,7 @@ def _trial(live: Live, tenant: str, one: Experiment, language: str, *, told: boo
     return Trial(
         name=one.id,
         about=" · ".join(part for part in parts if part),
-        notes=tuple(wire.note(code, language=language) for code in notes(one, found)) if found else (),
+        notes=tuple(wire.note(code, language=language) for code in notes(one, found, live.snapshot.models)) if found else (),
         is_alarm=found is not None and found["split"]["alarm"],
         fell=text["begun" if one.kind == "interleaving" else "people"],
         arms=tuple(
