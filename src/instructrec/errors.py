@@ -18,7 +18,16 @@ Each message says what came, what was wanted, and what to do about it.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import string
+from collections.abc import Iterable, Iterator, Mapping, Set
+from itertools import islice
+from typing import Final
+
+MOST_COMPARED: Final = 500
+"""Names up to which each is compared with a wrong one."""
+LONGEST_COMPARED: Final = 40
+"""Characters of a wrong name up to which its slips are looked for among more names."""
+KEYS: Final = string.ascii_lowercase + string.digits + string.ascii_uppercase + "-_.:/ "
 
 
 class InstructRecError(Exception):
@@ -82,7 +91,29 @@ def sayable(text: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return " Did you mean 'x'?" for the known name closest to `name`, or an empty string."""
-    choices = {str(k).lower(): str(k) for k in known}
+    """Return " Did you mean 'x'?" for the known name closest to `name`, or an empty string.
+
+    Among at most MOST_COMPARED names the closest is looked for, without regard to case. Among more (items, users) it is one that
+    differs by case or by one slip of the hand, which takes a millisecond however many there are; for that `known` has to be a
+    mapping or a set, else nothing is said.
+    """
+    some = list(islice(known, MOST_COMPARED + 1))
+    if len(some) > MOST_COMPARED:
+        slip = next((word for word in _slips(name) if word in known), "") if isinstance(known, Mapping | Set) else ""
+        return f" Did you mean '{slip}'?" if slip else ""
+    choices = {str(k).lower(): str(k) for k in some}
     close = difflib.get_close_matches(name.lower(), list(choices), n=1, cutoff=0.5)
     return f" Did you mean '{choices[close[0]]}'?" if close else ""
+
+
+def _slips(name: str) -> Iterator[str]:
+    """What a name may have been meant to be: other case, two characters in turn, one that is wrong, too much or missing."""
+    yield from (name.strip(), name.lower(), name.upper(), name.capitalize())
+    if len(name) > LONGEST_COMPARED:
+        return
+    parts = [(name[:at], name[at:]) for at in range(len(name) + 1)]
+    keys = dict.fromkeys(name + KEYS)
+    yield from (left + right[1] + right[0] + right[2:] for left, right in parts if len(right) > 1)
+    yield from (left + key + right[1:] for left, right in parts if right for key in keys)
+    yield from (left + right[1:] for left, right in parts if right)
+    yield from (left + key + right for left, right in parts for key in keys)

@@ -255,7 +255,7 @@ class Catalog:
         labels = self.labels[limit.attribute]
         for value in limit.values:
             if value not in labels.index:
-                hint = nearest(value, labels.names)
+                hint = nearest(value, labels.index)
                 raise QueryError(f"No item has {limit.attribute} '{value}'.{hint} Values come from the catalog.")
         has = labels.any_of(limit.values)
         return has if limit.operator == "include" else np.logical_not(has)

@@ -8,8 +8,12 @@ from hypothesis import strategies as st
 from tests.instructions.films import between, films, unwanted, wanted
 from tests.instructions.shelves import film_shelf
 
+from instructrec import wire
+from instructrec.core import Instruction, Quota
 from instructrec.errors import QueryError
-from instructrec.instructions import Dialogue
+from instructrec.instructions import Dialogue, refine
+from instructrec.instructions.limits import MOST_QUOTAS
+from instructrec.tables import Catalog, Labels
 
 FILMS = films()
 
@@ -134,3 +138,39 @@ def test_no_conversation_raises_or_contradicts_itself(sentences):
     assert len({limit.attribute for limit in limits if limit.operator == "range"}) == sum(
         limit.operator == "range" for limit in limits
     )
+
+
+MAKERS = Catalog(
+    item_ids=tuple(f"i{place}" for place in range(70)),
+    titles=tuple(f"Thing {place}" for place in range(70)),
+    labels={"maker": Labels.build([(f"Maker{place:02d}",) for place in range(70)])},
+)
+
+
+def asks(place, least=1):
+    return Quota(limits=(wanted(f"Maker{place:02d}", attribute="maker"),), at_least=least)
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 70])
+def test_of_more_quotas_than_can_be_sent_back_the_oldest_give_way(at_once):
+    """What is said is what the owner's form sends: the rules for words are tested elsewhere."""
+    dialogue, said = Dialogue(), list(range(70))
+    for start in range(0, 70, at_once):
+        turn = Instruction(text="more", quotas=tuple(asks(place) for place in said[start : start + at_once]))
+        dialogue = Dialogue((*dialogue.turns, refine(dialogue.standing, turn, MAKERS)))
+        assert (
+            Dialogue.from_json(json.loads(json.dumps(dialogue.to_json(MAKERS))), MAKERS).standing.quotas == dialogue.standing.quotas
+        )
+    assert dialogue.standing.quotas == tuple(asks(place) for place in said[-MOST_QUOTAS:])
+    given_up = [int(note.partition(":")[2]) for turn in dialogue.turns for note in turn.notes]
+    assert sum(given_up) == 70 - MOST_QUOTAS
+    for language, words in (("en", "the oldest were given up"), ("zh", "放弃了最早的")):
+        assert words in wire.note(dialogue.standing.notes[-1], language=language)
+
+
+def test_a_quota_that_is_said_again_is_young_again():
+    first = Instruction(text="", quotas=tuple(asks(place) for place in range(MOST_QUOTAS)))
+    again = refine(first, Instruction(text="", quotas=(asks(0, least=2),)), MAKERS)
+    assert again.quotas[-1] == asks(0, least=2) and len(again.quotas) == MOST_QUOTAS and not again.notes
+    full = refine(again, Instruction(text="", quotas=(asks(60),)), MAKERS)
+    assert full.quotas[-2:] == (asks(0, least=2), asks(60)) and asks(1) not in full.quotas and full.notes == ("quotas_given_up:1",)

@@ -54,10 +54,12 @@ class StreamServer:
         self.process.kill()
         self.process.wait()
 
-    def publish(self, *payloads):
-        """Write messages to the stream, each a JSON value or bytes as they are; when it returns the server has them."""
+    def publish(self, *payloads, headers=None):
+        """Write messages to the stream, each a JSON value or bytes as they are; when it returns the server has them. A message of
+        NATS may have headers.
+        """
         bodies = [one if isinstance(one, bytes) else json.dumps(one).encode() for one in payloads]
-        asyncio.run(self._publish(bodies))
+        asyncio.run(self._publish(bodies, headers))
 
     def waiting(self):
         """How many messages were delivered and not acknowledged, and how many were not delivered yet."""
@@ -75,12 +77,12 @@ class StreamServer:
             except Exception:
                 await asyncio.sleep(0.05)
 
-    async def _publish(self, bodies):
+    async def _publish(self, bodies, headers=None):
         async with self._client() as client:
             if self.kind == "nats":
                 stream = client.jetstream()
                 await stream.add_stream(name=STREAM, subjects=["events.>"])
-                await asyncio.gather(*[stream.publish("events.test", body) for body in bodies])
+                await asyncio.gather(*[stream.publish("events.test", body, headers=headers) for body in bodies])
             else:
                 await client.ping()
                 for body in bodies:

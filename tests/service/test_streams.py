@@ -219,6 +219,38 @@ def test_an_event_without_an_id_is_one_event_at_every_delivery(server):
     until(lambda: server.waiting() == (0, 0), "everything is acknowledged")
 
 
+@pytest.mark.parametrize("status", ["404", "408", "409", "503", "100", "x", "200 OK"])
+def test_a_header_that_the_client_takes_for_word_of_the_server_holds_up_nothing(server_of, serve, status):
+    server = server_of("nats")
+    server.publish(event(1))
+    server.publish(event(2), b"no json", headers={"Status": status, "Description": "Consumer Deleted"})
+    server.publish(event(3))
+    served = serve(sources=[source_at(server.url)])
+    until(lambda: server.waiting() == (0, 0), "everything is acknowledged")
+    assert [row.event.event_id for row in served.live.store.events_after(0, 100)] == ["e1", "e2", "e3"]
+    text = httpx.get(f"{served.url}/metrics").text
+    assert _figure(text, "stream_messages_total", fate="taken") == 3 and _figure(text, "stream_connected") == 1
+    assert _figure(text, "stream_messages_total", fate="malformed") == 1 and _figure(text, "stream_failures_total") is None
+
+
+def test_a_consumer_that_is_deleted_is_made_again_and_gives_everything_once_more(server_of, serve, monkeypatch):
+    monkeypatch.setattr(consumer, "FIRST_WAIT_S", 0.05)
+    server = server_of("nats")
+    server.publish(event(1))
+    served = serve(sources=[source_at(server.url)])
+    until(lambda: len(served.live.store.events_after(0, 9)) == 1, "it reads")
+
+    async def gone():
+        async with server._client() as client:
+            await client.jetstream().delete_consumer(STREAM, "instructrec")
+
+    asyncio.run(gone())
+    server.publish(event(2))
+    until(lambda: len(served.live.store.events_after(0, 9)) == 2, "it reads again")
+    text = httpx.get(f"{served.url}/metrics").text
+    assert _figure(text, "stream_failures_total") >= 1 and _figure(text, "events_total", verdict="duplicate") == 1
+
+
 # A scripted stream
 
 

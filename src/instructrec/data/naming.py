@@ -53,10 +53,10 @@ def _wrong(catalog: Catalog, attribute: str, value: str, name: str) -> str:
     if value and attribute not in catalog.labels:
         return f"'{attribute}' is a number and has no value '{value}' that could have a name"
     if value and value not in catalog.labels[attribute].index:
-        return _missing(f"value of {attribute}", value, catalog.labels[attribute].names)
+        return _missing(f"value of {attribute}", value, catalog.labels[attribute].index)
     return "" if name else "there is no name in it"
 
 
 def _missing(kind: str, came: str, known: Iterable[str]) -> str:
-    hint = nearest(came, list(known)).strip().rstrip(".")
+    hint = nearest(came, known).strip().rstrip(".")
     return f"the catalog has no {kind} '{came}'" + (f" ({hint})" if hint else "")

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from instructrec.core import Instruction
+from instructrec.core import Instruction, Quota
 from instructrec.errors import QueryError
 from instructrec.instructions.agreement import Reader
 from instructrec.instructions.lexicon import lexicon, lexicon_for
-from instructrec.instructions.limits import instruction_from_json, instruction_to_json
+from instructrec.instructions.limits import MOST_QUOTAS, instruction_from_json, instruction_to_json
 from instructrec.instructions.parse import parse
 from instructrec.instructions.reading.bounds import bounded
 from instructrec.instructions.tokens import Token, clean, han_share, keys, tokenize
@@ -106,21 +106,22 @@ def refine(standing: Instruction | None, said: Instruction, catalog: Catalog, *,
 
     Values and ranges narrow what was asked before; a range that leaves nothing of the earlier one, or no item at all, takes its
     place; what is unwanted now is no longer wanted, and the other way round. With `instead`, new values take the place of earlier
-    ones of the same attribute.
+    ones of the same attribute. Of more than `MOST_QUOTAS` quotas the oldest give way, and a note says how many.
     """
     if standing is None:
-        return said
+        return _held(said, said.quotas)
     limits = _limits(standing.limits, said.limits, catalog, instead=instead)
-    quotas = {quota.limits: quota for quota in (*standing.quotas, *said.quotas)}
+    # One that is said again is as young as its last saying.
+    older = [quota for quota in standing.quotas if quota.limits not in {new.limits for new in said.quotas}]
+    quotas = {quota.limits: quota for quota in (*older, *said.quotas)}
     like = [item for item in (*standing.like, *said.like) if item not in said.unlike]
     unlike = [item for item in (*standing.unlike, *said.unlike) if item not in said.like]
     # What is no longer wanted must not be read any more.
     kept = not instead and all(limit in limits for limit in standing.limits if limit.operator == "include")
     wishes = [standing.wish, said.wish] if kept else [said.wish]
-    return Instruction(
+    found = Instruction(
         text=said.text,
         limits=limits,
-        quotas=tuple(quotas.values()),
         like=tuple(dict.fromkeys(like)),
         unlike=tuple(dict.fromkeys(unlike)),
         seen=said.seen or standing.seen,
@@ -129,6 +130,15 @@ def refine(standing: Instruction | None, said: Instruction, catalog: Catalog, *,
         not_understood=said.not_understood,
         notes=said.notes,
     )
+    return _held(found, tuple(quotas.values()))
+
+
+def _held(said: Instruction, quotas: tuple[Quota, ...]) -> Instruction:
+    """The instruction with the youngest of the quotas, as many as can be sent back with the next sentence."""
+    over = len(quotas) - MOST_QUOTAS
+    if over <= 0:
+        return replace(said, quotas=quotas)
+    return replace(said, quotas=quotas[over:], notes=(*said.notes, f"quotas_given_up:{over}"))
 
 
 def _limits(old: Sequence[Limit], new: Sequence[Limit], catalog: Catalog, *, instead: bool) -> tuple[Limit, ...]:

@@ -101,7 +101,7 @@ def _quota(entry: object, where: str, catalog: Catalog) -> Quota:
 def _items(obj: object, where: str, catalog: Catalog) -> tuple[ItemId, ...]:
     for place, item in _list(obj, where):
         if not isinstance(item, str) or item not in catalog.index:
-            hint = nearest(item, catalog.item_ids) if isinstance(item, str) else ""
+            hint = nearest(item, catalog.index) if isinstance(item, str) else ""
             raise QueryError(f"{where}[{place}] is {item!r}, but an item id of the catalog was expected.{hint}")
     return tuple(str(item) for _, item in _list(obj, where))
 
@@ -168,7 +168,7 @@ def _labels(entry: Mapping[str, Any], where: str, catalog: Catalog) -> Limit:
     known = catalog.labels[attribute]
     for place, value in enumerate(values):
         if not isinstance(value, str) or value not in known.index:
-            raise QueryError(f"{where}.values[{place}]: no item has {attribute} {value!r}.{nearest(str(value), known.names)}")
+            raise QueryError(f"{where}.values[{place}]: no item has {attribute} {value!r}.{nearest(str(value), known.index)}")
     return Limit(attribute=attribute, operator=entry["operator"], values=tuple(values))
 
 

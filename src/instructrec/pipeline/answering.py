@@ -193,7 +193,7 @@ def _known(candidates: tuple[str, ...] | None, catalog: Catalog) -> tuple[str, .
         return None
     unknown = catalog.unknown(candidates)
     if unknown or not candidates:
-        came = f"'{unknown[0]}' is not in the catalog.{nearest(unknown[0], catalog.item_ids)}" if unknown else "none came."
+        came = f"'{unknown[0]}' is not in the catalog.{nearest(unknown[0], catalog.index)}" if unknown else "none came."
         raise QueryError(f"Candidates must be items of the catalog, but {came} Give ids of the items table.")
     return candidates
 

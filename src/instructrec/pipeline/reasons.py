@@ -33,7 +33,7 @@ def explain_item(run: Run, request: Request, item: str) -> dict[str, Any]:
     catalog = run.catalog
     if item not in catalog.index:
         raise QueryError(
-            f"There is no item '{item}' in the catalog.{nearest(item, catalog.item_ids)} Item ids come from the items table."
+            f"There is no item '{item}' in the catalog.{nearest(item, catalog.index)} Item ids come from the items table."
         )
     model, language = run.model(request.model), request.language or run.config.language
     query = query_of(run.dataset, replace(request, hide_seen=False), language=language, lm=reader_of(run, request))

@@ -63,8 +63,8 @@ class Comparing:
         with self._changing:
             for tenant, one, arm in self.unserved(models):
                 raise RunError(
-                    f"{_lack(tenant, one, arm)}, so run '{run.name}' does not serve: it holds {', '.join(models)}. Serve a run with "
-                    f"that model, or stop the experiment first (instructrec experiment stop RUN {one.id})."
+                    f"{_lack(tenant, one, arm)}, so run '{run.name}' does not serve: it holds {', '.join(models)}. Serve a run "
+                    f"with that model, or stop the experiment first (instructrec experiment stop RUN {one.id})."
                 )
             yield
 
@@ -145,7 +145,7 @@ class Comparing:
             return self._keep(tenant, found)
 
     def start(self, tenant: str, name: str) -> Experiment:
-        """Let an experiment run. Raises ConfigError where another one does, or the run that serves now lacks the model of an arm."""
+        """Let an experiment run. Raises ConfigError where another one does, or the run that serves lacks the model of an arm."""
         with self._changing:
             other = next((one.id for one in self.all(tenant).values() if one.status == "running" and one.id != name), "")
             if other:

@@ -227,8 +227,8 @@ def owner() -> APIRouter:
 
     @router.post("/run", response_model=Serving)
     async def swap(body: Folder, who: Owner, live: Service) -> dict[str, Any]:
-        """Serve another run folder, one beside the one that serves. A bad one is refused, as is one without the model of an arm of an
-        experiment that makes lists (stop the experiment first); what serves goes on.
+        """Serve another run folder, one beside the one that serves. A bad one is refused, as is one without the model of an arm
+        that makes lists (stop its experiment first); what serves goes on.
         """
         await live.swap(await asyncio.to_thread(folder_named, live, body.path))
         return serving(live)
