@@ -9,7 +9,7 @@ import pytest
 
 from instructrec.core import Query
 from instructrec.data.synthetic import genres
-from instructrec.errors import StoreError
+from instructrec.errors import DataError, StoreError
 from instructrec.models import resolve
 from instructrec.service import live as living
 from instructrec.service.live import opened
@@ -145,3 +145,45 @@ def test_who_asked_to_be_forgotten_is_forgotten_by_experiments_too(live):
     asyncio.run(live.erase("local", "user:ann"))
     assert "user:ann" not in live.comparing._arms["local", "a"]
     assert not live.store.trials.assignments("local", "a")
+
+
+@pytest.mark.parametrize("problem", [StoreError("The disk is full."), DataError("A value that no database keeps.")])
+def test_items_that_cannot_be_written_change_nothing(live, monkeypatch, problem):
+    kept = {"item_id": "kept", "title": "As it was", "attributes": {"genres": ["Comedy"]}}
+    asyncio.run(live.put_items([kept]))
+    shown, known, snapshot = listed(live, user_id=user(live), n=400), dict(live._items), live.snapshot
+
+    def full(*given):
+        raise problem
+
+    rows = [{"item_id": "new"}, {"item_id": shown[0], "available": False}, {"item_id": "kept", "title": "Another"}]
+    with monkeypatch.context() as patch:
+        patch.setattr(live.store, "put_items", full)
+        with pytest.raises(type(problem)):
+            asyncio.run(live.put_items(rows))
+    assert live._items == known and live.snapshot is snapshot and listed(live, user_id=user(live), n=400) == shown
+    asyncio.run(live.refresh())
+    catalog = live.snapshot.catalog
+    assert "new" not in catalog.index and catalog.titles[catalog.index["kept"]] == "As it was"
+    # The same call again, when the journal is well.
+    assert not any(isinstance(found, str) for found in asyncio.run(live.put_items(rows)))
+    assert shown[0] not in listed(live, user_id=user(live), n=400)
+    asyncio.run(live.refresh())
+    assert "new" in live.snapshot.catalog.index and live._items["kept"]["title"] == "Another"
+
+
+def test_changes_of_one_item_that_come_at_once_all_hold(live):
+    rows = [{"item_id": "new", "title": "New"}, {"item_id": "new", "text": "Words."}, {"item_id": "new", "available": False}]
+
+    async def at_once():
+        await asyncio.gather(*(live.put_items([row]) for row in rows))
+
+    asyncio.run(at_once())
+    [kept] = [row.body for row in live.store.items("everybody") if row.item_id == "new"]
+    assert (kept["title"], kept["text"], kept["available"]) == ("New", "Words.", False) and live._items["new"] == kept
+    assert live.snapshot.withdrawn == {"new"}
+    # In one call, too, where a row that is wrong holds up no other.
+    found = asyncio.run(
+        live.put_items([{"item_id": "b", "title": "B"}, {"item_id": "b", "colour": 1}, {"item_id": "b", "text": "b"}])
+    )
+    assert [isinstance(one, str) for one in found] == [False, True, False] and live._items["b"]["title"] == "B"

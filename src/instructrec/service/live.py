@@ -212,27 +212,35 @@ class Live:
     async def put_items(self, rows: Sequence[object]) -> list[Item | str]:
         """Take in items: each as it was read, or what is wrong with it. Withdrawn ones are in no list from now on.
 
-        What is new or changed about them is read by the models with the next `refresh`.
+        What is new or changed about them is read by the models with the next `refresh`. Raises StoreError, and leaves everything as
+        it was, where they cannot be written.
+        """
+        read, bodies, revision = await self._written(lambda store: self._kept(store, rows))
+        if bodies:
+            gone = frozenset(item for item, body in bodies.items() if not body["available"])
+            back = bodies.keys() - gone
+            self.snapshot = self.snapshot.with_withdrawn((self.snapshot.withdrawn | gone) - back, revision)
+        return read
+
+    def _kept(self, store: Store, rows: Sequence[object]) -> tuple[list[Item | str], dict[str, Mapping[str, Any]], int]:
+        """What becomes of rows of items, the items that were kept, and the number of the change. In the writing thread, so that one
+        call after another finds what the one before it left; what is not on disk in the end is not in memory either.
         """
         read: list[Item | str] = []
+        changed: dict[str, Mapping[str, Any]] = {}
         for row in rows:
             name = row.get("item_id") if isinstance(row, Mapping) else None
             try:
-                kept = self._items.get(name, {}) if isinstance(name, str) else {}
+                kept = (changed.get(name) or self._items.get(name, {})) if isinstance(name, str) else {}
                 item = read_item(merged(kept, row), self.snapshot.catalog)
             except QueryError as problem:
                 read.append(str(problem))
                 continue
-            self._items[item.item_id] = to_json(replace(item, since=kept.get("since", 0.0 if kept else time.time())))
+            changed[item.item_id] = to_json(replace(item, since=kept.get("since", 0.0 if kept else time.time())))
             read.append(item)
-        items = [entry for entry in read if isinstance(entry, Item)]
-        if items:
-            bodies = [self._items[item.item_id] for item in items]
-            revision = await self._written(lambda store: store.put_items(EVERYBODY, bodies))
-            gone = frozenset(item.item_id for item in items if not self._items[item.item_id]["available"])
-            back = frozenset(item.item_id for item in items) - gone
-            self.snapshot = self.snapshot.with_withdrawn((self.snapshot.withdrawn | gone) - back, revision)
-        return read
+        revision = store.put_items(EVERYBODY, list(changed.values())) if changed else 0
+        self._items.update(changed)
+        return read, changed, revision
 
     async def refresh(self) -> str:
         """Let the models read the items as they are now; the version that serves then."""
