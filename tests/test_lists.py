@@ -1,13 +1,13 @@
 """The best list under quotas, against trying every list."""
 
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instructrec.lists import BLOCK, Group, best_list, missing, nth_best, top_n
+from instructrec.lists import BLOCK, Extension, Group, best_list, missing, nth_best, top_n
 
 SIZE = 8
 
@@ -75,3 +75,44 @@ def test_the_nth_best_of_many_different_scores(size):
     scores = np.random.default_rng(size).permutation(size).astype(np.float32)
     for n in (1, 2, 6, 7, 39, 60):
         assert nth_best(scores, n) == size - n
+
+
+def _reached(extension, length, begun=()):
+    """Every list that comes of taking what may come next."""
+    if len(begun) == length:
+        yield begun
+        return
+    following = np.flatnonzero(extension(begun))
+    assert len(following) and not set(following) & set(begun), "a list that was begun can be finished, by new items"
+    for code in following:
+        yield from _reached(extension, length, (*begun, int(code)))
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(_worlds())
+def test_a_list_that_is_made_item_by_item_keeps_every_quota_as_well(world):
+    scores, _, n, groups = world
+    groups, n = groups or [Group(np.arange(SIZE) % 2 == 0, 1, 2)], min(n, 4)
+    whole = best_list(scores, np.ones(SIZE, dtype=np.bool_), n, groups)
+    lacks = [missing(group, whole) for group in groups]
+    found = set(_reached(Extension(whole, groups), len(whole)))
+    assert tuple(whole) in found
+    for codes in found:
+        assert len(set(codes)) == len(whole) and _permitted(codes, groups)
+        assert [missing(group, codes) for group in groups] == lacks
+    if len(groups) > 1 and np.any(groups[0].members & groups[1].members) or len(groups) > 2:
+        return
+    # No item is counted twice, so that nothing is left out.
+    wanted = {
+        codes
+        for codes in permutations(range(SIZE), len(whole))
+        if _permitted(codes, groups) and all(missing(group, codes) <= lack for group, lack in zip(groups, lacks, strict=True))
+    }
+    assert found == wanted
+
+
+def test_what_may_come_next_does_not_depend_on_what_was_asked_before():
+    groups = [Group(np.arange(9) < 3, 1, 2)]
+    fresh, used = (lambda: Extension([0, 3, 4, 5], groups)), Extension([0, 3, 4, 5], groups)
+    for begun in ([], [1], [1, 2], [8], [8, 7], [8, 7, 6], [], [2, 0, 8]):
+        np.testing.assert_array_equal(used(begun), fresh()(begun))

@@ -104,6 +104,52 @@ def varied_list(
     return top_n(scores, _only(codes[chosen], len(scores)), n)
 
 
+class Extension:
+    """Which items may come next in a list that is made item by item and shall keep every quota as well as a whole one.
+
+    An item may come if it stands in the whole list, or if one that is not needed yet can make room for it there; the last such one
+    does. Where no item is counted by two quotas this is every item with which the list can still be finished; else it may be fewer.
+    The new list can always be finished: as many items as it lacks stand in the changed whole list.
+    """
+
+    def __init__(self, whole: Sequence[int], groups: Sequence[Group]) -> None:
+        """`whole`: codes of a list that keeps the quotas as well as can be; `groups`: what these count, one at least."""
+        self._whole, self._groups, self._members = list(whole), groups, [group.members for group in groups]
+        self._begin()
+
+    def __call__(self, begun: Sequence[int] | IntArray) -> BoolArray:
+        """The items that may come behind those so far, each of which came when it might, bool [num_items]."""
+        codes = [int(code) for code in begun]
+        if codes[: len(self._begun)] != self._begun:
+            self._begin()
+        for code in codes[len(self._begun) :]:
+            self._take(code)
+        out, free = self._inside & ~self._settled, ~self._settled[self._inside]
+        if free.any():
+            out[~self._inside] = self._exchangeable()[free].any(axis=0)
+        return out
+
+    def _begin(self) -> None:
+        num_items = len(self._members[0])
+        self._begun: list[int] = []
+        self._inside, self._settled = _only(np.array(self._whole, dtype=np.int64), num_items), np.zeros(num_items, dtype=np.bool_)
+        # What came in place of another is as late as any.
+        self._order = np.full(num_items, len(self._whole))
+        self._order[self._whole] = np.arange(len(self._whole))
+
+    def _take(self, code: int) -> None:
+        if not self._inside[code]:
+            within, outside = np.flatnonzero(self._inside), np.flatnonzero(~self._inside)
+            room = within[self._exchangeable()[:, np.searchsorted(outside, code)] & ~self._settled[within]]
+            gone = room[np.lexsort((room, self._order[room]))[-1]]
+            self._inside[gone], self._inside[code] = False, True
+        self._settled[code] = True
+        self._begun.append(code)
+
+    def _exchangeable(self) -> BoolArray:
+        return _exchangeable(self._inside, self._groups, self._members, each=True)
+
+
 def jaccard(has: BoolArray) -> DoubleArray:
     """Share of their values that two of k items have in common, float64 [..., k, k]; NaN where one of them has no value.
 
@@ -166,14 +212,18 @@ def _exchanged(
     return inside
 
 
-def _exchangeable(inside: BoolArray, groups: Sequence[Group], members: Sequence[BoolArray]) -> BoolArray:
-    """Which items of a list can make room for which others without a quota being kept less, bool [num_inside, num_outside]."""
+def _exchangeable(inside: BoolArray, groups: Sequence[Group], members: Sequence[BoolArray], *, each: bool = False) -> BoolArray:
+    """Which items of a list can make room for which others without the quotas (`each` of them, or all together) being kept less,
+    bool [num_inside, num_outside].
+    """
     lacking = np.zeros((int(inside.sum()), int((~inside).sum())), dtype=np.int64)
     out = np.ones(lacking.shape, dtype=np.bool_)
     for group, has in zip(groups, members, strict=True):
         before = int(has[inside].sum())
         after = before - has[inside].astype(np.int64)[:, None] + has[~inside]
-        lacking += np.maximum(group.at_least - after, 0) - max(group.at_least - before, 0)
+        more = np.maximum(group.at_least - after, 0) - max(group.at_least - before, 0)
+        lacking += more
+        out &= (more <= 0) | (not each)
         if group.at_most is not None:
             out &= after <= group.at_most
     return out & (lacking <= 0)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import collections
 import itertools
 import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import chisquare
 
 from instructrec.errors import DataError
 from instructrec.experiments import Exploration, doubly_robust, importance_weights, ips, snips
 from instructrec.experiments import offpolicy as module
+from instructrec.lists import Extension, Group
 
 REWARDS, WEIGHTS = [1.0, 0.0, 1.0, 0.0], [2.0, 0.5, 1.0, 0.5]
 
@@ -144,6 +147,7 @@ def test_what_cannot_be_estimated_is_refused(call, said):
         call()
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(-5, 5), min_size=1, max_size=5),
     st.integers(1, 5),
@@ -179,3 +183,29 @@ def test_lists_are_drawn_with_the_chances_that_are_logged():
     again = policy.draw(scores, 5, seed=7)[0]
     assert sorted(again.tolist()) == [0, 1, 2]
     assert again.tolist() == policy.draw(scores, 5, seed=7)[0].tolist()
+
+
+def test_chances_under_a_quota_are_those_of_trying_every_list():
+    """Of six items two at most, and one at least, of the first three, in a list of three; half of the slots are drawn."""
+    policy, scores, n = Exploration(epsilon=0.5), -np.arange(6.0), 3
+    ends = [codes for codes in itertools.permutations(range(6), n) if 1 <= sum(code < 3 for code in codes) <= 2]
+
+    def next_of(begun):
+        return sorted({codes[len(begun)] for codes in ends if codes[: len(begun)] == begun})
+
+    chances = {}
+    for codes in ends:
+        chance = 1.0
+        for slot, code in enumerate(codes):
+            following = next_of(codes[:slot])
+            chance *= 0.5 * (code == following[0]) + 0.5 / len(following)
+        chances[codes] = chance
+    assert math.fsum(chances.values()) == pytest.approx(1.0)
+    left = Extension([0, 1, 3], [Group(np.arange(6) < 3, 1, 2)])
+    for codes, chance in chances.items():
+        assert math.prod(policy.propensities(scores, codes, left=left)) == pytest.approx(chance)
+    drawn = [policy.draw(scores, n, seed=seed, left=left) for seed in range(4_000)]
+    counts = collections.Counter(tuple(places.tolist()) for places, _ in drawn)
+    assert set(counts) <= set(chances)
+    assert chisquare([counts[codes] for codes in chances], [4_000 * chance for chance in chances.values()]).pvalue > 0.001
+    assert all(math.prod(slots) == pytest.approx(chances[tuple(places.tolist())]) for places, slots in drawn[:200])

@@ -5,18 +5,20 @@ import hashlib
 import json
 import logging
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from instructrec import config, pipeline
+from instructrec import config, pipeline, wire
 from instructrec.core import Instruction, Query, Quota
 from instructrec.errors import ConfigError, RunError
 from instructrec.experiments import Exploration
 from instructrec.journal import user_key
 from instructrec.journal.records import Assignment, Shown
+from instructrec.pipeline.answering import Request, query_of
 from instructrec.recommender import counted
-from instructrec.service.drafting import interleaved
+from instructrec.service.drafting import DRAWN_FROM, interleaved
 from instructrec.service.findings import notes
 from instructrec.service.ladder import fault
 from instructrec.service.live import opened
@@ -244,6 +246,97 @@ def test_the_chance_of_what_was_shown_is_known(shop):
         ("control", True, True), ("drawn", True, True), ("drawn", False, True)
     ]  # fmt: skip
     assert off_policy["policies"][0]["effective_n"] == pytest.approx(120 - len(drawn))
+
+
+def chances_by_trying(pool, counted_there, shown, epsilon, least, most):
+    """The chance of each item in its slot, where a list has so many items of a group; an item may come if the rest can follow."""
+    chances, left = [], list(pool)
+    for slot, item in enumerate(shown):
+        rest = len(shown) - slot - 1
+
+        def fits(one, left=left, slot=slot, rest=rest):
+            have = sum(name in counted_there for name in (*shown[:slot], one))
+            others = [name for name in left if name != one]
+            members = sum(name in counted_there for name in others)
+            return any(
+                least <= have + more <= most and more <= members and rest - more <= len(others) - members
+                for more in range(rest + 1)
+            )
+
+        following = [one for one in left if fits(one)]
+        chances.append((1 - epsilon) * (item == following[0]) + epsilon / len(following))
+        left.remove(item)
+    return chances
+
+
+@pytest.mark.parametrize("diversity", [0.0, 0.6])
+def test_an_arm_that_explores_keeps_quotas_limits_and_exclusions_and_its_chances_are_right(shop, diversity):
+    snapshot = shop.live.snapshot
+    first, second = snapshot.catalog.labels["genres"].names[:2]
+    shop.begin(arms=[{"name": "drawn", "settings": {"exploration": 0.5}}, {"name": "control"}])
+    words = {
+        "limits": [{"attribute": "genres", "operator": "exclude", "values": [second]}],
+        "quotas": [
+            {"limits": [{"attribute": "genres", "operator": "include", "values": [first]}], "at_least": 2, "at_most": 3},
+        ],
+    }
+    people = {user: tuple(history) for user, history, _ in shop.people(60)}
+    banned = snapshot.catalog.item_ids[0]
+
+    async def all_of_them():
+        for user, history in people.items():
+            body = {"user_id": user, "history": list(history), "parameters": words, "exclude": [banned], "diversity": diversity}
+            yield user, await shop.list(n=6, deadline_ms=20_000, **body)
+
+    async def answers():
+        return [found async for found in all_of_them()]
+
+    answered = dict(asyncio.run(answers()))
+    labels, shown, different = snapshot.catalog.labels["genres"], shop.shown(), 0
+    members = {item for item in snapshot.catalog.item_ids if first in labels.of(snapshot.catalog.index[item])}
+    for user, answer in answered.items():
+        row, found = shown[answer["recommendation_id"]], ids(answer)
+        assert len(set(found)) == 6 and banned not in found and not set(found) & set(people[user])
+        assert not any(second in labels.of(snapshot.catalog.index[item]) for item in found)
+        assert 2 <= len(members.intersection(found)) <= 3
+        if row.arm == "control":
+            assert "slots" not in row.request
+            continue
+        query = replace(asked(user, people[user], words, snapshot), exclude=frozenset({banned}), diversity=diversity)
+        base, wide = (
+            [entry.item for entry in snapshot.model.recommend([one])[0].items]
+            for one in (replace(query, n=6), replace(query, n=6 + DRAWN_FROM))
+        )
+        pool = [*base, *(item for item in wide if item not in base)]
+        assert row.request["slots"] == pytest.approx(chances_by_trying(pool, members, found, 0.5, 2, 3))
+        assert row.request["is_best"] is (found == base)
+        different += found != base
+    assert different > 15, "it does explore"
+
+
+def test_nothing_is_drawn_where_the_list_and_what_it_is_drawn_from_are_of_two_models(shop, monkeypatch):
+    shop.begin(arms=[{"name": "drawn", "settings": {"exploration": 1.0}}, {"name": "control"}], coverage=1.0)
+    rung, real = shop.live.snapshot.ladder.rungs[0], shop.live.snapshot.model.recommend
+
+    def only_short(queries):
+        if queries[0].n > 6:
+            raise RuntimeError("no")
+        return real(queries)
+
+    monkeypatch.setattr(rung.model, "recommend", only_short)
+    user = next(name for name in map(str, range(50)) if shop.trials.place(TENANT, f"user:{name}").arm.name == "drawn")
+    answer = asyncio.run(shop.list(user_id=user, history=["m1", "m2"], n=6, diversity=0.5))
+    [row] = shop.shown().values()
+    assert answer["served_by"] == "ridge" and "slots" not in row.request and row.request["unexplored"] is True
+    assert "experiment_unexplored:1" in status_of(shop)
+    [told] = [wire.note(code) for code in status_of(shop) if code.startswith("experiment_unexplored")]
+    assert "1" in told and "drawn" in told
+
+
+def asked(user, history, words, snapshot):
+    """The query behind a request."""
+    request = Request(user=user, history=history, parameters=words, n=6)
+    return query_of(snapshot.dataset, request, language=snapshot.run.config.language)
 
 
 def test_what_if_everybody_had_an_arm_is_told_where_enough_was_logged(shop):

@@ -226,6 +226,7 @@ def test_a_header_that_the_client_takes_for_word_of_the_server_holds_up_nothing(
     server.publish(event(2), b"no json", headers={"Status": status, "Description": "Consumer Deleted"})
     server.publish(event(3))
     served = serve(sources=[source_at(server.url)])
+    until(lambda: len(served.live.store.events_after(0, 9)) == 3, "it reads them all")
     until(lambda: server.waiting() == (0, 0), "everything is acknowledged")
     assert [row.event.event_id for row in served.live.store.events_after(0, 100)] == ["e1", "e2", "e3"]
     text = httpx.get(f"{served.url}/metrics").text

@@ -7,6 +7,7 @@ every list that it draws.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
@@ -18,9 +19,11 @@ from instructrec.errors import DataError
 from instructrec.evaluation.intervals import Interval
 from instructrec.evaluation.metrics import Values
 from instructrec.experiments.statistics import LEVEL
-from instructrec.tables import IntArray
+from instructrec.tables import BoolArray, IntArray
 
 Estimator: TypeAlias = Literal["ips", "snips", "dr"]
+Left: TypeAlias = Callable[[IntArray], BoolArray]
+"""(places so far, int64 [slots]) -> the places that can come next, bool [candidates]."""
 FEWEST_EFFECTIVE: Final = 1_000.0
 """Effective rows below which nothing is claimed."""
 LEAST_EFFECTIVE_SHARE: Final = 0.01
@@ -66,33 +69,31 @@ class Exploration:
         if not self.temperature > 0:
             raise DataError(f"A policy draws with the temperature {self.temperature}, but a number above 0 was expected.")
 
-    def draw(self, scores: ArrayLike, n: int, *, seed: int) -> tuple[IntArray, Values]:
-        """A list of at most n places of `scores` (float64 [candidates], finite), int64 [n], and `propensities` of it."""
+    def draw(self, scores: ArrayLike, n: int, *, seed: int, left: Left | None = None) -> tuple[IntArray, Values]:
+        """A list of at most n places of `scores` (float64 [candidates], finite), int64 [n], and `propensities` of it.
+
+        `left`: which places can come behind those so far (none given: all others); as long as the list is not whole there is one.
+        """
         rng = np.random.default_rng(seed)
         known = _scores(scores)
-        left = np.ones(len(known), dtype=bool)
         chosen = np.empty(min(n, len(known)), dtype=np.int64)
         for slot in range(len(chosen)):
-            chosen[slot] = rng.choice(len(known), p=self._chances(known, left))
-            left[chosen[slot]] = False
-        return chosen, self.propensities(known, chosen)
+            chosen[slot] = rng.choice(len(known), p=self._chances(known, _left(chosen[:slot], len(known), left)))
+        return chosen, self.propensities(known, chosen, left=left)
 
-    def propensities(self, scores: ArrayLike, shown: ArrayLike) -> Values:
+    def propensities(self, scores: ArrayLike, shown: ArrayLike, *, left: Left | None = None) -> Values:
         """Chance of each shown item in its slot given the items before it, float64 [slots]; their product is the list's chance.
 
-        `shown`: places of `scores`, int64 [slots]. Raises DataError for a place that does not exist or stands twice.
+        `shown`: places of `scores`, int64 [slots]; `left` as for `draw`. Raises DataError for a place that does not exist or stands
+        twice.
         """
         known, places = _scores(scores), np.asarray(shown, dtype=np.int64)
         if len(set(places.tolist())) != len(places) or (places < 0).any() or (places >= len(known)).any():
             raise DataError(f"The shown list {places.tolist()} is no choice among {len(known)} candidates. Give each place once.")
-        left = np.ones(len(known), dtype=bool)
-        found = np.empty(len(places))
-        for slot, place in enumerate(places):
-            found[slot] = self._chances(known, left)[place]
-            left[place] = False
-        return found
+        chances = (self._chances(known, _left(places[:slot], len(known), left))[place] for slot, place in enumerate(places))
+        return np.fromiter(chances, dtype=np.float64, count=len(places))
 
-    def _chances(self, scores: Values, left: np.ndarray[Any, np.dtype[np.bool_]]) -> Values:
+    def _chances(self, scores: Values, left: BoolArray) -> Values:
         masked = np.where(left, scores, -np.inf)
         best = int(masked.argmax())
         even = np.where(left, 0.0, -np.inf)
@@ -216,6 +217,15 @@ def _units(units: ArrayLike | None, weights: Values) -> IntArray:
     if given.shape != weights.shape:
         raise DataError(f"{len(weights)} rows need as many units, but there are {len(given)}.")
     return np.asarray(np.unique(given, return_inverse=True)[1], dtype=np.int64)
+
+
+def _left(chosen: IntArray, num_places: int, left: Left | None) -> BoolArray:
+    """The places that can come next, bool [num_places]."""
+    found: BoolArray = np.ones(num_places, dtype=np.bool_)
+    if left is not None:
+        found &= left(chosen)
+    found[chosen] = False
+    return found
 
 
 def _scores(scores: ArrayLike) -> Values:

@@ -6,13 +6,14 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from instructrec.core import Query, Recommendation
 from instructrec.experiments import Arm, Experiment, Exploration, Interleaved, team_draft
-from instructrec.lists import best_list
+from instructrec.lists import Extension, best_list
 from instructrec.recommender import Recommender, allowed, counted, resolved
 from instructrec.service.snapshot import Snapshot
 from instructrec.tables import Catalog, ItemId
@@ -94,21 +95,23 @@ async def made(
     apart by it. Raises QueryError where the query itself cannot be answered.
     """
     how: dict[str, Any] = {"experiment": placed.experiment}
-    # What is drawn could break a quota of the list as a whole, so that under quotas nothing is.
-    epsilon = 0.0 if counted(query, snapshot.catalog)[0] else float(placed.arm.settings.get(EXPLORATION, 0.0))
-    asked = _wider(query) if epsilon else query
-    answers = [_answer(arm, asked, snapshot, deadline_s, last) for arm in placed.arms]
+    epsilon = float(placed.arm.settings.get(EXPLORATION, 0.0))
+    asked = _asked(query) if epsilon else [query]
+    answers = [_answer(arm, one, snapshot, deadline_s, last) for arm in placed.arms for one in asked]
     found = await asyncio.gather(*answers)
     late = [note for one in found for note in one.notes if note.startswith("degraded:")]
     how |= {"degraded": late[0].removeprefix("degraded:")} if late else {}
     one = found[0]
-    if len(found) == 2:
-        drafted = await asyncio.get_running_loop().run_in_executor(
-            snapshot.quick, interleaved, placed.seed, person, query, found, snapshot.catalog
-        )
+    loop = asyncio.get_running_loop()
+    if len(placed.arms) == 2:
+        drafted = await loop.run_in_executor(snapshot.quick, interleaved, placed.seed, person, query, found, snapshot.catalog)
         one, how = drafted, how | {"teams": list(drafted.draft.teams)}
+    elif len({part.served_by for part in found}) > 1:
+        # One model was in time for the list and another for what is drawn from: nothing is drawn.
+        how |= {"unexplored": True}
     elif epsilon:
-        drawn = explored(one, query, epsilon, key=f"{placed.seed}:{person}:{one.id}")
+        key = f"{placed.seed}:{person}:{one.id}"
+        drawn = await loop.run_in_executor(snapshot.quick, partial(explored, found, query, epsilon, snapshot.catalog, key=key))
         one, how = drawn, how | {"slots": list(drawn.slots), "is_best": drawn.is_best}
     return replace(one, id=_id_of(placed.experiment, person, [part.id for part in found], one)), how
 
@@ -151,32 +154,47 @@ def interleaved(seed: str, person: str, query: Query, found: Sequence[Recommenda
     )
 
 
-def explored(found: Recommendation, query: Query, epsilon: float, *, key: str) -> Drawn:
-    """A list drawn from a longer one (`Exploration`); `key` says which. Raises DataError for a chance that is none."""
-    n = resolved(query).n
-    seed = int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:8], "big")
-    order = -np.arange(len(found.items), dtype=np.float64)
-    places, chances = Exploration(epsilon=epsilon).draw(order, n, seed=seed)
-    notes = [note for note in found.notes if not note.startswith("short_list:")]
-    notes += [f"short_list:{len(places)}"] if len(places) < n else []
+def explored(found: Sequence[Recommendation], query: Query, epsilon: float, catalog: Catalog, *, key: str) -> Drawn:
+    """A list drawn slot by slot (`Exploration`) from the one without chance and the next best items; `key` says which.
+
+    `found`: what the lists of `_asked` are, by one model. Every quota that counts items is kept as well as without chance
+    (`lists.Extension`), and so are limits and exclusions, as nothing is drawn but what the model may show. Raises DataError for a
+    chance that is none.
+    """
+    base = found[0].items[: resolved(query).n]
+    standing = {entry.item for entry in base}
+    pool = (*base, *(entry for entry in found[-1].items if entry.item not in standing))
+    codes, whole = catalog.codes([entry.item for entry in pool]), list(range(len(base)))
+    groups = [replace(group, members=group.members[codes]) for group in counted(query, catalog)[1]]
+    places, chances = Exploration(epsilon=epsilon).draw(
+        -np.arange(len(pool), dtype=np.float64),
+        len(base),
+        seed=int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:8], "big"),
+        left=Extension(whole, groups) if groups else None,
+    )
+    notes = [note for note in found[0].notes if not note.startswith("short_list:")]
+    notes += [f"short_list:{len(places)}"] if len(places) < resolved(query).n else []
     return Drawn(
-        id=found.id,
+        id=found[0].id,
         query=query,
-        items=tuple(found.items[place] for place in places),
-        model=found.model,
-        served_by=found.served_by,
-        degraded=found.degraded,
+        items=tuple(pool[place] for place in places),
+        model=found[0].model,
+        served_by=found[0].served_by,
+        degraded=found[0].degraded,
         notes=tuple(notes),
         slots=tuple(float(chance) for chance in chances),
-        is_best=places.tolist() == list(range(len(places))),
+        is_best=places.tolist() == whole,
     )
 
 
-def _wider(query: Query) -> Query:
-    """The query for a longer list, from which one is drawn."""
-    n = resolved(query).n + DRAWN_FROM
-    words = query.instruction
-    return replace(query, n=n, instruction=replace(words, n=n) if words is not None and words.n else words)
+def _asked(query: Query) -> list[Query]:
+    """What an arm that explores asks for: a longer list, which begins with the one without chance; beside that one where it does
+    not, as its items were chosen together.
+    """
+    words, n = query.instruction, resolved(query).n + DRAWN_FROM
+    wider = replace(query, n=n, instruction=replace(words, n=n) if words is not None and words.n else words)
+    together = query.diversity > 0 or any(quota.at_most != 0 for quota in (words.quotas if words is not None else ()))
+    return [query, wider] if together else [wider]
 
 
 def _id_of(experiment: str, person: str, parts: Sequence[str], found: Recommendation) -> str:

@@ -35,7 +35,8 @@ def findings(store: Store, tenant: str, experiment: Experiment, until: float) ->
     """The results of an experiment as JSON values, by all that happened up to its end, or to a time before (seconds since 1970).
 
     Of an interleaving `Preferences.to_json`; of a split `Results.to_json` and `off_policy`: what if everybody had an arm, by
-    whether something of a list earned the event named `reward`. What was undone counts for nothing.
+    whether something of a list earned the event named `reward`; and `unexplored`: how many lists of an arm that explores had
+    nothing drawn, as models were late or failed. What was undone counts for nothing.
     """
     until = until if experiment.ended is None else min(until, experiment.ended)
     lists = _lists(store, tenant, experiment, until)
@@ -54,14 +55,16 @@ def findings(store: Store, tenant: str, experiment: Experiment, until: float) ->
         exposed, events, theirs = exposures[person], _held(done, until), lists.get(person, ())
         rows.append(_row(exposed, events, theirs, experiment, until))
         logged += _logged(exposed, events, theirs, experiment)
+    unexplored = sum(bool(shown.request.get("unexplored")) for theirs in lists.values() for shown in theirs)
     off_policy = {"reward": _reward(experiment), "policies": [one.to_json() for one in what_if(experiment, logged)]}
-    return results(experiment, rows).to_json() | {"off_policy": off_policy}
+    return results(experiment, rows).to_json() | {"off_policy": off_policy, "unexplored": unexplored}
 
 
 def notes(experiment: Experiment, found: Mapping[str, Any], models: Sequence[str]) -> list[str]:
     """What results come to, as codes for `wire.note`; `models`: those that the run holds which serves."""
     gone = [f"experiment_arm_gone:{arm.name}, {arm.settings[MODEL]}" for arm in without_model(experiment, models)]
-    return [*gone, *_verdict(experiment, found)]
+    unexplored = [f"experiment_unexplored:{found['unexplored']:,}"] if found.get("unexplored") else []
+    return [*gone, *_verdict(experiment, found), *unexplored]
 
 
 def _verdict(experiment: Experiment, found: Mapping[str, Any]) -> list[str]:
