@@ -125,7 +125,7 @@ def test_a_run_that_learned_a_new_trend_is_promoted_and_measured_on_what_the_old
     assert set(made.report["models"]) == {"item_knn", "parent"}
     # Both figures come out again from the folders alone, on one and the same holdout.
     parts = split(made.dataset, made.config.split)
-    for model, figure in ((run.with_catalog(made.catalog).model(), "old"), (made.model(), "new")):
+    for model, figure in ((run.with_catalog(made.catalog).model(), "old"), (made.as_measured().model(), "new")):
         assert evaluate(model, parts.test).value("ndcg@10") == pytest.approx(facts[figure]["value"])
     assert all(query.time >= made.config.split.since for query in parts.test.queries)
     assert parts.known.interactions.timestamps.max() < made.config.split.since
@@ -173,6 +173,87 @@ def test_a_model_that_cannot_become_worse_is_promoted_without_any_margin(trained
     found = pipeline.retrain(popular, journal, terms=Terms(margin=99.0))
     assert found.run is not None
     assert found.facts["new_users"] == 30
+
+
+# Fitted again
+
+
+LATE = "late"
+"""An item that came in the held-out days."""
+
+
+def latecomers():
+    """In the last days those who met the new films meet one more with them."""
+    return [deed(f"late-{user}", "like", LATE, user=f"u{user}", time=START + (15 + user % 5) * DAY) for user in range(30, 60)]
+
+
+def likes_the_late_one(model):
+    [answer] = model.recommend([Query(history=HITS, n=1)])
+    return answer.items[0].item == LATE
+
+
+@pytest.fixture
+def late(run, journal):
+    record(journal, [*trend(), *latecomers()], [film(item) for item in (*HITS, LATE)])
+    return pipeline.retrain(run, journal)
+
+
+def test_what_is_promoted_has_learned_of_the_last_days_and_says_what_was_measured_on_what(run, late):
+    made, facts = Run.load(late.run.path), late.facts
+    assert likes_the_late_one(made.model()) and not likes_the_late_one(made.as_measured().model())
+    log = made.dataset.interactions
+    again = facts["refit"]
+    assert again["interactions"] + again["validating"] == len(log) and 0 < again["validating"] <= len(log.user_ids)
+    assert again["last"] > facts["held_out"]["since"] and made.report["retrained"]["refit"] == again
+    # Both figures are of the models that were measured, and an evaluation gives them once more.
+    found = pipeline.evaluate(made).to_json()["models"]["item_knn"]
+    assert found["ndcg@10"]["value"] == pytest.approx(facts["new"]["value"])
+    assert evaluate(made.model(), split(made.dataset, made.config.split).test).value("ndcg@10") > facts["new"]["value"]
+    for name in ("card.md", "report.html"):
+        text = (made.path / name).read_text()
+        assert f"fitted again, with the same settings, on {again['interactions']:,} interactions" in text, name
+    assert {path.name for path in made.path.iterdir()} >= {"parts", "measured"}
+
+
+def test_the_next_one_is_compared_with_what_has_not_seen_its_days(late, journal):
+    """Else nothing but what came after the refit could be held out, and the old run would be measured on what it learned from."""
+    more = [deed(f"more-{u}", "like", f"m{u % 40}", user=f"u{u}", time=START + 21 * DAY + u) for u in range(60)]
+    record(journal, more)
+    second = pipeline.retrain(late.run, journal, terms=Terms(margin=99.0))
+    made = Run.load(second.run.path)
+    assert second.facts["held_out"]["since"] < late.facts["refit"]["last"]
+    parent = late.run.as_measured().with_catalog(made.catalog).model()
+    value = evaluate(parent, split(made.dataset, made.config.split).test).value("ndcg@10")
+    assert second.facts["old"]["value"] == pytest.approx(value)
+
+
+def test_without_a_refit_a_run_serves_as_it_was_measured(run, journal, capsys):
+    record(journal, [*trend(), *latecomers()], [film(item) for item in (*HITS, LATE)])
+    code, out, _ = call(capsys, "retrain", run.path, "--no-refit")
+    assert code == 0 and "fitted again" not in out
+    made = Run.load(run.path.with_name("mine-2"))
+    assert made.report["retrained"]["refit"] is None and made.as_measured() is made
+    assert not (made.path / "measured").exists() and "fitted again" not in (made.path / "card.md").read_text()
+    assert not likes_the_late_one(made.model())
+
+
+def test_a_refit_that_was_interrupted_goes_on(run, journal, monkeypatch):
+    record(journal, [*trend(), *latecomers()], [film(item) for item in (*HITS, LATE)])
+    fitted, calls = ItemKnn.fit, []
+
+    def second_stops(self, *given, **named):
+        calls.append(self)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return fitted(self, *given, **named)
+
+    monkeypatch.setattr(ItemKnn, "fit", second_stops)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.retrain(run, journal)
+    assert not run.path.with_name("mine-2").exists()
+    found = pipeline.retrain(run, journal)
+    assert len(calls) == 3 and likes_the_late_one(found.run.model())
+    assert not run.path.with_name("mine-2.work").exists()
 
 
 # What counts
@@ -308,7 +389,7 @@ def test_an_interrupted_call_goes_on_with_the_events_that_it_began_with(run, jou
     record(journal, [deed("late", "click", "m1", user="u3", time=START + 15 * DAY)])
     with monkeypatch.context() as patch:
         patch.setattr(ItemKnn, "fit", stopped)
-        found = pipeline.retrain(run, journal)
+        found = pipeline.retrain(run, journal, terms=Terms(refit=False))
     assert found.run.path.name == "mine-2"
     assert found.facts["journal"]["events"] == 180
     assert not run.path.with_name("mine-2.work").exists()

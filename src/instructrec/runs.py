@@ -28,6 +28,8 @@ FORMAT = 1
 """Raised whenever an older reader could misread a folder."""
 MANIFEST = "manifest.json"
 BASE = "base.json"
+PARTS, MEASURED = "parts", "measured"
+"""Folders of the models that serve, and of those that were measured where these were fitted again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,8 @@ class RunContent:
     card: str
     understander: Understander | None = None
     verbaliser: Verbaliser | None = None
+    measured: Mapping[str, Recommender] = field(default_factory=dict)
+    """The models as they were measured, where they were fitted again on more after that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +58,7 @@ class Run:
     path: Path
     manifest: Mapping[str, Any]
     _models: dict[str, Recommender] = field(default_factory=dict, repr=False, compare=False)
+    _parts: str = PARTS
 
     @staticmethod
     def load(path: Path | str) -> Run:
@@ -115,6 +120,14 @@ class Run:
         found.__dict__["catalog"] = catalog
         return found
 
+    def as_measured(self) -> Run:
+        """The run with the models by which its report came about: others than those that serve where these were fitted again."""
+        if not self.manifest.get("refit"):
+            return self
+        found = replace(self, _models={}, _parts=MEASURED)
+        found.__dict__["catalog"] = self.catalog
+        return found
+
     def model(self, name: str | None = None) -> Recommender:
         """A stored model, by default the one that serves; the parts of a fusion count as stored.
 
@@ -156,7 +169,7 @@ class Run:
         from instructrec.models import resolve
 
         if name in self.model_names:
-            return resolve(name).load(self.path / "parts" / name, self.catalog)
+            return resolve(name).load(self.path / self._parts / name, self.catalog)
         within: Mapping[str, str] = self.manifest.get("within", {})
         if name not in within:
             known = [*self.model_names, *within]
@@ -229,10 +242,11 @@ def _write_content(folder: Path, content: RunContent) -> None:
     write_atomic(folder / "run.toml", settings.dump(content.config))
     parquet.write_catalog(dataset.catalog, folder / "catalog.parquet")
     parquet.write_interactions(dataset.interactions, content.parts, catalog=dataset.catalog, path=folder / "interactions.parquet")
-    for name, model in content.models.items():
-        part = folder / "parts" / name
-        part.mkdir(parents=True)
-        model.save(part)
+    for kind, models in ((PARTS, content.models), (MEASURED, content.measured)):
+        for name, model in models.items():
+            part = folder / kind / name
+            part.mkdir(parents=True)
+            model.save(part)
     if content.understander is not None:
         content.understander.save(folder / UNDERSTANDING)
     if content.verbaliser is not None:
@@ -251,6 +265,7 @@ def _manifest(folder: Path, content: RunContent) -> dict[str, Any]:
         "models": list(content.models),
         "within": inner,
         "base_model": _base_model(folder),
+        **({"refit": True} if content.measured else {}),
         "files": {name: sha256_of(folder / name) for name in names},
     }
 

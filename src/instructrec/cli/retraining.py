@@ -40,27 +40,39 @@ def retrain(
             "(new minus old, of the first metric of the run: ndcg@10 unless set) must not reach further down.",
         ),
     ] = 2.0,
+    refit: Annotated[
+        bool,
+        typer.Option(
+            "--refit/--no-refit",
+            help="Fit a run that is kept again on everything, the held-out days with it, with the same settings (it takes as long as "
+            "before); else it serves as it was measured.",
+        ),
+    ] = True,
     json: options.Json = None,
 ) -> None:
     """Train a run anew on its data and what its service recorded since, and keep the new run where it is not worse.
 
-    Both are measured on what people did in the last days, which neither has learned from. The new run is fitted on what was before
-    them, and its histories hold everything. Nothing that there is changes; the service may go on meanwhile. Ends with code 3 where
-    the new run may be worse, so that nothing was saved; after Ctrl-C the same command continues.
+    Both are measured on what people did in the last days, which neither has learned from; a run that is kept then learns from these,
+    too, and its report says so. Nothing that there is changes; the service may go on meanwhile. Ends with code 3 where the new run
+    may be worse, so that nothing was saved; after Ctrl-C the same command continues.
     """
     from instructrec.console import LiveProgress, show_leaderboard
     from instructrec.pipeline import Terms
     from instructrec.pipeline import retrain as retrain_run
     from instructrec.runs import Run
 
-    output, terms = Output(json), Terms(tenant=tenant, days=days, margin=margin)
+    output, terms = Output(json), Terms(tenant=tenant, days=days, margin=margin, refit=refit)
     with LiveProgress() as progress:
         found = retrain_run(Run.load(run), place_of(run, database), out, terms=terms, progress=progress)
     for line in found.cleaning:
         output.words.print(f"  {line}", markup=False)
     report = found.comparison.to_json()
     show_leaderboard(output.words, report)
-    for line in (*_measured(found.facts), *(_next(found.run.path, run, database) if found.run else _kept(found.facts))):
+    for line in (
+        *_measured(found.facts),
+        *_again(found.facts),
+        *(_next(found.run.path, run, database) if found.run else _kept(found.facts)),
+    ):
         output.words.print(line, markup=False)
     place = {"run": str(found.run.path), "version": found.run.version} if found.run else {"run": None, "version": None}
     output.finish({**place, **report, "retrained": found.facts})
@@ -76,6 +88,11 @@ def _measured(facts: Mapping[str, Any]) -> list[str]:
         f"{facts['metric']}: the old run {facts['old']['value']:.4f}, the new one {facts['new']['value']:.4f}, difference "
         f"{change['value']:+.4f} [{change['low']:+.4f}, {change['high']:+.4f}]; it may fall by {facts['margin']:.4f}",
     ]
+
+
+def _again(facts: Mapping[str, Any]) -> list[str]:
+    again = facts["refit"]
+    return [f"Then fitted again on {again['interactions']:,} interactions up to {again['last']} UTC, as it serves"] if again else []
 
 
 def _next(made: Path, run: Path, database: str | None) -> list[str]:

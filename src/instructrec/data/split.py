@@ -167,6 +167,16 @@ def by_moment(dataset: Dataset, config: SplitConfig) -> Split:
     Of what was before, the last interaction of a user validates, where there are two or more: of as many users, evenly drawn, as
     make `valid_fraction` of the interactions, at most all. The rest trains. Nothing at or after the moment is in train.
     """
+    return _moment(dataset, config, is_untested=False)
+
+
+def untested(dataset: Dataset, config: SplitConfig) -> Split:
+    """All is known and nothing is tested; of what is known as much validates as under the split since, and the rest trains."""
+    after = int(dataset.interactions.timestamps.max(initial=0)) + 1
+    return _moment(dataset, replace(config, kind="since", since=after), is_untested=True)
+
+
+def _moment(dataset: Dataset, config: SplitConfig, *, is_untested: bool) -> Split:
     log = dataset.interactions
     before = log.timestamps < config.since
     parts = np.where(before, 0, 2).astype(np.int8)
@@ -180,7 +190,8 @@ def by_moment(dataset: Dataset, config: SplitConfig) -> Split:
     starts, ends = log.offsets[:-1].tolist(), log.offsets[1:].tolist()
     valid = [_Ask.cut(user, starts[user], int(cuts[user]) - 1, int(cuts[user])) for user in drawn.tolist()]
     test = [_Ask.cut(user, starts[user], int(cuts[user]), ends[user]) for user in asked.tolist()]
-    return _assemble(dataset, "since", parts, (valid, test), {"since": utc(config.since), "valid": f"{config.valid_fraction:.0%}"})
+    facts = {"since": utc(config.since), "valid": f"{config.valid_fraction:.0%}"}
+    return _assemble(dataset, "since", parts, (valid, test), facts, is_untested=is_untested)
 
 
 def by_fold(dataset: Dataset, config: SplitConfig) -> Split:
@@ -264,9 +275,11 @@ def _assemble(
     parts: _Parts,
     asks: Sequence[Sequence[_Ask]],
     facts: dict[str, str],
+    *,
+    is_untested: bool = False,
 ) -> Split:
     """`parts`: 0 train, 1 validation, 2 test for every row; `asks`: the validation and the test questions."""
-    if not asks[0] or not asks[1]:
+    if not asks[0] or not (asks[1] or is_untested):
         part = "validation" if not asks[0] else "test"
         raise DataError(
             f"{dataset.name} has no {part} query under the split {kind}: nobody has enough interactions ({len(parts):,} in all). "

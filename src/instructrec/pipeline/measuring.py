@@ -13,7 +13,10 @@ from instructrec.runs import Run, parts_of
 
 
 def evaluate(run: Run, *, names: Sequence[str] = (), seen_shown: bool | None = None, progress: Progress = Silent()) -> Comparison:
-    """Rank the held-out interactions of a run with its models (all, or those named) once more."""
+    """Rank the held-out interactions of a run with its models (all, or those named) once more: as they were before they were fitted
+    again on these, where they were.
+    """
+    run = run.as_measured()
     sets = [] if seen_shown is None else [f"evaluation.seen_shown={str(seen_shown).lower()}"]
     config = with_settings(run.config, sets)
     parts = split(run.dataset, config.split)

@@ -28,6 +28,8 @@ class Measured:
     comparison: Comparison
     models: Mapping[str, Recommender]
     samples: Sequence[Mapping[str, Any]]
+    afterwards: str = ""
+    """What was done with the models after they were measured, a sentence."""
 
 
 def data_facts(dataset: Dataset) -> dict[str, Any]:
@@ -66,6 +68,7 @@ def page(measured: Measured) -> str:
         ("Seed", str(config.seed)),
         ("Fusion weights", weights),
         ("Perplexity of held-out words", words),
+        ("Afterwards", measured.afterwards),
     ]
     return render(
         ReportData(
@@ -151,6 +154,7 @@ def card(measured: Measured) -> str:
         "## Numbers",
         "",
         f"Split {found.split}; {found.protocol}; seen items {found.seen_filter}.",
+        *([measured.afterwards] if measured.afterwards else []),
         "",
         f"| model | {' | '.join(metrics)} |",
         f"|---|{'---:|' * len(metrics)}",

@@ -14,7 +14,7 @@ import numpy as np
 from instructrec import runs
 from instructrec.config import RunConfig
 from instructrec.core import Progress, Silent
-from instructrec.data.split import split, utc
+from instructrec.data.split import split, untested, utc
 from instructrec.errors import ConfigError, DataError
 from instructrec.evaluation.comparison import Comparison
 from instructrec.evaluation.intervals import Interval
@@ -22,7 +22,7 @@ from instructrec.pipeline.gathering import Gathered, gather
 from instructrec.pipeline.reporting import Measured
 from instructrec.pipeline.training import Prepared, content, fit, measure, told, understander, verbaliser
 from instructrec.pipeline.work import Work, key_of
-from instructrec.runs import Run
+from instructrec.runs import Run, RunContent
 
 PARENT = "parent"
 """The row of the old run in the leaderboard."""
@@ -40,12 +40,14 @@ class Terms:
     """On what terms a new run takes the place of the old one.
 
     `tenant`: whose events count. `days`: the last ones of the journal, held out. `margin`: by how many percent of the old run's
-    value the new one may be worse.
+    value the new one may be worse. `refit`: whether the new one, once it was found to be no worse, is fitted again with the same
+    settings on everything, the held-out days with it, before it is saved.
     """
 
     tenant: str = "local"
     days: float = 7.0
     margin: float = 2.0
+    refit: bool = True
 
     def __post_init__(self) -> None:
         if not (self.days > 0 and 0 <= self.margin < 100):
@@ -84,9 +86,11 @@ def retrain(run: Run, journal: str, out: Path | None = None, *, terms: Terms = T
     """Train the models of a run anew on its data and its journal, and save them in `out` where they are not worse.
 
     Both runs rank the whole catalog for what people did in the last days of the journal, from the histories that they had before;
-    the new one has not seen these days, nor has the old one. It is saved as it was measured: fitted on what was before, serving
-    histories that hold everything. An interrupted call continues, on the events that it began with. The journal, which may be
-    served meanwhile, is only read, and the old run stays as it is.
+    the new one has not seen these days, nor has the old one. What is promoted is then fitted again on everything (`Terms.refit`):
+    it serves what it learned of the last days, too, and of that there are no figures. The models that were measured are kept beside
+    those that serve, for the next call has to compare a model that has not seen its days, and so has whoever evaluates the run.
+    An interrupted call continues, on the events that it began with. The journal, which may be served meanwhile, is only read, and
+    the old run stays as it is.
 
     Raises RunError where `out` exists, StoreError where the journal cannot be read, DataError for too few events.
     """
@@ -99,19 +103,63 @@ def retrain(run: Run, journal: str, out: Path | None = None, *, terms: Terms = T
     work = Work.beside(out, f"{key_of(config, gathered.loaded.dataset)}\n# from run {run.version}\n")
     work.note(REACH, reach)
     fitted = fit(prepared, (*config.beside, config.model), work=work, progress=progress)
-    old = run.with_catalog(prepared.split.train.catalog).model()
+    old = run.as_measured().with_catalog(prepared.split.train.catalog).model()
     found = measure(prepared, {**told(fitted, config), PARENT: old}, work=work, progress=progress)
     verdict = _verdict(found, config, terms)
-    facts = _facts(run, gathered, prepared, verdict)
+    again = _again(prepared) if verdict.promoted and terms.refit else None
+    facts = _facts(run, gathered, prepared, verdict) | {"refit": _refit_facts(again) if again else None}
     saved = None
     if verdict.promoted:
-        reader = understander(prepared, work=work, progress=progress)
-        writer = verbaliser(prepared, work=work, progress=progress)
-        made = content(prepared, Measured(config=config, loaded=gathered.loaded, comparison=found, models=fitted, samples=()))
+        made = content(
+            prepared,
+            Measured(
+                config=config,
+                loaded=gathered.loaded,
+                comparison=found,
+                models=fitted,
+                samples=(),
+                afterwards=_told_again(facts["refit"]) if again else "",
+            ),
+        )
+        if again:
+            made = _fitted_again(made, again, work=work, progress=progress)
+        reader = understander(again or prepared, work=work, progress=progress)
+        writer = verbaliser(again or prepared, work=work, progress=progress)
         report = {**made.report, "retrained": facts}
         saved = runs.save(out, replace(made, report=report, understander=reader, verbaliser=writer))
     work.close()
     return Retrained(run=saved, comparison=found, facts=facts, cleaning=tuple(gathered.loaded.report.lines()))
+
+
+def _again(prepared: Prepared) -> Prepared:
+    """The same data and settings, with nothing held out but what validates."""
+    return replace(prepared, split=untested(prepared.loaded.dataset, prepared.config.split))
+
+
+def _fitted_again(made: RunContent, again: Prepared, *, work: Work, progress: Progress) -> RunContent:
+    """What is saved, with models that have learned from everything, and those that were measured beside them."""
+    config = made.config
+    models = fit(again, (*config.beside, config.model), work=work.again(), progress=progress)
+    return replace(
+        made,
+        dataset=replace(made.dataset, catalog=again.split.train.catalog),
+        models={name: models[name] for name in made.models},
+        measured=made.models,
+    )
+
+
+def _refit_facts(again: Prepared) -> dict[str, Any]:
+    """What the models that serve have learned from, as the report tells it."""
+    log = again.split.train.interactions
+    return {"interactions": len(log), "validating": len(again.split.valid), "last": utc(int(log.timestamps.max()))}
+
+
+def _told_again(facts: Mapping[str, Any]) -> str:
+    return (
+        f"These are the figures before the models were fitted again, with the same settings, on {facts['interactions']:,} "
+        f"interactions up to {facts['last']} UTC, what is held out here with them (the last interaction of {facts['validating']:,} "
+        "people validates): so they serve, and of that there are no figures."
+    )
 
 
 def next_place(path: Path) -> Path:

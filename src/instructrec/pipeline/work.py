@@ -92,6 +92,10 @@ class Work:
         found: dict[str, Any] = json.loads((self.folder / name).read_text(encoding="utf-8"))
         return found
 
+    def again(self) -> Work:
+        """A place inside for the same models, fitted on other data."""
+        return self if self.folder is None else Work(self.folder / "again")
+
     def unfinished(self, name: str) -> Path | None:
         """Where one model may keep its half-done fit."""
         if self.folder is None:
