@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+_REFUSED = {
+    "nothing": "Not enough: no list was logged that says something of it. Let a split run, and ask again.",
+    "support": "Not enough: for too many requests no arm could have shown its list. Let an arm explore (--exploration NAME=.1), or "
+    "make the model an arm.",
+    "effective_n": "Not enough: too few lists are like its own. Log more, explore more, ask for shorter lists, or make the model "
+    "an arm.",
+}
+"""What is said where nothing is claimed."""
+
+
 def show_experiments(out: Console, found: Sequence[Values]) -> None:
     """Experiments, one a row."""
     table = new_table("experiment", "kind", "status", "since", "arms", "metrics")
@@ -40,6 +50,23 @@ def show_experiment(out: Console, one: Values) -> None:
     fair = "not as asked for" if split["alarm"] else "as asked for"
     out.print(f"Split {fair} (p = {split['p']:.3g} for this look, {split['sequential_p']:.3g} for any number of looks).")
     (_show_preferences if between else _show_metrics)(out, one)
+
+
+def show_estimate(out: Console, found: Values) -> None:
+    """What the lists of a model that is no arm would have earned, or why that is not known."""
+    out.print(
+        f"Model '{found['model']}' on the lists of '{found['experiment']}': {found['n']:,} answered again, {found['left_out']:,} "
+        f"left out; an arm could have shown its list for {found['supported']:.1%}; {found['effective_n']:,.0f} lists count, "
+        f"{found['needed_n']:,.0f} are needed.",
+        markup=False,
+    )
+    if found["refused"]:
+        out.print(_REFUSED[found["refused"]], style="yellow")
+        return
+    table = new_table(f"part of lists that earn a {found['reward']}", "95 % interval")
+    for name, one in found["estimates"].items():
+        table.add_row(name, interval(one["reward"]))
+    out.print(table)
 
 
 def _show_metrics(out: Console, one: Values) -> None:

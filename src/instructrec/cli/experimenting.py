@@ -1,4 +1,4 @@
-"""The verbs of experiments on a service that runs: start, status, stop, promote, list."""
+"""The verbs of experiments on a service that runs: start, status, estimate, stop, promote, list."""
 
 from __future__ import annotations
 
@@ -90,6 +90,23 @@ def status(run: Served, name: Name, url: Url = URL, key: Key = "", json: options
     output.finish(found)
 
 
+def estimate(
+    run: Served,
+    name: Name,
+    model: Annotated[str, typer.Option("--model", metavar="M", help="A model of the run that is no arm.", show_default=False)],
+    url: Url = URL,
+    key: Key = "",
+    json: options.Json = None,
+) -> None:
+    """What if everybody had the lists of a model that is no arm: from what the arms logged, where that says enough of it."""
+    from instructrec.cli.experiment_tables import show_estimate
+    from instructrec.service.client import Client
+
+    output, found = Output(json), Client(run, url, key).estimate(name, model)
+    show_estimate(output.words, found)
+    output.finish(found)
+
+
 def stop(run: Served, name: Name, url: Url = URL, key: Key = "", json: options.Json = None) -> None:
     """End an experiment, also a promoted one: everybody gets what is served anyway, and its results stay."""
     from instructrec.service.client import Client
@@ -125,7 +142,9 @@ def every(run: Served, url: Url = URL, key: Key = "", json: options.Json = None)
     output.finish({"experiments": found})
 
 
-COMMANDS: Mapping[str, Callable[..., None]] = {"start": start, "status": status, "stop": stop, "promote": promote, "list": every}
+COMMANDS: Mapping[str, Callable[..., None]] = {
+    "start": start, "status": status, "estimate": estimate, "stop": stop, "promote": promote, "list": every
+}  # fmt: skip
 """By name, in the order in which somebody meets them."""
 
 

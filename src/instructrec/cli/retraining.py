@@ -44,17 +44,17 @@ def retrain(
         bool,
         typer.Option(
             "--refit/--no-refit",
-            help="Fit a run that is kept again on everything, the held-out days with it, with the same settings (it takes as long as "
-            "before); else it serves as it was measured.",
+            help="Fit a run that is kept again on everything, the held-out days with it, with the same settings (it takes as long "
+            "as before); else it serves as it was measured.",
         ),
     ] = True,
     json: options.Json = None,
 ) -> None:
     """Train a run anew on its data and what its service recorded since, and keep the new run where it is not worse.
 
-    Both are measured on what people did in the last days, which neither has learned from; a run that is kept then learns from these,
-    too, and its report says so. Nothing that there is changes; the service may go on meanwhile. Ends with code 3 where the new run
-    may be worse, so that nothing was saved; after Ctrl-C the same command continues.
+    Both are measured on what people did in the last days, which neither has learned from; a run that is kept then learns from
+    these, too, and its report says so. Nothing that there is changes; the service may go on meanwhile. Ends with code 3 where the
+    new run may be worse, so that nothing was saved; after Ctrl-C the same command continues.
     """
     from instructrec.console import LiveProgress, show_leaderboard
     from instructrec.pipeline import Terms

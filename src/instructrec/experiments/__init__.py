@@ -9,6 +9,7 @@ from instructrec.experiments.design import Arm, Experiment, Guardrail
 from instructrec.experiments.interleaving import Interleaved, Preference, preference, team_draft
 from instructrec.experiments.metrics import CREDITED, METRICS, Event, Metric, pre_period
 from instructrec.experiments.offpolicy import Estimate, Exploration, doubly_robust, importance_weights, ips, snips
+from instructrec.experiments.other_policy import OtherPolicy, Replayed, other_policy
 from instructrec.experiments.policies import Logged, WhatIf, what_if
 from instructrec.experiments.preferring import Draft, Preferences, preferences
 from instructrec.experiments.results import ArmMetric, GuardrailCheck, Results, Row, Verdict, results
@@ -35,8 +36,10 @@ __all__ = [
     "Logged",
     "Metric",
     "Moments",
+    "OtherPolicy",
     "Preference",
     "Preferences",
+    "Replayed",
     "Results",
     "Row",
     "SplitCheck",
@@ -48,6 +51,7 @@ __all__ = [
     "hash_of",
     "importance_weights",
     "ips",
+    "other_policy",
     "pre_period",
     "preference",
     "preferences",

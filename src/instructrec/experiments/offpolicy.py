@@ -90,8 +90,12 @@ class Exploration:
         known, places = _scores(scores), np.asarray(shown, dtype=np.int64)
         if len(set(places.tolist())) != len(places) or (places < 0).any() or (places >= len(known)).any():
             raise DataError(f"The shown list {places.tolist()} is no choice among {len(known)} candidates. Give each place once.")
-        chances = (self._chances(known, _left(places[:slot], len(known), left))[place] for slot, place in enumerate(places))
-        return np.fromiter(chances, dtype=np.float64, count=len(places))
+        found = np.zeros(len(places))
+        for slot, place in enumerate(places):
+            found[slot] = self._chances(known, _left(places[:slot], len(known), left))[place]
+            if not found[slot]:  # what cannot come is followed by nothing
+                break
+        return found
 
     def _chances(self, scores: Values, left: BoolArray) -> Values:
         masked = np.where(left, scores, -np.inf)

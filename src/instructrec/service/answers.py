@@ -221,6 +221,34 @@ class TrialResults(Trial):
     notes: list[str]
 
 
+class PolicyEstimate(Told):
+    """The mean reward of a list by one estimator.
+
+    `n`: lists; `effective_n`: how many of the model's own would say as much.
+    """
+
+    estimator: Literal["ips", "snips", "dr"]
+    reward: Interval
+    n: int
+    effective_n: float
+    largest_weight: float
+
+
+class ModelEstimate(Told):
+    """What the lists of a model that is no arm would have earned."""
+
+    experiment: str
+    model: str
+    reward: str = Field(description="The kind of event that a list earns, once or more.")
+    n: int = Field(description="Lists that were answered again.")
+    left_out: int = Field(description="Lists that say nothing: others stood in, nobody is known, or what serves has changed.")
+    supported: float = Field(description="Part of the requests for which some arm could have shown the model's list.")
+    effective_n: float
+    needed_n: float
+    refused: Literal["", "nothing", "support", "effective_n"] = Field(description="Why there are no estimates; empty: there are.")
+    estimates: dict[str, PolicyEstimate]
+
+
 class Alive(Told):
     """The process answers."""
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from instructrec.errors import ConfigError, QueryError
 from instructrec.web import ADDRESS, FINE, Answer, Site, asked_again, json_object
 
-TIMEOUT_S = 60.0
+TIMEOUT_S, LONG_TIMEOUT_S = 60.0, 3600.0
 RETRIES, FIRST_WAIT_S = 8, 0.5
 _EVENTS = "/v1/events"
 
@@ -49,6 +49,11 @@ class Client:
     def status(self, name: str, *, language: str = "en") -> dict[str, Any]:
         """An experiment with its results."""
         return self._ask(f"{_path(name)}?language={language}")
+
+    def estimate(self, name: str, model: str) -> dict[str, Any]:
+        """What the lists of a model that is no arm would have earned; waits for minutes."""
+        path = f"{_path(name, 'estimate')}?model={quote(model, safe='')}"
+        return self._read(self._site.ask(path, headers=self._headers, timeout_s=LONG_TIMEOUT_S), path)
 
     def stop(self, name: str) -> dict[str, Any]:
         """Let nobody be exposed any more."""

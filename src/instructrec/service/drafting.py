@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from instructrec.core import Query, Recommendation
+from instructrec.core import Query, Recommendation, ScoredItem
+from instructrec.evaluation.metrics import Values
 from instructrec.experiments import Arm, Experiment, Exploration, Interleaved, team_draft
 from instructrec.lists import Extension, best_list
 from instructrec.recommender import Recommender, allowed, counted, resolved
@@ -31,7 +33,8 @@ INTERLEAVED = "interleaved"
 class Placed:
     """What an experiment has for somebody: an arm, or both arms of an interleaving.
 
-    `propensity`: the part of people that gets the arm; `is_logged`: whether the lists are kept (those of a promoted arm are not).
+    `propensity`: the part of people that gets the arm; `is_logged`: whether the lists are kept (those of a promoted arm are not);
+    `ask`: what is kept with them of the request.
     """
 
     experiment: str
@@ -39,6 +42,7 @@ class Placed:
     arms: tuple[Arm, ...]
     propensity: float
     is_logged: bool
+    ask: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def arm(self) -> Arm:
@@ -94,9 +98,9 @@ async def made(
     The same query of the same person gets the same list. Its id is the person's own: two people who are shown the same are told
     apart by it. Raises QueryError where the query itself cannot be answered.
     """
-    how: dict[str, Any] = {"experiment": placed.experiment}
+    how: dict[str, Any] = {"experiment": placed.experiment, **placed.ask}
     epsilon = float(placed.arm.settings.get(EXPLORATION, 0.0))
-    asked = _asked(query) if epsilon else [query]
+    asked = asked_of(query) if epsilon else [query]
     answers = [_answer(arm, one, snapshot, deadline_s, last) for arm in placed.arms for one in asked]
     found = await asyncio.gather(*answers)
     late = [note for one in found for note in one.notes if note.startswith("degraded:")]
@@ -157,20 +161,16 @@ def interleaved(seed: str, person: str, query: Query, found: Sequence[Recommenda
 def explored(found: Sequence[Recommendation], query: Query, epsilon: float, catalog: Catalog, *, key: str) -> Drawn:
     """A list drawn slot by slot (`Exploration`) from the one without chance and the next best items; `key` says which.
 
-    `found`: what the lists of `_asked` are, by one model. Every quota that counts items is kept as well as without chance
+    `found`: what the lists of `asked_of` are, by one model. Every quota that counts items is kept as well as without chance
     (`lists.Extension`), and so are limits and exclusions, as nothing is drawn but what the model may show. Raises DataError for a
     chance that is none.
     """
-    base = found[0].items[: resolved(query).n]
-    standing = {entry.item for entry in base}
-    pool = (*base, *(entry for entry in found[-1].items if entry.item not in standing))
-    codes, whole = catalog.codes([entry.item for entry in pool]), list(range(len(base)))
-    groups = [replace(group, members=group.members[codes]) for group in counted(query, catalog)[1]]
+    pool, whole, left = _pool(found, query, catalog)
     places, chances = Exploration(epsilon=epsilon).draw(
-        -np.arange(len(pool), dtype=np.float64),
-        len(base),
+        _in_order(pool),
+        len(whole),
         seed=int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:8], "big"),
-        left=Extension(whole, groups) if groups else None,
+        left=left,
     )
     notes = [note for note in found[0].notes if not note.startswith("short_list:")]
     notes += [f"short_list:{len(places)}"] if len(places) < resolved(query).n else []
@@ -187,7 +187,36 @@ def explored(found: Sequence[Recommendation], query: Query, epsilon: float, cata
     )
 
 
-def _asked(query: Query) -> list[Query]:
+def chance_of(found: Sequence[Recommendation], query: Query, epsilon: float, catalog: Catalog, items: Sequence[ItemId]) -> float:
+    """The chance that an arm makes just this list, 0 for one that it cannot make; otherwise as `explored`."""
+    pool, whole, left = _pool(found, query, catalog)
+    order = {entry.item: place for place, entry in enumerate(pool)}
+    places = [order.get(item, -1) for item in items]
+    if len(places) != len(whole) or -1 in places or len(set(places)) < len(places):
+        return 0.0
+    if not epsilon:
+        return float(places == whole)
+    return math.prod(Exploration(epsilon=epsilon).propensities(_in_order(pool), places, left=left))
+
+
+def _pool(
+    found: Sequence[Recommendation], query: Query, catalog: Catalog
+) -> tuple[tuple[ScoredItem, ...], list[int], Extension | None]:
+    """What a list is drawn from, first the list without chance; the places of that; and what may come behind what."""
+    base = found[0].items[: resolved(query).n]
+    standing = {entry.item for entry in base}
+    pool = (*base, *(entry for entry in found[-1].items if entry.item not in standing))
+    codes, whole = catalog.codes([entry.item for entry in pool]), list(range(len(base)))
+    groups = [replace(group, members=group.members[codes]) for group in counted(query, catalog)[1]]
+    return pool, whole, Extension(whole, groups) if groups else None
+
+
+def _in_order(pool: Sequence[ScoredItem]) -> Values:
+    """Scores that say nothing but the order, float64 [pool]."""
+    return -np.arange(len(pool), dtype=np.float64)
+
+
+def asked_of(query: Query) -> list[Query]:
     """What an arm that explores asks for: a longer list, which begins with the one without chance; beside that one where it does
     not, as its items were chosen together.
     """

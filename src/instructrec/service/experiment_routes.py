@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import time
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from instructrec import wire
-from instructrec.service.answers import Trial, TrialResults, Trials
+from instructrec.service.answers import ModelEstimate, Trial, TrialResults, Trials
 from instructrec.service.contract import PROBLEMS, KeyFirst
+from instructrec.service.estimating import estimated
 from instructrec.service.findings import notes
 from instructrec.service.routes import Key, Owner, Service
 from instructrec.service.shapes import Design
-from instructrec.service.values import Language
+from instructrec.service.values import Id, Language
+
+Model = Annotated[Id, Query(description="A model of the run that serves, by name.")]
 
 
 def experiments() -> APIRouter:
@@ -35,6 +39,14 @@ def experiments() -> APIRouter:
     ) -> dict[str, Any]:
         """Start it, stop it (also where an arm was promoted: then that serves nobody any more), or serve one arm to everybody."""
         return live.comparing.go(who.tenant, experiment_id, step, arm).to_json()
+
+    @router.get("/{experiment_id}/estimate", response_model=ModelEstimate)
+    def estimate(experiment_id: Key, model: Model, who: Owner, live: Service) -> dict[str, Any]:
+        """What part of the lists of a split would have earned its reward, had everybody had those of a model of the run that is no
+        arm: from the lists that the arms logged, answered once more by the model. Takes about as long as they took.
+        """
+        one = live.comparing.get(who.tenant, experiment_id)
+        return estimated(live.snapshot, live.store, who.tenant, one, model, time.time())
 
     @router.get("/{experiment_id}", response_model=TrialResults)
     def status(experiment_id: Key, who: Owner, live: Service, language: Language = "en") -> dict[str, Any]:

@@ -39,12 +39,12 @@ def findings(store: Store, tenant: str, experiment: Experiment, until: float) ->
     nothing drawn, as models were late or failed. What was undone counts for nothing.
     """
     until = until if experiment.ended is None else min(until, experiment.ended)
-    lists = _lists(store, tenant, experiment, until)
+    lists = lists_of(store, tenant, experiment, until)
     if experiment.kind == "interleaving":
         drafts = [
             _draft(shown, events, experiment)
             for person, done in store.events_of_each(tenant, lists)
-            for events in [_held(done, until)]
+            for events in [held(done, until)]
             for shown in lists[person]
             if shown.items
         ]
@@ -52,11 +52,11 @@ def findings(store: Store, tenant: str, experiment: Experiment, until: float) ->
     rows, logged = [], []
     exposures = {exposed.person: exposed for exposed in store.trials.assignments(tenant, experiment.id)}
     for person, done in store.events_of_each(tenant, exposures):
-        exposed, events, theirs = exposures[person], _held(done, until), lists.get(person, ())
+        exposed, events, theirs = exposures[person], held(done, until), lists.get(person, ())
         rows.append(_row(exposed, events, theirs, experiment, until))
         logged += _logged(exposed, events, theirs, experiment)
     unexplored = sum(bool(shown.request.get("unexplored")) for theirs in lists.values() for shown in theirs)
-    off_policy = {"reward": _reward(experiment), "policies": [one.to_json() for one in what_if(experiment, logged)]}
+    off_policy = {"reward": reward_of(experiment), "policies": [one.to_json() for one in what_if(experiment, logged)]}
     return results(experiment, rows).to_json() | {"off_policy": off_policy, "unexplored": unexplored}
 
 
@@ -93,7 +93,8 @@ def _verdict(experiment: Experiment, found: Mapping[str, Any]) -> list[str]:
     return told
 
 
-def _lists(store: Store, tenant: str, experiment: Experiment, until: float) -> Lists:
+def lists_of(store: Store, tenant: str, experiment: Experiment, until: float) -> Lists:
+    """What people were shown under an experiment up to a time (seconds since 1970), oldest first."""
     found: dict[str, list[Shown]] = {}
     if experiment.started is not None:
         for shown in store.trials.shown_between(tenant, experiment.started, math.nextafter(until, math.inf)):
@@ -102,13 +103,13 @@ def _lists(store: Store, tenant: str, experiment: Experiment, until: float) -> L
     return found
 
 
-def _held(rows: Sequence[Stored], until: float) -> list[journal.Event]:
+def held(rows: Sequence[Stored], until: float) -> list[journal.Event]:
     """What somebody did that was not taken back."""
     undone = PersonState.of(rows, until).undone
     return [row.event for row in rows if row.event.event_id not in undone and row.event.time <= until]
 
 
-def _chosen(events: Sequence[journal.Event], shown: Shown, kind: str) -> set[str]:
+def chosen_of(events: Sequence[journal.Event], shown: Shown, kind: str) -> set[str]:
     """The items of a list that earned an event of a kind by being in it."""
     named = (event for event in events if event.type == kind and event.recommendation_id == shown.id)
     return {event.item_id for event in named if event.item_id in shown.items}
@@ -116,7 +117,7 @@ def _chosen(events: Sequence[journal.Event], shown: Shown, kind: str) -> set[str
 
 def _draft(shown: Shown, events: Sequence[journal.Event], experiment: Experiment) -> Draft:
     draft = Interleaved(shown.items, tuple(shown.request["teams"]))
-    credit = {metric: draft.credit(_chosen(events, shown, CREDITED[metric])) for metric in experiment.metrics}
+    credit = {metric: draft.credit(chosen_of(events, shown, CREDITED[metric])) for metric in experiment.metrics}
     return Draft(unit=shown.person, time=shown.time, begins=draft.teams[0], credit=credit)
 
 
@@ -143,13 +144,13 @@ def _logged(exposed: Assignment, events: Sequence[journal.Event], lists: Sequenc
     # A clock that is wrong must not make an answer to the arm look like something that was there before it.
     here = {shown.id for shown in lists}
     active = any(event.time < exposed.time and event.recommendation_id not in here for event in events)
-    kind = _reward(experiment)
+    kind = reward_of(experiment)
     return [
         Logged(
             unit=shown.person,
             arm=shown.arm,
             propensity=shown.propensity,
-            reward=float(bool(_chosen(events, shown, kind))),
+            reward=float(bool(chosen_of(events, shown, kind))),
             slots=tuple(shown.request.get("slots", ())),
             is_best=bool(shown.request.get("is_best", True)),
             active=active,
@@ -159,6 +160,6 @@ def _logged(exposed: Assignment, events: Sequence[journal.Event], lists: Sequenc
     ]
 
 
-def _reward(experiment: Experiment) -> str:
+def reward_of(experiment: Experiment) -> str:
     """The kind of event that a list earns: that of the first metric that speaks for items of a list, else a click."""
     return next((CREDITED[metric] for metric in experiment.metrics if metric in CREDITED), "click")

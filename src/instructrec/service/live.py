@@ -24,19 +24,18 @@ from instructrec.runs import Run
 from instructrec.service.asking import Asked, history_of, person_of, query_for, with_dialogue
 from instructrec.service.comparing import Comparing
 from instructrec.service.drift import Drift
+from instructrec.service.estimating import kept_ask
 from instructrec.service.keeping import Answers, Grounds, Sent
 from instructrec.service.people import People, Person
 from instructrec.service.process import set_aside_again
 from instructrec.service.reasons import Listed, Reasons
-from instructrec.service.settings import DEFAULTS, ServiceConfig
+from instructrec.service.settings import DEFAULTS, STEP_S, ServiceConfig
 from instructrec.service.shapes import Ask
 from instructrec.service.snapshot import Snapshot, kept_items, take_up
 from instructrec.service.trending import Trends
 from instructrec.service.watch import Watch
 
 T = TypeVar("T")
-STEP_S = 3600.0
-"""What fades with time fades in such steps, so that an unchanged person gets an unchanged list."""
 QUICK_THREADS = 2
 
 
@@ -105,7 +104,8 @@ class Live:
         asked = await loop.run_in_executor(self._quick, query_for, ask, person, snapshot, moment)
         left_s, last = deadline_s - (time.monotonic() - began), snapshot.trending(self.trends, tenant)
         if placed and key:
-            found = await self.comparing.answer(tenant, key, placed, asked.query, snapshot, deadline_s=left_s, last=last)
+            asking = replace(placed, ask=kept_ask(ask))
+            found = await self.comparing.answer(tenant, key, asking, asked.query, snapshot, deadline_s=left_s, last=last)
         else:
             found = await snapshot.ladder.answer(asked.query, deadline_s=left_s, last=last)
         body, whole = await self._told(tenant, ask, asked, found, snapshot, deadline_s - (time.monotonic() - began))

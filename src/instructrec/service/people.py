@@ -28,6 +28,10 @@ class Person:
         """Changes with all that is known of the person."""
         return (self.events[-1].seq if self.events else 0, self.profile_version)
 
+    def before(self, events: Sequence[Stored]) -> Person:
+        """The same person with these of their events alone."""
+        return replace(self, events=tuple(events))
+
     def state(self, now: float) -> PersonState:
         """What follows from the events at a time (seconds since 1970)."""
         return PersonState.of(self.events, now)

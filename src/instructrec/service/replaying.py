@@ -6,7 +6,6 @@ import asyncio
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 from instructrec import wire
@@ -18,8 +17,8 @@ from instructrec.journal.store import Store
 from instructrec.pipeline.answering import with_notes
 from instructrec.runs import Run
 from instructrec.service.asking import person_of, query_for
-from instructrec.service.live import STEP_S
 from instructrec.service.people import People
+from instructrec.service.settings import STEP_S
 from instructrec.service.shapes import Ask
 from instructrec.service.snapshot import Snapshot, kept_items, take_up
 
@@ -42,7 +41,7 @@ def list_at(
     if key is None:
         raise QueryError("A list of the past is somebody's. Give --user U, or --session S for a visitor.")
     now = People(store).get(tenant, key)
-    then = replace(now, events=tuple(up_to(now.events, moment, by_event_time=by_event_time)))
+    then = now.before(up_to(now.events, moment, by_event_time=by_event_time))
     asked_at = min(moment, time.time()) // STEP_S * STEP_S
     with ThreadPoolExecutor(1) as quick:
         items, revision = kept_items(store)

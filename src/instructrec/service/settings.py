@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from instructrec.errors import ConfigError
 
+STEP_S = 3600.0
+"""What fades with time fades in such steps, so that an unchanged person gets an unchanged list."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceConfig:

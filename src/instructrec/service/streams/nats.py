@@ -84,7 +84,8 @@ class _Pulling:
 
     async def messages(self) -> list[Any]:
         """What has come, at most `MESSAGES_AT_ONCE`; after `WAIT_S` without anything nothing."""
-        found, end = [], time.monotonic() + WAIT_S
+        found: list[Any] = []
+        end = time.monotonic() + WAIT_S
         while len(found) < MESSAGES_AT_ONCE:
             if found and not self._inbox.pending_msgs:
                 break
