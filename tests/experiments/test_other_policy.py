@@ -99,10 +99,10 @@ def test_too_few_lists_claim_nothing():
 def test_a_model_whose_lists_no_arm_could_show_is_refused_however_much_was_logged(monkeypatch):
     """A log without chance in it: of one context in three the model's list is never shown, and no number of lists tells of it."""
     monkeypatch.setattr(offpolicy, "FEWEST_EFFECTIVE", 1.0)
-    rows = [
-        Replayed(unit=f"u{n}", shown=("a",), other=("b",) if n % 3 == 0 else ("a",), chance=1.0, other_chance=float(n % 3 > 0), reward=1.0)
-        for n in range(3_000)
-    ]  # fmt: skip
+    rows = []
+    for n in range(3_000):
+        other, chance = (("b",), 0.0) if n % 3 == 0 else (("a",), 1.0)
+        rows.append(Replayed(unit=f"u{n}", shown=("a",), other=other, chance=1.0, other_chance=chance, reward=1.0))
     found = other_policy(rows)
     assert found.refused == "support" and found.supported == pytest.approx(2 / 3) and not found.estimates
     found = other_policy(rows[1:3] * 500 + rows[:1] * 20)

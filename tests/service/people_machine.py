@@ -9,7 +9,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from instructrec.service.live import STEP_S
+from instructrec.service.settings import STEP_S
 
 EXAMPLES = itertools.count()
 MET = ("view", "click", "like", "purchase", "similar")

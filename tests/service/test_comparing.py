@@ -12,12 +12,13 @@ import pytest
 
 from instructrec import config, pipeline, wire
 from instructrec.core import Instruction, Query, Quota
-from instructrec.errors import ConfigError, RunError
-from instructrec.experiments import Exploration
+from instructrec.errors import ConfigError, ModelError, RunError
+from instructrec.experiments import Exploration, other_policy
 from instructrec.journal import user_key
 from instructrec.journal.records import Assignment, Shown
 from instructrec.pipeline.answering import Request, query_of
 from instructrec.recommender import counted
+from instructrec.service import estimating
 from instructrec.service.drafting import DRAWN_FROM, interleaved
 from instructrec.service.findings import notes
 from instructrec.service.ladder import fault
@@ -541,3 +542,56 @@ def test_a_start_without_the_model_of_an_arm_goes_on_and_says_so(shop, without_r
     assert status_of(shop)[0] == "experiment_arm_gone:linear, ridge"
     shop.trials.stop(TENANT, "trial")
     assert b"instructrec_experiment_arms_without_model 0.0" in Metrics(shop.live).text()
+
+
+# A model that is no arm
+
+
+def test_the_lists_of_an_experiment_are_answered_again_by_a_model_that_is_no_arm(shop, monkeypatch):
+    arms = [{"name": "drawn", "settings": {"exploration": 1.0}}, {"name": "simple", "settings": {"model": "popular"}}]
+    shop.begin(arms=arms)
+    people = {f"person {place}": history for place, (_, history, _) in enumerate(shop.people(60))}
+
+    async def all_of_them():
+        for user, history in people.items():
+            answer = await shop.list(user_id=user, history=history, n=1, exclude=["m0"])
+            await shop.happen("click", user, answer, [item for item in ids(answer) if by_chance(user + item, 0.3)])
+        await shop.list(user_id="a stranger", n=1)
+        await shop.list(user_id="too long", history=["m1"] * 5_000, n=1)
+
+    asyncio.run(all_of_them())
+    shop.settle()
+    seen = []
+    monkeypatch.setattr(estimating, "other_policy", lambda rows: seen.extend(rows) or other_policy(rows))
+    snapshot, one = shop.live.snapshot, shop.trials.get(TENANT, "trial")
+    told = estimating.estimated(snapshot, shop.live.store, TENANT, one, "ridge", one.started + 86_400)
+    shown = {row.person: row for row in shop.shown().values()}
+    assert (told["model"], told["reward"], told["refused"]) == ("ridge", "click", "effective_n")
+    drawn = [name for name in people if shown[f"user:{name}"].arm == "drawn"]
+    assert {row.unit for row in seen} >= {f"user:{name}" for name in drawn} and len(drawn) > 15
+    assert told["n"] == len(seen) and told["n"] + told["left_out"] == 62 and told["supported"] == 1.0
+    assert {"user:a stranger", "user:too long"}.isdisjoint(row.unit for row in seen)
+    popular = next(rung.model for rung in snapshot.ladder.rungs if rung.name == "popular")
+    clicks = {event.event.person for event in shop.live.store.events_after(0, 500) if event.event.type == "click"}
+    for row in seen:
+        query = Query(history=tuple(people[row.unit.removeprefix("user:")]), n=21, exclude=frozenset({"m0"}))
+        pool = [entry.item for entry in snapshot.model.recommend([query])[0].items]
+        first = popular.recommend([replace(query, n=1)])[0].items[0].item
+        assert row.other == (pool[0],) and row.shown == shown[row.unit].items
+        for items, chance in ((row.shown, row.chance), (row.other, row.other_chance)):
+            assert chance == pytest.approx(0.5 * (items[0] in pool) / len(pool) + 0.5 * (items[0] == first))
+        assert row.reward == (row.unit in clicks)
+
+
+def test_what_cannot_be_estimated_is_refused(shop):
+    shop.trials.put(TENANT, {"id": "draft", "arms": SAME})
+    shop.begin("turns", arms=ARMS, kind="interleaving")
+    snapshot, store = shop.live.snapshot, shop.live.store
+    for name in ("draft", "turns"):
+        with pytest.raises(ConfigError, match="says? nothing of other models"):
+            estimating.estimated(snapshot, store, TENANT, shop.trials.get(TENANT, name), "ridge", 1e11)
+    shop.trials.stop(TENANT, "turns")
+    one = shop.begin("split")
+    with pytest.raises(ModelError, match=r"no model 'rigde'. Did you mean 'ridge'\?"):
+        estimating.estimated(snapshot, store, TENANT, one, "rigde", 1e11)
+    assert estimating.estimated(snapshot, store, TENANT, one, "ridge", 1e11)["refused"] == "nothing"

@@ -62,9 +62,9 @@ def other_policy(lists: Sequence[Replayed]) -> OtherPolicy:
     """IPS, SNIPS and doubly robust estimates, whole lists being what is compared: 1 / chance where both lists are the same, else 0.
 
     The chance is that over all arms (the balance heuristic of Veach and Guibas 1995, which Agarwal, Basu, Schnabel and Joachims
-    2017 bring to logs of several policies), so that a list which several arms show counts once. It is right as long as what is known of
-    a unit when it asks does not depend on its arm. The lists of one unit are not counted as independent. "dr" guesses that each
-    item earns by itself as often as it did in lists of other units.
+    2017 bring to logs of several policies), so that a list which several arms show counts once. It is right as long as what is
+    known of a unit when it asks does not depend on its arm. The lists of one unit are not counted as independent. "dr" guesses that
+    each item earns by itself as often as it did in lists of other units.
     """
     if not lists:
         return OtherPolicy(n=0, supported=0.0, effective_n=0.0, needed_n=needed_rows(0), refused="nothing")

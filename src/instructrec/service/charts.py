@@ -15,9 +15,10 @@ from instructrec.errors import QueryError, nearest
 from instructrec.recommender import Recommender
 from instructrec.service.asking import person_of, query_for
 from instructrec.service.contract import PROBLEMS, KeyFirst
-from instructrec.service.live import STEP_S, Live
+from instructrec.service.live import Live
 from instructrec.service.people import Person
 from instructrec.service.routes import Number, Reader, Service
+from instructrec.service.settings import STEP_S
 from instructrec.service.shapes import Answer, Ask
 from instructrec.service.values import Id, Language
 from instructrec.tables import Catalog
