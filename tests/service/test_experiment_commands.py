@@ -138,3 +138,22 @@ def test_a_key_opens_it_where_one_is_wanted(serve, run_folder, call, monkeypatch
     monkeypatch.setenv("INSTRUCTREC_KEY", keys["admin"])
     assert call("list", run_folder, *at)[0] == 0
     assert "no API key can have" in call("list", run_folder, *at, "--key", "a\nb")[2]
+
+
+def test_what_a_model_that_is_no_arm_would_have_earned_or_why_not(serve, run_folder, call):
+    served = serve()
+    at = ("--url", served.url)
+    call("start", run_folder, "ranking", "--arm", "drawn=ridge", "--arm", "more=ridge", "--exploration", "drawn=1", *at)
+    ask_for_lists(served, [f"p{place}" for place in range(20)])
+    code, out, _ = call("estimate", run_folder, "ranking", "--model", "ridge", *at)
+    assert code == 0 and "20 answered again, 0 left out" in out and "too few lists are like its own" in out
+    code, out, _ = call("estimate", run_folder, "ranking", "--model", "ridge", *at, "--json")
+    found = json.loads(out)
+    assert (found["n"], found["refused"], found["supported"], found["estimates"]) == (20, "effective_n", 1.0, {})
+    assert 0 < found["effective_n"] <= 20
+    for arguments, said in (
+        (("ranking", "--model", "lm"), "no model 'lm'"),
+        (("other", "--model", "ridge"), "no experiment 'other'"),
+    ):
+        code, _, err = call("estimate", run_folder, *arguments, *at)
+        assert code == 2 and said in err
