@@ -52,7 +52,7 @@ class Client:
 
     def estimate(self, name: str, model: str) -> dict[str, Any]:
         """What the lists of a model that is no arm would have earned; waits for minutes."""
-        path = f"{_path(name, 'estimate')}?model={quote(model, safe='')}"
+        path = f"{_path(name, 'estimate')}/{quote(model, safe='')}"
         return self._read(self._site.ask(path, headers=self._headers, timeout_s=LONG_TIMEOUT_S), path)
 
     def stop(self, name: str) -> dict[str, Any]:

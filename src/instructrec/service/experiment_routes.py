@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from instructrec import wire
 from instructrec.service.answers import ModelEstimate, Trial, TrialResults, Trials
@@ -14,9 +14,7 @@ from instructrec.service.estimating import estimated
 from instructrec.service.findings import notes
 from instructrec.service.routes import Key, Owner, Service
 from instructrec.service.shapes import Design
-from instructrec.service.values import Id, Language
-
-Model = Annotated[Id, Query(description="A model of the run that serves, by name.")]
+from instructrec.service.values import Language
 
 
 def experiments() -> APIRouter:
@@ -40,8 +38,8 @@ def experiments() -> APIRouter:
         """Start it, stop it (also where an arm was promoted: then that serves nobody any more), or serve one arm to everybody."""
         return live.comparing.go(who.tenant, experiment_id, step, arm).to_json()
 
-    @router.get("/{experiment_id}/estimate", response_model=ModelEstimate)
-    def estimate(experiment_id: Key, model: Model, who: Owner, live: Service) -> dict[str, Any]:
+    @router.get("/{experiment_id}/estimate/{model}", response_model=ModelEstimate)
+    def estimate(experiment_id: Key, model: Key, who: Owner, live: Service) -> dict[str, Any]:
         """What part of the lists of a split would have earned its reward, had everybody had those of a model of the run that is no
         arm: from the lists that the arms logged, answered once more by the model. Takes about as long as they took.
         """
