@@ -188,6 +188,22 @@ def show_comparison(out: Console, report: Values) -> None:
         out.print(f"  {gone['name']}: {kind}: {gone['reason']}", markup=False, style="yellow")
 
 
+def show_searched(out: Console, found: Values) -> None:
+    """What a search chose for each model, and what that gains on validation."""
+    for model in found["models"]:
+        if "not_tuned" in model:
+            out.print(f"{model['model']}: {model['not_tuned'] or 'no trial was finished'}", markup=False, style="yellow")
+            continue
+        trials = ", ".join(f"{count} {outcome}" for outcome, count in model["trials"].items())
+        out.print(
+            f"{model['model']}: {model['objective']} {model['default']:.4f} -> {model['best']:.4f} "
+            f"({trials}; {duration(model['cpu_s'])} of CPU)",
+            markup=False,
+        )
+        out.print(f"  {', '.join(f'{name} = {value}' for name, value in model['chosen'].items())}", markup=False)
+    out.print(f"Chosen:     {found['folder']}/chosen.toml (compare --tuned {found['folder']})", markup=False)
+
+
 def show_sample(out: Console, sample: Values) -> None:
     """One user: the end of the history, then each list with its reasons."""
     out.print(f"\n[bold]User {sample['user_id']}[/bold], whose last items were")

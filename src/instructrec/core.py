@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias, get_args
@@ -280,10 +280,12 @@ class FitContext:
     """What a model may use beside its training data.
 
     `validation`: one query a user and the code of the item that followed it, for choosing weights or stopping; never test data.
-    `folder`: where unfinished work may be kept so that an interrupted fit goes on (none: start anew).
+    `folder`: where unfinished work may be kept so that an interrupted fit goes on (none: start anew). `watch`: told every NDCG@10
+    on validation that training takes on its way; what it raises ends the fit.
     """
 
     validation: tuple[Sequence[Query], Sequence[int]] | None = None
     seed: int = 0
     progress: Progress = Silent()
     folder: Path | None = None
+    watch: Callable[[float], None] | None = None

@@ -19,6 +19,7 @@ from instructrec.cli import (
     learning,
     options,
     retraining,
+    searching,
     serving,
 )
 from instructrec.cli.output import DEBUG_VARIABLE, guarded
@@ -40,6 +41,7 @@ COMMANDS = (
     learning.train,
     learning.evaluate,
     learning.compare,
+    searching.tune,
     answers.recommend,
     answers.explain,
     answers.profile,

@@ -126,6 +126,7 @@ def compare(
     data: options.Data = None,
     split: options.SplitKind = None,
     seen_shown: options.SeenShown = None,
+    tuned: options.Tuned = None,
     config: options.ConfigFile = None,
     sets: options.Sets = None,
     seed: options.Seed = None,
@@ -142,8 +143,10 @@ def compare(
     from instructrec import assets
     from instructrec.console import LiveProgress, show_comparison
     from instructrec.pipeline import CompareOptions, compare_and_report
+    from instructrec.pipeline.searching import chosen_settings
 
     output = Output(json)
+    sets = [*(chosen_settings(tuned) if tuned is not None else []), *(sets or [])]
     names = [name.strip() for name in models.split(",") if name.strip()]
     chosen = configured(config, sets, flags={"data.source": data, "model": names[0] if names else None, "seed": seed})
     kept = work or assets.cache_folder() / "comparisons"

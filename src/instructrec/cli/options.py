@@ -62,6 +62,15 @@ TensorBoard = Annotated[
         show_default=False,
     ),
 ]
+Tuned = Annotated[
+    Path | None,
+    typer.Option(
+        "--tuned",
+        metavar="FOLDER",
+        help="Take the settings that `instructrec tune --out FOLDER` chose; --set has the last word.",
+        show_default=False,
+    ),
+]
 Seed = Annotated[
     int | None, typer.Option("--seed", help="Where all randomness comes from.", show_default="that of the configuration")
 ]

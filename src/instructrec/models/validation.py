@@ -18,14 +18,21 @@ CHECK_USERS = 1000
 def ndcg_check(model: Recommender, context: FitContext) -> Callable[[], float] | None:
     """A function that gives the mean NDCG@10 of some validation targets among the allowed items; none where nobody asks.
 
-    The model must be able to score whenever it is called.
+    The model must be able to score whenever it is called; `context.watch` is told each value.
     """
     if context.validation is None or not len(context.validation[0]):
         return None
     stride = -(-len(context.validation[0]) // CHECK_USERS)
     queries, targets = list(context.validation[0])[::stride], np.array(context.validation[1])[::stride]
     masks = np.stack([allowed(query, model.catalog) for query in queries])
-    return lambda: float(gains(model.score(queries), masks, targets).mean())
+
+    def check() -> float:
+        value = float(gains(model.score(queries), masks, targets).mean())
+        if context.watch is not None:
+            context.watch(value)
+        return value
+
+    return check
 
 
 def gains(scores: FloatArray, masks: BoolArray, targets: IntArray) -> NDArray[np.float64]:

@@ -1,0 +1,221 @@
+"""The verb that looks for settings: the same budget for every model, chosen on validation; the test part is never read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from instructrec import config as settings
+from instructrec.config import RunConfig, build_model
+from instructrec.config.spaces import Space, label_of, models_with_space, need_inside, space_of
+from instructrec.config.toml_text import dump as dump_toml
+from instructrec.core import Progress, Silent
+from instructrec.errors import ConfigError, ModelError, RunError
+from instructrec.files import write_atomic
+from instructrec.models import resolve
+from instructrec.pipeline.study import OBJECTIVE, WARMUP_CHECKS, Effort, Search, Trial
+from instructrec.pipeline.training import Prepared
+from instructrec.pipeline.work import key_of
+
+if TYPE_CHECKING:
+    from optuna.storages import JournalStorage
+
+KEPT = "trials.log"
+"""Optuna's journal of all trials, one study a model."""
+KEY = "search.txt"
+"""What the trials belong to."""
+TABLE = "trials.csv"
+"""The trials for people and programs: one row each."""
+CHOSEN = "chosen.toml"
+"""The chosen values alone, a table a model."""
+CONFIGURATION = "tuned.toml"
+"""The whole configuration with the chosen values, for --config."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searched:
+    """The trials of one model; `why` says why there are none. `best`: the trial whose settings are chosen."""
+
+    model: str
+    trials: tuple[Trial, ...] = ()
+    why: str = ""
+
+    @property
+    def best(self) -> Trial | None:
+        """The highest score on validation; of equals the earlier, so that the default stays unless something is better."""
+        done = [trial for trial in self.trials if trial.outcome == "done" and not math.isnan(trial.score)]
+        return max(done, key=lambda trial: trial.score, default=None)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        best = self.best
+        if best is None:
+            return {"model": self.model, "not_tuned": self.why}
+        outcomes = [trial.outcome for trial in self.trials]
+        return {
+            "model": self.model,
+            "objective": f"{OBJECTIVE} on validation",
+            "default": self.trials[0].score,
+            "best": best.score,
+            "chosen": {name: label_of(value) for name, value in best.values.items()},
+            "trial": best.number,
+            "trials": {outcome: outcomes.count(outcome) for outcome in dict.fromkeys(outcomes)},
+            "cpu_s": round(sum(trial.cpu_s for trial in self.trials), 3),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a search found, in its folder."""
+
+    folder: Path
+    models: tuple[Searched, ...]
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The chosen values as `--set` takes them: "ridge.decay=0.83"."""
+        return tuple(
+            f"{found.model}.{name}={json.dumps(value)}"
+            for found in self.models
+            for name, value in (found.best.values if found.best else {}).items()
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {"folder": str(self.folder), "models": [found.to_json() for found in self.models], "sets": list(self.sets)}
+
+
+def search(
+    prepared: Prepared,
+    names: Sequence[str],
+    out: Path,
+    *,
+    effort: Effort = Effort(),
+    spaces: Path | None = None,
+    progress: Progress = Silent(),
+) -> Found:
+    """Look for the settings of each model within `effort`; `out` keeps every trial, so that the same call goes on after Ctrl-C.
+
+    `spaces`: a folder of TOML files that count before those of the package. A model without a space, or that can learn nothing from
+    such data, is not tuned, and its entry says why. Raises RunError where `out` belongs to other data or settings.
+    """
+    config = prepared.config
+    known = {name: space_of(name, spaces) for name in dict.fromkeys(names)}
+    for name, space in known.items():
+        resolve(name)
+        if space is not None:
+            need_inside(name, space, config.settings[name])
+    if not known:
+        raise ModelError("There is nothing to tune: no model is named. Give names such as ridge,sasrec.")
+    storage = _opened(out, key_of(replace(config, model="popular", beside=(), settings={}), prepared.loaded.dataset))
+    found: dict[str, Searched] = {}
+    for name, space in known.items():
+        why = _why_not(prepared, name, space)
+        if space is None or why:
+            found[name] = Searched(model=name, why=why)
+            continue
+        study = _study(storage, name, repr((config.settings[name], space)), out)
+        running = Search(prepared, name, space, study, effort, progress)
+        try:
+            running.run()
+        finally:
+            found[name] = Searched(model=name, trials=tuple(running.trials))
+            _write(out, config, tuple(found.values()))
+    return Found(folder=out, models=tuple(found.values()))
+
+
+def chosen_settings(folder: Path) -> list[str]:
+    """What a search in this folder chose, as `--set` takes it. Raises ConfigError where nothing was chosen there."""
+    place = folder / CHOSEN
+    try:
+        table = tomllib.loads(place.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"'{folder}' has no {CHOSEN}. Give a folder that `instructrec tune --out` made.") from None
+    except (OSError, ValueError) as problem:
+        raise ConfigError(f"'{place}' cannot be read: {problem}. Repeat the search: it goes on from its trials.") from problem
+    return [f"{model}.{name}={json.dumps(value)}" for model, values in table.items() for name, value in values.items()]
+
+
+def _why_not(prepared: Prepared, name: str, space: Space | None) -> str:
+    if space is None:
+        known = ", ".join(models_with_space())
+        return (
+            f"'{name}' is not tuned: there is no space of its settings. Write {name}.toml and give its folder with --spaces. There "
+            f"are spaces for: {known}."
+        )
+    return build_model(name, prepared.config).unfit_for(prepared.split.train)
+
+
+def _opened(out: Path, key: str) -> JournalStorage:
+    """The storage of a folder. Raises RunError where it belongs to something else."""
+    from optuna import logging
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    place = out / KEY
+    if out.exists() and not place.is_file() and any(out.iterdir()):
+        raise RunError(f"'{out}' holds something else than a search. Choose another --out.")
+    if place.is_file() and place.read_text(encoding="utf-8") != key:
+        raise RunError(
+            f"'{out}' holds a search on other data, or with another split, seed or version ({place}). Choose another --out, "
+            "or take it away."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomic(place, key)
+    kept = out / KEPT
+    if kept.is_file():
+        # A line that was being written when the power failed counts for nothing.
+        content = kept.read_bytes()
+        write_atomic(kept, content[: content.rfind(b"\n") + 1])
+    logging.set_verbosity(logging.ERROR)
+    return JournalStorage(JournalFileBackend(str(kept)))
+
+
+def _study(storage: JournalStorage, name: str, key: str, out: Path) -> Any:
+    """The study of a model. Raises RunError where its trials began with other settings or another space."""
+    from optuna import create_study
+    from optuna.pruners import MedianPruner
+
+    study = create_study(
+        storage=storage,
+        study_name=name,
+        direction="maximize",
+        load_if_exists=True,
+        pruner=MedianPruner(n_startup_trials=5, n_warmup_steps=WARMUP_CHECKS),
+    )
+    if study.user_attrs.setdefault("key", key) != key:
+        raise RunError(
+            f"'{out}' holds trials of '{name}' that began with other settings or in another space. Choose another --out, or take it "
+            "away."
+        )
+    study.set_user_attr("key", key)
+    return study
+
+
+def _write(out: Path, config: RunConfig, found: Sequence[Searched]) -> None:
+    """The table of trials, the chosen values, and the configuration with them."""
+    rows = io.StringIO()
+    table = csv.writer(rows, lineterminator="\n")
+    table.writerow(("model", "trial", "outcome", OBJECTIVE, "cpu_s", "settings", "why"))
+    for model in found:
+        for trial in model.trials:
+            score = "" if math.isnan(trial.score) else f"{trial.score:.6f}"
+            values = json.dumps(dict(trial.values), ensure_ascii=False)
+            table.writerow((model.model, trial.number, trial.outcome, score, f"{trial.cpu_s:.3f}", values, trial.why))
+    write_atomic(out / TABLE, rows.getvalue())
+    best = {model.model: model.best for model in found if model.best is not None}
+    chosen: dict[str, Mapping[str, Any]] = {name: trial.values for name, trial in best.items()}
+    write_atomic(out / CHOSEN, dump_toml(chosen))
+    if not best:
+        return
+    order = sorted(best, key=lambda name: -best[name].score)
+    own = {name: replace(config.settings[name], **best[name].values) for name in best}
+    tuned = replace(config, model=order[0], beside=tuple(order[1:]), settings={**config.settings, **own})
+    write_atomic(out / CONFIGURATION, settings.dump(tuned))
