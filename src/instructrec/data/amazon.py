@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import gzip
 import json
-import warnings
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,6 +14,7 @@ import numpy as np
 
 from instructrec.core import Query
 from instructrec.data.cells import bad_cells, floats, judge
+from instructrec.data.literals import python_literal
 from instructrec.data.options import AS_FOUND, LoadOptions
 from instructrec.data.places import beside
 from instructrec.data.raw import Column, Items, Log, Note, Raw, Table, as_id
@@ -111,10 +110,8 @@ def _sentences(cell: object) -> object:
     if not isinstance(cell, str) or not cell.lstrip().startswith("["):
         return cell
     try:
-        with warnings.catch_warnings():  # "\d" in a description is worth no warning
-            warnings.simplefilter("ignore")
-            parsed = ast.literal_eval(cell.strip())
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        parsed = python_literal(cell)
+    except ValueError:
         return cell
     return parsed if isinstance(parsed, list) else cell
 

@@ -13,7 +13,7 @@ from instructrec.data.readers import broken, skipped
 from instructrec.tables import BoolArray
 
 _UNITS: Mapping[TimeUnit, float] = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
-_UNIT_NAMES: Mapping[str, str] = {"days": "dates (YYYYMMDD)", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+UNIT_NAMES: Mapping[str, str] = {"days": "dates (YYYYMMDD)", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 
 
 def floats(column: Column) -> tuple[Numbers, BoolArray]:
@@ -53,7 +53,7 @@ def read_numbers(table: Table, name: str, options: LoadOptions, what: str) -> tu
 def read_times(table: Table, name: str, options: LoadOptions) -> tuple[Numbers, BoolArray, tuple[Note, ...]]:
     """The times of a column in seconds, the rows to keep, and a note when the unit is not the second."""
     values, bad, unit = times(table.columns[name], options.time_unit)
-    notes = (Note("time_unit", {"column": name, "unit": _UNIT_NAMES[unit]}),) if unit in _UNIT_NAMES else ()
+    notes = (Note("time_unit", {"column": name, "unit": UNIT_NAMES[unit]}),) if unit in UNIT_NAMES else ()
     return values, judge(table, name, bad, options, "a time (a number of seconds, or ISO such as 2024-05-31T10:00:00)"), notes
 
 

@@ -10,7 +10,7 @@ from instructrec.errors import ConfigError, DataError, nearest
 INTERACTION_ALIASES: Mapping[str, tuple[str, ...]] = {
     "user": ("user", "user_id", "uid", "reviewer_id", "customer", "customer_id", "account_id", "visitor_id", "member_id", "u"),
     "item": (
-        *("item", "item_id", "iid", "movie_id", "movie", "asin", "parent_asin", "product_id", "product", "book_id", "song_id"),
+        *("item", "item_id", "iid", "movie_id", "movie", "parent_asin", "asin", "product_id", "product", "book_id", "song_id"),
         *("track_id", "article_id", "article", "isbn", "business_id", "news_id", "game_id", "i"),
     ),
     "timestamp": ("timestamp", "time", "ts", "unix_review_time", "datetime", "date", "created_at", "event_time", "t"),

@@ -8,11 +8,13 @@ import io
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from instructrec.data.literals import python_literal
 from instructrec.data.options import AS_FOUND, LoadOptions
 from instructrec.data.raw import Column, Note, Table
 from instructrec.errors import BrokenLineError, DataError
@@ -47,14 +49,21 @@ def read_table(path: Path, options: LoadOptions = AS_FOUND, *, header: Sequence[
         return _read_parquet(path)
     if suffix not in SUFFIXES:
         raise DataError(f"{path.name} has the unknown format '{suffix}'. Known: {', '.join(SUFFIXES)} (each also with .gz).")
-    text, notes = _decode(_read_bytes(path), path.name, options)
+    return table_of(_read_bytes(path), path, options, header=header, separator=separator)
+
+
+def table_of(
+    data: bytes, path: Path, options: LoadOptions, *, header: Sequence[str] = (), separator: str = "", first: int = 1
+) -> Table:
+    """The table in the bytes of a text or JSON file, or of a piece of it that begins at line `first`; raises as `read_table`."""
+    text, notes = _decode(data, path.name, options, first=first)
     if "\n" not in text:  # the line ends of old Macs
         text = text.replace("\r", "\n")
     if not text.strip():
         raise DataError(f"{path.name} is empty. Give a file with a header line and at least one row.")
-    if suffix in JSON_SUFFIXES:
-        return _read_json(text, path.name, options, notes)
-    return _read_text(text, path, options, notes, header=header, separator=separator or options.separator)
+    if suffix_of(path) in JSON_SUFFIXES:
+        return _read_json(text, path.name, options, notes, first=first)
+    return _read_text(text, path, options, notes, header=header, separator=separator or options.separator, first=first)
 
 
 def broken(name: str, line: int, why: str, content: object = "") -> BrokenLineError:
@@ -82,7 +91,7 @@ def _read_bytes(path: Path) -> bytes:
         raise DataError(f"{path} cannot be read ({error.strerror or error}). Check the path and its permissions.") from error
 
 
-def _decode(data: bytes, name: str, options: LoadOptions) -> tuple[str, tuple[Note, ...]]:
+def _decode(data: bytes, name: str, options: LoadOptions, *, first: int) -> tuple[str, tuple[Note, ...]]:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16"), (Note("encoding", {"file": name, "encoding": "utf-16"}),)
     encoding = "utf-8-sig" if options.encoding.lower() in ("utf-8", "utf8") else options.encoding
@@ -91,7 +100,7 @@ def _decode(data: bytes, name: str, options: LoadOptions) -> tuple[str, tuple[No
     except LookupError as error:
         raise DataError(f"There is no encoding '{options.encoding}'. Use for example utf-8, latin-1, cp1252 or gb18030.") from error
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        line = data.count(b"\n", 0, error.start) + first
         if not options.fallback_encoding:
             raise DataError(
                 f"{name}, line {line}: byte 0x{data[error.start]:02x} is not {options.encoding}. Save the file as UTF-8, or say "
@@ -105,14 +114,15 @@ def _decode(data: bytes, name: str, options: LoadOptions) -> tuple[str, tuple[No
 
 
 def _read_text(
-    text: str, path: Path, options: LoadOptions, notes: tuple[Note, ...], *, header: Sequence[str], separator: str
+    text: str, path: Path, options: LoadOptions, notes: tuple[Note, ...], *, header: Sequence[str], separator: str, first: int
 ) -> Table:
-    first = text.lstrip("\r\n").split("\n", 1)[0]
     if not separator:
-        separator = _guess_separator(first, path)
+        separator = guess_separator(text.lstrip("\r\n").split("\n", 1)[0], path)
         if separator != "," and suffix_of(path) == ".csv":
             notes += (Note("separator", {"file": path.name, "separator": {"\t": "tab"}.get(separator, separator)}),)
-    rows = _quoted_rows(text, separator, len(header)) if '"' in text and len(separator) == 1 else _plain_rows(text, separator)
+    quoted = '"' in text and len(separator) == 1
+    rows = _quoted_rows(text, separator, len(header)) if quoted else _plain_rows(text, separator)
+    rows = ((number + first - 1, fields) for number, fields in rows)
     names = list(header)
     if not names:
         names = [str(name).strip() for name in next(((fields or ()) for _, fields in rows), ())]
@@ -126,7 +136,7 @@ def _check_names(names: Sequence[str], file: str) -> None:
         raise DataError(f"{file} has the column {', '.join(map(repr, twice))} more than once. Rename one of them.")
 
 
-def _guess_separator(line: str, path: Path) -> str:
+def guess_separator(line: str, path: Path) -> str:
     """A tab for .tsv and its like; else what the header line holds most often."""
     if suffix_of(path) in (".tsv", ".tab", ".inter", ".item", ".user"):
         return "\t"
@@ -194,15 +204,15 @@ def objects(cells: Sequence[object]) -> Column:
     return np.fromiter(cells, dtype=object, count=len(cells))
 
 
-def _read_json(text: str, name: str, options: LoadOptions, notes: tuple[Note, ...]) -> Table:
+def _read_json(text: str, name: str, options: LoadOptions, notes: tuple[Note, ...], *, first: int) -> Table:
     records: list[Mapping[str, Any]] = []
     lines: list[int] = []
     bad: list[int] = []
-    for number, line, parse in _json_lines(text, name):
+    for number, line, parse in _json_lines(text, name, first):
         try:
             record = parse(line)
             why = "not a JSON object"
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             record, why = None, f"not JSON ({error})"
         if isinstance(record, dict):
             records.append(record)
@@ -220,30 +230,58 @@ def _read_json(text: str, name: str, options: LoadOptions, notes: tuple[Note, ..
     )
 
 
-def _json_lines(text: str, name: str) -> Iterator[tuple[int, Any, Callable[[Any], Any]]]:
+def _json_lines(text: str, name: str, first: int) -> Iterator[tuple[int, Any, Callable[[Any], Any]]]:
     """One object a line; or, when the file is one JSON list, its members (numbered from 1)."""
     if text.lstrip().startswith("["):
         try:
             members = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{name} begins like a JSON list but is not one ({error}). Use one JSON object a line.") from error
         yield from ((number, member, lambda member: member) for number, member in enumerate(members, start=1))
         return
-    yield from ((number, line, json.loads) for number, line in enumerate(text.split("\n"), start=1) if line.strip())
+    yield from ((number, line, _record) for number, line in enumerate(text.split("\n"), start=first) if line.strip())
+
+
+def _record(line: str) -> Any:
+    """One line of JSON, or of a dict as Python prints it: older sets were written with `print`."""
+    if line.lstrip().startswith(("{'", "{u'")):
+        return python_literal(line)
+    return json.loads(line)
 
 
 def _read_parquet(path: Path) -> Table:
-    import pyarrow
     import pyarrow.parquet
 
-    try:
+    with parquet_errors(path):
         table = pyarrow.parquet.read_table(path)
-    except (pyarrow.ArrowInvalid, OSError) as error:
-        raise DataError(f"{path.name} is not a readable Parquet file ({str(error)[:150]}). Get or write it again.") from error
     if not table.num_rows:
         raise DataError(f"{path.name} has no rows. Give at least one interaction or item.")
-    columns = {name: _arrow_column(table.column(name)) for name in table.column_names}
-    return Table(name=path.name, columns=columns, lines=np.arange(1, table.num_rows + 1, dtype=np.int64))
+    return table_of_arrow(path.name, table)
+
+
+@contextmanager
+def parquet_errors(path: Path) -> Iterator[None]:
+    """What pyarrow says of a damaged file, as DataError."""
+    import pyarrow
+
+    try:
+        yield
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f"{path.name} is not a readable Parquet file ({str(error)[:150]}). Get or write it again.") from error
+
+
+def parquet_columns(path: Path) -> tuple[str, ...]:
+    """The names of the columns of a Parquet file."""
+    import pyarrow.parquet
+
+    with parquet_errors(path):
+        return tuple(pyarrow.parquet.read_schema(path).names)
+
+
+def table_of_arrow(name: str, table: pyarrow.Table, *, before: int = 0) -> Table:
+    """A table of Arrow with the rows numbered behind `before` others."""
+    columns = {column: _arrow_column(table.column(column)) for column in table.column_names}
+    return Table(name=name, columns=columns, lines=np.arange(before + 1, before + table.num_rows + 1, dtype=np.int64))
 
 
 def _arrow_column(column: pyarrow.ChunkedArray) -> Column:

@@ -17,11 +17,12 @@ from instructrec.data.assembly import assemble, need_people
 from instructrec.data.cleaning import GENTLE, CleaningConfig, clean
 from instructrec.data.naming import with_names
 from instructrec.data.options import AS_FOUND, LoadOptions
-from instructrec.data.places import table_named
+from instructrec.data.pieces import read_log
+from instructrec.data.places import parts_of, table_named
 from instructrec.data.raw import Items, Log, Note, Raw
-from instructrec.data.readers import SUFFIXES, read_table, suffix_of
+from instructrec.data.readers import SUFFIXES, parquet_columns, read_table, suffix_of
 from instructrec.data.report import CleaningReport
-from instructrec.data.tabular import items_of, log_of, need_rows
+from instructrec.data.tabular import items_of, need_rows
 from instructrec.data.written import with_reviews
 from instructrec.errors import DataError, nearest
 from instructrec.tables import Dataset
@@ -185,13 +186,13 @@ def _read_folder(folder: Path, options: LoadOptions) -> Raw:
             return known.read(folder, options)
     log_path, review_path = table_named(folder, _LOG_STEMS), table_named(folder, _REVIEW_STEMS)
     unread = () if log_path is None or review_path is None or options.reviewers else (review_path.name,)
-    log_path = log_path or review_path
+    log_path = log_path or review_path or (folder if _log_parts(folder) else None)
     if log_path is None:
         names = ", ".join(sorted(path.name for path in folder.iterdir())[:12]) or "nothing"
         known_formats = "; ".join(known.name for known in FOLDER_FORMATS)
         raise DataError(
-            f"{folder} is not known as a data set. It holds: {names}. Wanted: interactions.csv (or .tsv, .jsonl, .parquet) and, "
-            f"if there is one, items.csv; or {known_formats}."
+            f"{folder} is not known as a data set. It holds: {names}. Wanted: interactions.csv (or .tsv, .jsonl, .parquet, also a "
+            f"folder of Parquet files) and, if there is one, items.csv; or {known_formats}."
         )
     raw = _read_file(log_path, options)
     raw = replace(raw, notes=(*raw.notes, *[Note("reviews_unread", {"file": name}) for name in unread]))
@@ -203,12 +204,23 @@ def _read_folder(folder: Path, options: LoadOptions) -> Raw:
     return Raw(name=folder.resolve().name, log=raw.log, items=items, notes=(*kept, *notes))
 
 
+def _log_parts(folder: Path) -> list[Path]:
+    """The Parquet files of a folder of interactions, but for tables with names of their own; none if their columns differ."""
+    named = {table_named(folder, stems) for stems in (_ITEM_STEMS, _NAME_STEMS, _REVIEW_STEMS)}
+    found = [path for path in parts_of(folder) if named.isdisjoint((path, *path.parents))]
+    return found if len({parquet_columns(path) for path in found}) == 1 else []
+
+
 def _read_file(path: Path, options: LoadOptions) -> Raw:
+    """The interactions of a file, or of the Parquet files of a folder."""
+    if path.is_dir():
+        log, notes = read_log(parts_of(path) if suffix_of(path) in SUFFIXES else _log_parts(path), options)
+        return Raw(name=path.name.split(".")[0], log=log, notes=(*notes, Note("no_items_table")))
     if suffix_of(path) == ".inter":
         return recbole.read_recbole_file(path, options)
     if suffix_of(path) not in SUFFIXES:
         raise DataError(f"{path.name} has no known format. Known: {', '.join(SUFFIXES)} (each also with .gz), or a folder.")
-    log, notes = log_of(read_table(path, options, header=options.header), options)
+    log, notes = read_log([path], options, header=options.header)
     return Raw(name=path.name.split(".")[0], log=log, notes=(*notes, Note("no_items_table")))
 
 

@@ -192,8 +192,8 @@ def _study(storage: JournalStorage, name: str, key: str, out: Path) -> Any:
     )
     if study.user_attrs.setdefault("key", key) != key:
         raise RunError(
-            f"'{out}' holds trials of '{name}' that began with other settings or in another space. Choose another --out, or take it "
-            "away."
+            f"'{out}' holds trials of '{name}' that began with other settings or in another space. Choose another --out, or "
+            "take it away."
         )
     study.set_user_attr("key", key)
     return study
