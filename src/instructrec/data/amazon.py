@@ -17,16 +17,14 @@ from instructrec.data.cells import bad_cells, floats, judge
 from instructrec.data.literals import python_literal
 from instructrec.data.options import AS_FOUND, LoadOptions
 from instructrec.data.places import beside
-from instructrec.data.raw import Column, Items, Log, Note, Raw, Table, as_id
+from instructrec.data.raw import Column, Items, Note, Raw, Table, as_id
 from instructrec.data.readers import objects, read_table
+from instructrec.data.sequences import read_histories
 from instructrec.data.split import Holdout, Split
 from instructrec.data.tabular import items_of, log_of
 from instructrec.data.wording import phrase
 from instructrec.errors import DataError
 from instructrec.tables import Dataset, IntArray, Interactions
-
-_NO_SEPARATOR = "\n\n"
-"""Stands in no line: what is read with it has one field a line."""
 
 
 def is_s3rec(folder: Path) -> bool:
@@ -36,36 +34,13 @@ def is_s3rec(folder: Path) -> bool:
 
 def read_s3rec(folder: Path, options: LoadOptions) -> Raw:
     """Lines `user item item ...` in order of time; titles and categories where their files are there."""
-    log, notes = _histories(_need(folder, ".s3rec.txt"), options)
+    log, notes = read_histories(_need(folder, ".s3rec.txt"), options, numbers=True)
     name = folder.resolve().name
     path = _one(folder, ".items.tsv")
     if path is None:
         return Raw(name=name, log=log, notes=(*notes, Note("no_items_table")))
     items, more = _titled(path, options)
     return Raw(name=name, log=log, items=items, notes=(*notes, *more))
-
-
-def _histories(path: Path, options: LoadOptions) -> tuple[Log, tuple[Note, ...]]:
-    """One interaction for every item of a line; its place in the line (0, 1, ...) stands in for the time."""
-    table = read_table(path, options, header=("history",), separator=_NO_SEPARATOR)
-    lines = [line.split() for line in table.columns["history"].tolist()]
-    told: set[str] = set()
-    bad = np.zeros(len(lines), dtype=np.bool_)
-    for row, words in enumerate(lines):
-        bad[row] = len(words) < 2 or words[0] in told or not all(word.isascii() and word.isdigit() for word in words)
-        told.update(words[:1])
-    keep = judge(
-        table, "history", bad, options, "a user, who has no other line, and at least one item (whole numbers between blanks)"
-    )
-    sizes = np.where(keep, [len(words) - 1 for words in lines], 0)
-    columns: dict[str, Column] = {
-        "user": objects([words[0] for words, kept in zip(lines, keep, strict=True) if kept for _ in words[1:]]),
-        "item": objects([word for words, kept in zip(lines, keep, strict=True) if kept for word in words[1:]]),
-        "pos": np.concatenate([np.arange(size) for size in sizes]),
-    }
-    notes = (*table.notes, Note("order_in_line", {"file": table.name}), *bad_cells(table, keep))
-    log, more = log_of(Table(name=table.name, columns=columns, lines=np.repeat(table.lines, sizes)), options)
-    return log, (*notes, *[note for note in more if note.key != "order_column"])
 
 
 def _titled(path: Path, options: LoadOptions) -> tuple[Items, tuple[Note, ...]]:

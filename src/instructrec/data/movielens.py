@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from instructrec.data.options import LoadOptions
+from instructrec.data.pieces import read_log
 from instructrec.data.places import beside, has
 from instructrec.data.raw import Items, Note, Raw, Table, as_id
 from instructrec.data.readers import read_table
@@ -74,14 +75,20 @@ def is_dat(folder: Path) -> bool:
 def read_dat(folder: Path, options: LoadOptions) -> Raw:
     """ML-1M and MovieTweetings: fields between "::", genres between "|", the year in the title."""
     options = _western(options)
-    table = read_table(beside(folder, "movies.dat"), options, header=_MOVIES, separator="::")
-    cells = {name: column.tolist() for name, column in table.columns.items()}
-    items, notes = _films(table, cells["item"], cells["title"], [row.split("|") for row in cells["genres"]])
+    items, notes = films_of(folder, options)
     if has(folder, "ratings.dat"):
         ratings = read_table(beside(folder, "ratings.dat"), options, header=_RATINGS, separator="::")
     else:
         ratings = read_table(beside(folder, "interactions.parquet"), options)
-    return _raw(folder.resolve().name, ratings, items, options, (*table.notes, *notes))
+    return _raw(folder.resolve().name, ratings, items, options, notes)
+
+
+def films_of(folder: Path, options: LoadOptions) -> tuple[Items, tuple[Note, ...]]:
+    """The films of movies.dat."""
+    table = read_table(beside(folder, "movies.dat"), _western(options), header=_MOVIES, separator="::")
+    cells = {name: column.tolist() for name, column in table.columns.items()}
+    items, notes = _films(table, cells["item"], cells["title"], [row.split("|") for row in cells["genres"]])
+    return items, (*table.notes, *notes)
 
 
 def is_latest(folder: Path) -> bool:
@@ -100,7 +107,8 @@ def read_latest(folder: Path, options: LoadOptions) -> Raw:
     if has(folder, "tags.csv"):
         tags = read_table(beside(folder, "tags.csv"), options)
         items, notes = replace(items, texts=_tagged(tags, items.item_ids)), (*notes, *tags.notes)
-    return _raw(folder.resolve().name, read_table(beside(folder, "ratings.csv"), options), items, options, (*table.notes, *notes))
+    log, more = read_log([beside(folder, "ratings.csv")], options)
+    return Raw(name=folder.resolve().name, log=log, items=items, notes=(*table.notes, *notes, *more))
 
 
 def _tagged(tags: Table, ids: Sequence[str]) -> tuple[str, ...]:

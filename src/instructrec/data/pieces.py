@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from instructrec.data.readers import (
     JSON_SUFFIXES,
     PARQUET_SUFFIXES,
     guess_separator,
+    opened,
     parquet_errors,
     read_table,
     suffix_of,
@@ -51,12 +52,13 @@ def read_log(paths: Sequence[Path], options: LoadOptions = AS_FOUND, *, header: 
     """
     growing = _Growing(paths[0].name, options)
     for path in paths:
-        for piece in _pieces(path, options, header):
+        for piece in pieces_of(path, options, header):
             growing.add(piece)
     return growing.whole()
 
 
-def _pieces(path: Path, options: LoadOptions, header: Sequence[str]) -> Iterator[Table]:
+def pieces_of(path: Path, options: LoadOptions, header: Sequence[str] = ()) -> Iterator[Table]:
+    """A file as one table or several; of a Parquet file only the columns of interactions."""
     if suffix_of(path) in PARQUET_SUFFIXES:
         yield from _batches(path, options)
     elif path.is_file() and path.stat().st_size > BIG and _is_lined(path):
@@ -86,7 +88,7 @@ def _batches(path: Path, options: LoadOptions) -> Iterator[Table]:
 
 def _is_lined(path: Path) -> bool:
     """Whether a text file can be cut at line ends: not in UTF-16, nor one JSON list, nor with the line ends of old Macs."""
-    with _opened(path) as file:
+    with opened(path) as file:
         begin = file.read(1 << 16)
     return begin[:2] not in (b"\xff\xfe", b"\xfe\xff") and b"\n" in begin and not begin.lstrip().startswith(b"[")
 
@@ -96,7 +98,7 @@ def _blocks(path: Path, options: LoadOptions, header: Sequence[str]) -> Iterator
     rest, line, separator = b"", 1, ""
     lined = suffix_of(path) in JSON_SUFFIXES
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             while block := file.read(BLOCK):
                 data = rest + block
                 cut = _cut(data)
@@ -126,12 +128,6 @@ def _cut(data: bytes) -> int:
     return last
 
 
-def _opened(path: Path) -> IO[bytes]:
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    return cast("IO[bytes]", gzip.open(path, "rb")) if packed else path.open("rb")
-
-
 class _Growing:
     """A log that gets longer by tables. Codes are given as ids come, and put in natural order at the end."""
 
@@ -142,7 +138,11 @@ class _Growing:
         self.notes: dict[tuple[str, str], Note] = {}
 
     def add(self, table: Table) -> None:
-        """The rows of one more table."""
+        """The rows of one more table, which may hold broken lines only."""
+        if not len(table):
+            for note in table.notes:
+                self._note(note)
+            return
         log, notes = log_of(table, self.options)
         for note in notes:
             self._note(note)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import itertools
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -27,7 +28,8 @@ JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 PARQUET_SUFFIXES = (".parquet", ".pq")
 SUFFIXES = (*TEXT_SUFFIXES, *JSON_SUFFIXES, *PARQUET_SUFFIXES)
 
-_SEPARATORS = ("::", "\t", ";", "|", ",")
+SEPARATORS = ("::", "\t", ";", "|", ",")
+"""What may stand between the fields of a text table."""
 _Row = tuple[int, Sequence[str] | None]
 """A line number (1-based) and its fields; None where the line cannot be read."""
 
@@ -81,6 +83,23 @@ def skipped(name: str, lines: Sequence[int]) -> Note:
     return Note("broken_lines", {"file": name, "count": f"{len(lines):,}", "lines": first})
 
 
+def first_lines(path: Path, *, most: int = 1000) -> list[str]:
+    """The first lines of a text file that are not blank, at most so many; none where it cannot be read."""
+    try:
+        with opened(path) as file:
+            lines = [line.decode("utf-8", "replace").strip() for line in itertools.islice(file, most)]
+    except (OSError, EOFError, zlib.error):
+        return []
+    return [line for line in lines if line]
+
+
+def opened(path: Path) -> IO[bytes]:
+    """A file for reading, unpacked on the way where it is gzipped."""
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    return cast("IO[bytes]", gzip.open(path, "rb")) if packed else path.open("rb")
+
+
 def _read_bytes(path: Path) -> bytes:
     try:
         data = path.read_bytes()
@@ -127,7 +146,7 @@ def _read_text(
     if not names:
         names = [str(name).strip() for name in next(((fields or ()) for _, fields in rows), ())]
     _check_names(names, path.name)
-    return _collect(path.name, names, rows, options, notes)
+    return _collect(path.name, names, rows, options, notes, first=first)
 
 
 def _check_names(names: Sequence[str], file: str) -> None:
@@ -140,7 +159,7 @@ def guess_separator(line: str, path: Path) -> str:
     """A tab for .tsv and its like; else what the header line holds most often."""
     if suffix_of(path) in (".tsv", ".tab", ".inter", ".item", ".user"):
         return "\t"
-    best = max(_SEPARATORS, key=line.count)
+    best = max(SEPARATORS, key=line.count)
     return best if best in line else ","
 
 
@@ -176,7 +195,9 @@ def _quoted_rows(text: str, separator: str, width: int) -> Iterator[_Row]:
         start += 1
 
 
-def _collect(name: str, names: Sequence[str], rows: Iterable[_Row], options: LoadOptions, notes: tuple[Note, ...]) -> Table:
+def _collect(
+    name: str, names: Sequence[str], rows: Iterable[_Row], options: LoadOptions, notes: tuple[Note, ...], *, first: int
+) -> Table:
     good: list[Sequence[str]] = []
     lines: list[int] = []
     bad: list[int] = []
@@ -192,9 +213,9 @@ def _collect(name: str, names: Sequence[str], rows: Iterable[_Row], options: Loa
             )
             raise broken(name, number, why, " ".join(fields or ()))
         bad.append(number)
-    if not good:
+    if not good and first == 1:
         raise DataError(f"{name} has no rows below its header ({', '.join(names)}). Give at least one interaction or item.")
-    columns = {key: objects(cells) for key, cells in zip(names, zip(*good, strict=True), strict=True)}
+    columns = {key: objects([row[place] for row in good]) for place, key in enumerate(names)}
     notes += (skipped(name, bad),) if bad else ()
     return Table(name=name, columns=columns, lines=np.array(lines, dtype=np.int64), notes=notes)
 
@@ -221,7 +242,7 @@ def _read_json(text: str, name: str, options: LoadOptions, notes: tuple[Note, ..
             raise broken(name, number, why, line)
         else:
             bad.append(number)
-    if not records:
+    if not records and first == 1:
         raise DataError(f'{name} has no JSON object. Give one object a line, such as {{"user": 1, "item": 2, "timestamp": 3}}.')
     names = list(dict.fromkeys(key for record in records for key in record))
     columns = {key: objects([record.get(key) for record in records]) for key in names}
@@ -232,7 +253,7 @@ def _read_json(text: str, name: str, options: LoadOptions, notes: tuple[Note, ..
 
 def _json_lines(text: str, name: str, first: int) -> Iterator[tuple[int, Any, Callable[[Any], Any]]]:
     """One object a line; or, when the file is one JSON list, its members (numbered from 1)."""
-    if text.lstrip().startswith("["):
+    if first == 1 and text.lstrip().startswith("["):
         try:
             members = json.loads(text)
         except (ValueError, RecursionError) as error:

@@ -12,7 +12,7 @@ import numpy as np
 
 from instructrec import assets
 from instructrec.core import Progress, Silent
-from instructrec.data import amazon, movielens, recbole, synthetic
+from instructrec.data import amazon, amazon_raw, movielens, recbole, sequences, synthetic
 from instructrec.data.assembly import assemble, need_people
 from instructrec.data.cleaning import GENTLE, CleaningConfig, clean
 from instructrec.data.naming import with_names
@@ -54,10 +54,11 @@ FOLDER_FORMATS: tuple[FolderFormat, ...] = (
     FolderFormat("MovieLens latest (ratings.csv, movies.csv)", movielens.is_latest, movielens.read_latest),
     FolderFormat("Amazon 2014 as S3-Rec's sequences (*.s3rec.txt)", amazon.is_s3rec, amazon.read_s3rec),
     FolderFormat("Amazon 2018 as MiniOneRec's (*.item.json, *.sequences.parquet)", amazon.is_minionerec, amazon.read_minionerec),
+    FolderFormat("Amazon 2014, 2018 or 2023 as published (reviews or ratings, meta_*)", amazon_raw.is_raw, amazon_raw.read_raw),
 )
 """Asked in order; the first that recognises a folder reads it. A folder that none knows is read as plain tables."""
 
-FOLDER_NAMES = ("ml-1m", "ml-latest-small", "amazon2014-beauty", "amazon2018-industrial")
+FOLDER_NAMES = ("ml-1m", "ml-latest-small", "movietweetings", "amazon2014-beauty", "amazon2018-industrial", "amazon2018-gift-cards")
 """Data sets that are known by name but have to lie in $INSTRUCTREC_DATA."""
 
 SHORT_NAMES: Mapping[str, str] = {"beauty": "amazon2014-beauty", "industrial": "amazon2018-industrial"}
@@ -70,7 +71,7 @@ WORLDS: Mapping[str, Callable[[], Dataset]] = {
 }
 """Made-up worlds by name."""
 
-NAMES = ("ml-100k", *FOLDER_NAMES, *SHORT_NAMES, *WORLDS)
+NAMES = ("ml-100k", "ml-1m_sas", *FOLDER_NAMES, *SHORT_NAMES, *WORLDS)
 """Every name that `load` knows."""
 
 
@@ -116,6 +117,8 @@ def read(source: str | Path, options: LoadOptions = AS_FOUND, *, progress: Progr
     """Read a source without cleaning it."""
     if isinstance(source, str) and source == "ml-100k":
         return movielens.read_atomic_100k(assets.fetch("ml-100k", progress=progress), options)
+    if isinstance(source, str) and source == "ml-1m_sas" and not Path(source).exists():
+        return sequences.read_ml_1m_sas(_named_folder("ml-1m"), options)
     if isinstance(source, str) and source in WORLDS:
         return _raw_of(WORLDS[source]())
     name = source if isinstance(source, str) else ""
@@ -220,6 +223,10 @@ def _read_file(path: Path, options: LoadOptions) -> Raw:
         return recbole.read_recbole_file(path, options)
     if suffix_of(path) not in SUFFIXES:
         raise DataError(f"{path.name} has no known format. Known: {', '.join(SUFFIXES)} (each also with .gz), or a folder.")
+    if sequences.is_sequences(path, options):
+        return sequences.read_sequences(path, options)
+    if amazon_raw.is_ratings(path):
+        return amazon_raw.read_reviews(path, options)
     log, notes = read_log([path], options, header=options.header)
     return Raw(name=path.name.split(".")[0], log=log, notes=(*notes, Note("no_items_table")))
 
