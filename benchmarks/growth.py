@@ -3,11 +3,11 @@
     python -m benchmarks.growth [--models popular,ease] [--users 250] [--items 400] [--quick] [--seed 0] [--json [FILE]]
 
 Worlds are made up from the marginals of MovieLens-1M ($INSTRUCTREC_DATA/ml-1m): items have the popularity of the film at the same
-place of its popularity curve, people histories as long as there (at most half of the catalog), and nothing else is real. More
-interactions means more people; a larger catalog is offered to the same people. Every fit runs in a process of its own. Time is CPU
-time of all threads; memory is the peak of the process (VmHWM of Linux) above what it held with the data loaded, libraries that the
-model imports included. Networks are trained for one epoch. The exponent is the slope of log(time or memory) over log(size), by least
-squares: 1 is linear, 3 cubic. What is small against the fixed cost of a fit (under 0.05 s or 2 MB at the largest size) has none.
+place of its popularity curve, people histories as long as there (at most half of the smallest catalog), and nothing else is real.
+More interactions means more people; a larger catalog is offered to the same people. Every fit runs in a process of its own. Time is
+CPU time of all threads; memory is the peak of the process (VmHWM of Linux) above what it held with the data loaded. A fit of a tiny
+world comes first, so that libraries are loaded. Networks are trained for one epoch. The exponent is the slope of log(time or memory)
+over log(size), by least squares: 1 is linear, 3 cubic. What is too small to tell (under 0.05 s or 2 MB at the largest size) has none.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ class Marginals:
         )
 
 
-def world(marginals: Marginals, *, num_users: int, num_items: int, seed: int) -> Dataset:
-    """People and items with these marginals; every item occurs, nobody has one twice. In random order, one a day."""
+def world(marginals: Marginals, *, num_users: int, num_items: int, longest: int, seed: int) -> Dataset:
+    """People and items with these marginals, histories cut at `longest`; every item occurs, nobody has one twice. One a day."""
     rng = np.random.default_rng(seed)
     weights = np.quantile(marginals.popularity, 1 - (np.arange(num_items) + 0.5) / num_items)
     chances = np.cumsum(weights / weights.sum())
     lengths = np.quantile(marginals.lengths, (np.arange(num_users) + 0.5) / num_users).astype(np.int64)
-    lengths = np.clip(lengths, 3, num_items // 2)
+    lengths = np.clip(lengths, 3, longest)
     histories = [_history(rng, chances, int(length)) for length in lengths]
     # Items that chance left out go to somebody, so that the catalog has the size that is asked for.
     missing = np.setdiff1d(np.arange(num_items), np.concatenate(histories))
@@ -131,9 +131,9 @@ def _memory(what: str) -> float:
 
 def measure(name: str, sizes: dict[str, int], arguments: argparse.Namespace) -> dict[str, Any]:
     """One fit in a process of its own."""
-    task = json.dumps({"model": name, "seed": arguments.seed, "marginals": arguments.marginals, **sizes})
+    task = {"model": name, "longest": arguments.items // 2, "seed": arguments.seed, "marginals": arguments.marginals, **sizes}
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.growth", "--one", task],
+        [sys.executable, "-m", "benchmarks.growth", "--one", json.dumps(task)],
         capture_output=True,
         text=True,
         check=False,
@@ -186,7 +186,9 @@ def _table(report: list[dict[str, Any]]) -> str:
 def _one(task: dict[str, Any]) -> dict[str, Any]:
     with np.load(task["marginals"]) as kept:
         marginals = Marginals(popularity=kept["popularity"], lengths=kept["lengths"])
-    made = world(marginals, num_users=task["num_users"], num_items=task["num_items"], seed=task["seed"])
+    sizes = {name: int(task[name]) for name in ("num_users", "num_items", "longest", "seed")}
+    made = world(marginals, **sizes)
+    fit_one(task["model"], world(marginals, num_users=20, num_items=40, longest=10, seed=0), task["seed"])
     return {"interactions": len(made.interactions), "items": len(made.catalog), **fit_one(task["model"], made, task["seed"])}
 
 

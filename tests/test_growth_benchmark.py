@@ -18,17 +18,17 @@ def test_the_exponent_of_a_power_law_is_its_power():
 
 @pytest.mark.parametrize(("users", "items"), [(30, 60), (120, 60), (30, 240)])
 def test_a_world_has_the_size_that_was_asked_for_and_the_marginals(users, items):
-    made = world(REAL, num_users=users, num_items=items, seed=0)
+    made = world(REAL, num_users=users, num_items=items, longest=30, seed=0)
     rows = made.interactions
     counts = np.bincount(rows.items, minlength=items)
     assert len(rows.user_ids) == users
     assert len(counts) == items
     assert counts.min() >= 1
     assert len(set(zip(rows.users.tolist(), rows.items.tolist(), strict=True))) == len(rows)
-    # The most popular tenth leads, and mean lengths are those of the marginals (18.75), cut at half of the catalog.
+    # The most popular tenth leads, and mean lengths are those of the marginals, cut at 30.
     assert counts[: items // 10].mean() > 2 * counts[items // 2 :].mean()
-    assert len(rows) / users == pytest.approx(np.quantile(REAL.lengths, np.linspace(0, 1, 99)).mean(), rel=0.35)
-    again = world(REAL, num_users=users, num_items=items, seed=0)
+    assert len(rows) / users == pytest.approx(np.minimum(np.quantile(REAL.lengths, np.linspace(0, 1, 99)), 30).mean(), rel=0.35)
+    again = world(REAL, num_users=users, num_items=items, longest=30, seed=0)
     assert np.array_equal(again.interactions.items, rows.items)
 
 

@@ -347,10 +347,26 @@ def test_the_command_tunes_and_compare_takes_what_it_chose(tmp_path, capsys):
             main(["compare", "--models", "ridge,popular", "--data", "synthetic-genres", *given, "--json"])
         values.append(json.loads(capsys.readouterr().out.splitlines()[-1])["models"])
     assert values[0] == values[1]
+    for split, warned in (("leave-one-out", False), ("ratio", True)):
+        with pytest.raises(SystemExit):
+            main(["compare", "--models", "ridge", "--data", "synthetic-genres", "--tuned", str(out), "--split", split])
+        assert ("may be test items here" in capsys.readouterr().out) == warned
     with pytest.raises(SystemExit) as ended:
         main(["compare", "--models", "ridge", "--data", "synthetic-genres", "--tuned", str(tmp_path)])
     assert ended.value.code
     assert "has no chosen.toml" in capsys.readouterr().err
+
+
+def test_a_network_tells_of_every_check_of_its_training():
+    from instructrec.models.sasrec import Sasrec, SasrecConfig
+    from instructrec.pipeline.training import validation_of
+
+    parts = prepared_for("sasrec").split
+    heard: list[float] = []
+    shape = SasrecConfig(width=8, blocks=1, epochs=4, check_every=2)
+    model = Sasrec(shape).fit(parts.train, FitContext(validation=validation_of(parts.valid), watch=heard.append))
+    assert heard == [point["valid_ndcg"] for point in model.curve if "valid_ndcg" in point]
+    assert len(heard) == 2
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("20m", 1200), ("1h30m", 5400), ("0.5h", 1800)])

@@ -143,12 +143,14 @@ def compare(
     from instructrec import assets
     from instructrec.console import LiveProgress, show_comparison
     from instructrec.pipeline import CompareOptions, compare_and_report
-    from instructrec.pipeline.searching import chosen_settings
+    from instructrec.pipeline.searching import chosen_settings, told_apart
 
     output = Output(json)
-    sets = [*(chosen_settings(tuned) if tuned is not None else []), *(sets or [])]
+    sets = [*chosen_settings(tuned), *(sets or [])]
     names = [name.strip() for name in models.split(",") if name.strip()]
     chosen = configured(config, sets, flags={"data.source": data, "model": names[0] if names else None, "seed": seed})
+    if warning := told_apart(tuned, chosen, split):
+        output.words.print(warning, markup=False, style="yellow")
     kept = work or assets.cache_folder() / "comparisons"
     asked = CompareOptions(seeds=seeds, cold_items=cold_items, noise=noise, work=kept)
     with LiveProgress() as progress:

@@ -131,8 +131,10 @@ def search(
     return Found(folder=out, models=tuple(found.values()))
 
 
-def chosen_settings(folder: Path) -> list[str]:
-    """What a search in this folder chose, as `--set` takes it. Raises ConfigError where nothing was chosen there."""
+def chosen_settings(folder: Path | None) -> list[str]:
+    """What a search in this folder chose, as `--set` takes it; without a folder nothing. Raises ConfigError where it holds none."""
+    if folder is None:
+        return []
     place = folder / CHOSEN
     try:
         table = tomllib.loads(place.read_text(encoding="utf-8"))
@@ -141,6 +143,24 @@ def chosen_settings(folder: Path) -> list[str]:
     except (OSError, ValueError) as problem:
         raise ConfigError(f"'{place}' cannot be read: {problem}. Repeat the search: it goes on from its trials.") from problem
     return [f"{model}.{name}={json.dumps(value)}" for model, values in table.items() for name, value in values.items()]
+
+
+def told_apart(folder: Path | None, config: RunConfig, split_kind: str | None = None) -> str:
+    """How the data of a search differ from those of a configuration, a sentence; empty where they agree, and without a folder.
+
+    What was validation there may then be test here, which flatters the chosen settings.
+    """
+    if folder is None:
+        return ""
+    there = settings.load(folder / CONFIGURATION)
+    config = settings.with_settings(config, [f"split.kind={split_kind}"] if split_kind else [])
+    differs = [name for name in ("data", "cleaning", "split") if getattr(there, name) != getattr(config, name)]
+    if not differs:
+        return ""
+    return (
+        f"'{folder}' was tuned with other settings of {', '.join(differs)}: items that it validated on may be test items here. "
+        "Tune on the same data and split for figures that hold."
+    )
 
 
 def _why_not(prepared: Prepared, name: str, space: Space | None) -> str:
