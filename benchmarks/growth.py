@@ -6,8 +6,9 @@ Worlds are made up from the marginals of MovieLens-1M ($INSTRUCTREC_DATA/ml-1m):
 place of its popularity curve, people histories as long as there (at most half of the smallest catalog), and nothing else is real.
 More interactions means more people; a larger catalog is offered to the same people. Every fit runs in a process of its own. Time is
 CPU time of all threads; memory is the peak of the process (VmHWM of Linux) above what it held with the data loaded. A fit of a tiny
-world comes first, so that libraries are loaded. Networks are trained for one epoch. The exponent is the slope of log(time or memory)
-over log(size), by least squares: 1 is linear, 3 cubic. What is too small to tell (under 0.05 s or 2 MB at the largest size) has none.
+world comes first, so that libraries are loaded. Networks are trained for one epoch. The exponent is the slope of log(time or
+memory) over log(size), by least squares: 1 is linear, 3 cubic. What is too small to tell (under 0.05 s or 2 MB at the largest size)
+has none.
 """
 
 from __future__ import annotations

@@ -171,10 +171,20 @@ def test_two_categories_in_a_folder_are_refused(tmp_path):
         load(folder)
 
 
-def test_gift_cards():
+def real(name):
     root = os.environ.get("INSTRUCTREC_DATA")
-    if not root or not (Path(root) / "amazon2018-gift-cards").is_dir():
-        pytest.skip("amazon2018-gift-cards is not in $INSTRUCTREC_DATA: set the variable to a folder that holds it")
+    if not root or not (Path(root) / name).is_dir():
+        pytest.skip(f"{name} is not in $INSTRUCTREC_DATA: set the variable to a folder that holds it")
+
+
+def test_musical_instruments():
+    real("amazon2014-musical-instruments")
+    dataset = load("amazon2014-musical-instruments", cleaning=CleaningConfig(exact_duplicates=False, repeated="keep")).dataset
+    assert (len(dataset.interactions), len(dataset.interactions.user_ids), len(dataset.catalog)) == (10261, 1429, 900)
+
+
+def test_gift_cards():
+    real("amazon2018-gift-cards")
     loaded = load("amazon2018-gift-cards", cleaning=CleaningConfig(exact_duplicates=False, repeated="keep"))
     dataset = loaded.dataset
     assert len(dataset.interactions) == 2972

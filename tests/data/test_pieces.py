@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 from dataclasses import fields
@@ -115,6 +116,20 @@ def test_a_cut_gzip_and_other_damage_say_so(tmp_path, small):
     (tmp_path / "log.parquet").write_bytes(b"PAR1 nothing")
     with pytest.raises(DataError, match="not a readable Parquet file"):
         load(tmp_path / "log.parquet")
+
+
+def test_movielens_in_csv_is_the_same_in_pieces(monkeypatch):
+    root = os.environ.get("INSTRUCTREC_DATA")
+    if not root or not any(Path(root).glob("ml-latest-small*")):
+        pytest.skip("ml-latest-small is not in $INSTRUCTREC_DATA: set the variable to a folder that holds it")
+    whole = load("ml-latest-small").dataset
+    monkeypatch.setattr(pieces, "BIG", 10)
+    monkeypatch.setattr(pieces, "BLOCK", 1 << 16)
+    found = load("ml-latest-small").dataset
+    same(found.interactions, whole.interactions)
+    assert found.catalog.item_ids == whole.catalog.item_ids
+    rows = found.interactions
+    assert (len(rows.user_ids), len(np.unique(rows.items)), len(rows)) == (671, 9066, 100004)
 
 
 def test_parquet_files_of_different_columns_are_no_table(tmp_path):

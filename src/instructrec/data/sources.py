@@ -58,7 +58,15 @@ FOLDER_FORMATS: tuple[FolderFormat, ...] = (
 )
 """Asked in order; the first that recognises a folder reads it. A folder that none knows is read as plain tables."""
 
-FOLDER_NAMES = ("ml-1m", "ml-latest-small", "movietweetings", "amazon2014-beauty", "amazon2018-industrial", "amazon2018-gift-cards")
+FOLDER_NAMES = (
+    "ml-1m",
+    "ml-latest-small",
+    "movietweetings",
+    "amazon2014-beauty",
+    "amazon2018-industrial",
+    "amazon2018-gift-cards",
+    "amazon2014-musical-instruments",
+)
 """Data sets that are known by name but have to lie in $INSTRUCTREC_DATA."""
 
 SHORT_NAMES: Mapping[str, str] = {"beauty": "amazon2014-beauty", "industrial": "amazon2018-industrial"}
