@@ -9,7 +9,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
+import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from instructrec import config, pipeline
 from instructrec.cli import main
@@ -177,6 +180,9 @@ def test_a_search_that_was_interrupted_goes_on_to_the_trials_of_a_whole_one(spac
         with pytest.raises(KeyboardInterrupt):
             search(prepared_for("peak"), ["peak"], tmp_path / "out", effort=effort, spaces=spaces)
         assert len((tmp_path / "out" / TABLE).read_text().splitlines()) >= stop + 1
+    # A trial that was running when the process was killed.
+    kept = JournalStorage(JournalFileBackend(str(tmp_path / "out" / KEPT)))
+    optuna.load_study(storage=kept, study_name="peak").ask()
     # A line that was being written when the power failed.
     with (tmp_path / "out" / KEPT).open("ab") as file:
         file.write(b'{"op_code": 5, "tri')

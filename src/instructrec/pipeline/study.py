@@ -129,11 +129,18 @@ class Search:
         return sum(float(kept.user_attrs["cpu_s"]) for kept in self._kept())
 
     def _close_left_over(self) -> None:
-        """A trial that was running when the process was killed is none."""
+        """A trial that was running when the process was killed is none, unless all was noted but its end."""
         from optuna.trial import TrialState
 
         for kept in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            self.study.tell(kept.number, state=TrialState.FAIL)
+            self._close(kept.number, kept.user_attrs.get("outcome", "interrupted"), kept.user_attrs.get("score"))
+
+    def _close(self, asked: Asked | int, outcome: str, score: float | None) -> None:
+        """End a trial: the sampler learns from those that are done or pruned."""
+        from optuna.trial import TrialState
+
+        ends = {"done": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
+        self.study.tell(asked, score if outcome == "done" else None, state=ends.get(outcome, TrialState.FAIL))
 
     def _goes_on(self) -> bool:
         """Whether a further trial may begin: what is left must be enough for one of usual cost."""
@@ -154,15 +161,12 @@ class Search:
         return len(sizes) == len(self.space) and tried >= math.prod(sizes)
 
     def _try(self, number: int) -> None:
-        from optuna.trial import TrialState
-
         asked, values = self._proposed(number)
         tried = [trial.values for trial in self.trials]
-        ends = {"done": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
         if values in tried:
             asked.set_user_attr("cpu_s", 0.0)
             asked.set_user_attr("outcome", "repeated")
-            self.study.tell(asked, state=TrialState.FAIL)
+            self._close(asked, "repeated", None)
             return
         began, score, why, outcome = time.process_time(), math.nan, "", "interrupted"
         watch = _Watch(asked, may_end=self._ends_at(began) if number else math.inf)
@@ -182,7 +186,7 @@ class Search:
                 asked.set_user_attr("why", why)
             # The outcome comes last: a trial without one is not there.
             asked.set_user_attr("outcome", outcome)
-            self.study.tell(asked, score if outcome == "done" else None, state=ends.get(outcome, TrialState.FAIL))
+            self._close(asked, outcome, score)
 
     def _proposed(self, number: int) -> tuple[Asked, dict[str, Any]]:
         """What trial `number` tries: the configured settings first, then what the sampler makes of the trials before."""
