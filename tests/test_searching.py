@@ -347,15 +347,15 @@ def test_the_command_tunes_and_compare_takes_what_it_chose(tmp_path, capsys):
     assert all(model["best"] >= model["default"] for model in found["models"])
     rows = list(csv.DictReader((out / TABLE).read_text().splitlines()))
     assert sum(row["model"] == "ridge" and row["outcome"] == "done" for row in rows) == 5
-    values = []
+    values, work = [], ("--work", str(tmp_path / "cells"))
     for given in (["--tuned", str(out)], [word for entry in found["sets"] for word in ("--set", entry)]):
         with pytest.raises(SystemExit):
-            main(["compare", "--models", "ridge,popular", "--data", "synthetic-genres", *given, "--json"])
+            main(["compare", "--models", "ridge,popular", "--data", "synthetic-genres", *given, *work, "--json"])
         values.append(json.loads(capsys.readouterr().out.splitlines()[-1])["models"])
     assert values[0] == values[1]
     for split, warned in (("leave-one-out", False), ("ratio", True)):
         with pytest.raises(SystemExit):
-            main(["compare", "--models", "ridge", "--data", "synthetic-genres", "--tuned", str(out), "--split", split])
+            main(["compare", "--models", "ridge", "--data", "synthetic-genres", "--tuned", str(out), "--split", split, *work])
         assert ("may be test items here" in capsys.readouterr().out) == warned
     with pytest.raises(SystemExit) as ended:
         main(["compare", "--models", "ridge", "--data", "synthetic-genres", "--tuned", str(tmp_path)])
