@@ -1,0 +1,335 @@
+"""`lightgcn`, `gcn`, `graphsage` and `gat`: layers over the graph of who met what, for people whom no training has seen.
+
+Published, these models learn a vector for every user. Here no user has one: all start alike, and a query is a node that joins the
+training graph with an edge to each item of its history. So a click counts at once, a stranger is served as anybody, and a
+query with the history of a training user gets the very state of that user's node (for LightGCN: its published equations with
+the vectors of users at one common start). Training asks the same way: what came next after the first items of a history, with
+the edges of the answers taken out of the graph.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+import scipy.sparse
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from instructrec.core import FitContext, Query
+from instructrec.errors import ConfigError, ModelError
+from instructrec.models.graph_network import Neighbours, Network, graph_of, queries_of
+from instructrec.models.histories import recency_rows
+from instructrec.models.item_features import ItemFeatures
+from instructrec.models.losses import pair_nats, sampled_softmax_nats, softmax_nats
+from instructrec.models.memory import check_decay, check_positive
+from instructrec.models.storage import read_model, write_model
+from instructrec.models.validation import ndcg_check
+from instructrec.recommender import Recommender
+from instructrec.tables import Catalog, Dataset, FloatArray, IntArray, Interactions
+from instructrec.tuning.epochs import EpochConfig, EpochTraining
+
+QUERIES_AT_ONCE = 512
+LOSSES = ("softmax", "bpr")
+NO_FEATURES = ItemFeatures(labels={}, numbers={}, words={})
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphConfig(EpochConfig):
+    """What the models over the graph have in common."""
+
+    epochs: int = field(default=60, metadata={"help": "passes over the training data"})
+    learning_rate: float = field(default=1e-2, metadata={"help": "peak of the one-cycle schedule"})
+    width: int = field(default=64, metadata={"help": "width of item vectors and states"})
+    layers: int = field(default=2, metadata={"help": "layers, each one step further in the graph"})
+    decay: float = field(
+        default=0.85,
+        metadata={"help": "weight of a history item relative to the one after it in the edges of a query; 1 forgets the order"},
+    )
+    loss: str = field(default="softmax", metadata={"help": "softmax, or bpr (pairs of a target and a drawn item)"})
+    negatives: int = field(
+        default=0, metadata={"help": "items drawn a step for softmax (0: the whole catalog), or a target for bpr (0: one)"}
+    )
+    batch_targets: int = field(default=4096, metadata={"help": "targets an optimiser step"})
+    edge_dropout: float = field(default=0.2, metadata={"help": "share of the edges that a step leaves out"})
+    features: bool = field(default=True, metadata={"help": "whether attributes and words of items add to their first states"})
+    cold_share: float = field(
+        default=0.1,
+        metadata={"help": "share of the items that a step shows without edges and own vector, so that features learn to speak"},
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("width", "layers", "batch_targets"):
+            check_positive(name, getattr(self, name))
+        check_decay(self.decay)
+        if self.loss not in LOSSES or self.negatives < 0:
+            raise ConfigError(f"loss is '{self.loss}' and negatives {self.negatives}; use one of {', '.join(LOSSES)}, and 0 or more.")
+        if not (0 <= self.edge_dropout < 1 and 0 <= self.cold_share < 1):
+            raise ConfigError("edge_dropout and cold_share must lie between 0 and 1.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LightGcnConfig(GraphConfig):
+    """Settings of `lightgcn`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GcnConfig(GraphConfig):
+    """Settings of `gcn`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphSageConfig(GraphConfig):
+    """Settings of `graphsage`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatConfig(GraphConfig):
+    """Settings of `gat`."""
+
+    heads: int = field(default=2, metadata={"help": "attention heads; they divide the width"})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive("heads", self.heads)
+        if self.width % self.heads:
+            raise ConfigError(f"heads is {self.heads}, but must divide the width {self.width}. Use heads=1.")
+
+
+class NextInGraph:
+    """The task of `tuning.epochs`: the item of a row of the interactions, asked from the rows of the user before it."""
+
+    def __init__(
+        self, network: Network, config: GraphConfig, data: Interactions, features: scipy.sparse.csr_array, seed: int
+    ) -> None:
+        self.network, self.config, self.data, self.features, self.seed = network, config, data, features, seed
+        self.num_users, self.num_items = len(data.user_ids), features.shape[0]
+        self.near = graph_of(data.users, data.items, num_users=self.num_users, num_items=self.num_items)
+        self.degrees = self.near.degrees[self.num_users :]
+        self.rows = np.flatnonzero(np.arange(len(data)) > data.offsets[data.users])
+        owners = np.repeat(np.arange(len(self.near.degrees)), np.diff(self.near.weight.indptr))
+        ends = np.stack([owners, self.near.weight.indices])
+        # Both directions of an edge have one number, so they are left out together.
+        self._pairs, self._edge = np.unique(self._pair(ends.min(axis=0), ends.max(axis=0)), return_inverse=True)
+        self._items_of_edges = ends.max(axis=0) - self.num_users
+
+    @property
+    def key(self) -> str:
+        """What a kept state belongs to."""
+        digest = hashlib.sha256()
+        for array in (self.data.users, self.data.items, self.features.data, self.features.indices):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return repr((self.network.kind, asdict(self.config), self.seed, self.num_items, digest.hexdigest()))
+
+    def size(self, batch: IntArray) -> int:
+        """Targets of a batch of row numbers."""
+        return len(batch)
+
+    def batches(self, epoch: int) -> list[IntArray]:
+        """Row numbers of the interactions in random order."""
+        order = np.random.default_rng([self.seed, epoch]).permutation(self.rows)
+        return np.split(order, range(self.config.batch_targets, len(order), self.config.batch_targets))
+
+    def backward(self, batch: IntArray, mean_size: float) -> float:
+        """Gradients of the batch; the sum over targets (nats)."""
+        known, near = self._shown(batch)
+        states = self.network.nodes(self.network.inputs(self.features, known), near, self.num_users)
+        histories = [self.data.items[self.data.offsets[self.data.users[row]] : row] for row in batch]
+        asked = queries_of(recency_rows(histories, decay=self.config.decay, num_items=self.num_items), self.degrees)
+        nats = self._nats(self.network.queries(states, asked), self.network.final(states), torch.from_numpy(self.data.items[batch]))
+        (nats / mean_size).backward()  # type: ignore[no-untyped-call]
+        return float(nats.detach())
+
+    def _nats(self, asked: Tensor, table: Tensor, targets: Tensor) -> Tensor:
+        if self.config.loss == "bpr":
+            return pair_nats(asked, table, targets, torch.randint(self.num_items, (len(asked), max(1, self.config.negatives))))
+        if not 0 < self.config.negatives < self.num_items:
+            return softmax_nats(asked, table, targets)
+        drawn = torch.randint(self.num_items, (self.config.negatives,))
+        return sampled_softmax_nats(asked, table, targets, drawn, torch.full((len(drawn),), len(drawn) / self.num_items))
+
+    def _shown(self, batch: IntArray) -> tuple[Tensor, Neighbours]:
+        """Items that show their own vector, bool [num_items], and the graph of a step: without the answers, and thinned."""
+        met = torch.from_numpy(self.degrees > 0)
+        cold = torch.rand(self.num_items) < (self.config.cold_share if self.features.shape[1] else 0.0)
+        kept = torch.rand(len(self._pairs)).numpy() >= self.config.edge_dropout
+        answers = self._pair(self.data.users[batch], self.num_users + self.data.items[batch])
+        kept[np.searchsorted(self._pairs, answers)] = False
+        edges: NDArray[np.bool_] = kept[self._edge] & ~cold.numpy()[self._items_of_edges]
+        return met & ~cold, self.near.thinned(edges, share=1.0 - self.config.edge_dropout)
+
+    def _pair(self, users: IntArray, items: IntArray) -> IntArray:
+        return users.astype(np.int64) * (self.num_users + self.num_items) + items
+
+
+class GraphRecommender(Recommender):
+    """Score = state of the query . state of the item.
+
+    Items that training never met have no edges: what their attributes and words say is their state, and where nothing is said of
+    them (or `features` is off) they get the lowest score of the row. People without a history that says anything get log popularity.
+    """
+
+    config_type: ClassVar[type[GraphConfig]]
+
+    def __init__(self, config: GraphConfig | None = None) -> None:
+        self.config = config or self.config_type()
+        self.curve: list[dict[str, float]] = []
+        self._network: Network | None = None
+
+    def fit(self, dataset: Dataset, context: FitContext | None = None) -> Self:
+        """Train: minutes. Interrupted work in `context.folder` goes on after its last epoch."""
+        context = context or FitContext()
+        self.catalog, data = dataset.catalog, dataset.interactions
+        self._features = ItemFeatures.learn(self.catalog, np.unique(data.items)) if self.config.features else NO_FEATURES
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(context.seed)
+            network = Network(self.name, len(self.catalog), self._features.width, self.config)
+            task = NextInGraph(network, self.config, data, self._features.encode(self.catalog), context.seed)
+            training = EpochTraining(network, self.config, name=self.name, seed=context.seed, key=task.key)
+            self._network = network
+            if len(task.rows):
+                check = self._check(task, context) if self.config.patience else None
+                training.run(task, context.progress, context.folder, check)
+            self._settle(task)
+        self.curve = training.curve
+        return self
+
+    def unfit_for(self, dataset: Dataset) -> str:
+        """A graph in which nobody met two items joins nothing."""
+        data = dataset.interactions
+        if len(np.unique(data.users * max(len(dataset.catalog), 1) + data.items)) > len(np.unique(data.users)):
+            return ""
+        return f"'{self.name}' learns from people who met several items, and nobody here met two. Give data with more of each person."
+
+    def bytes_needed(self, dataset: Dataset) -> int:
+        """Weights with their moments, states and gradients of every layer, edges, and the logits of a step."""
+        config, num_edges = self.config, len(dataset.interactions)
+        num_items, nodes = len(dataset.catalog), len(dataset.catalog) + len(dataset.interactions.user_ids)
+        drawn = config.negatives or num_items
+        state = 4 * config.width
+        attention = num_edges * state if self.name == "gat" else 0
+        return int(
+            5 * state * num_items
+            + 4 * state * (nodes + config.batch_targets) * (config.layers + 1)
+            + 2 * (60 * num_edges + 3 * attention)
+            + 3 * 4 * config.batch_targets * drawn
+        )
+
+    def score(self, queries: Sequence[Query]) -> FloatArray:
+        """Logits float32 [num_queries, num_items]."""
+        network = self._ready()
+        out = np.empty((len(queries), len(self.catalog)), dtype=np.float32)
+        for first in range(0, len(queries), QUERIES_AT_ONCE):
+            some = queries[first : first + QUERIES_AT_ONCE]
+            histories = [self._informing(query) for query in some]
+            rows = recency_rows(histories, decay=self.config.decay, num_items=len(self.catalog))
+            with torch.inference_mode():
+                asked = network.queries(self._states, queries_of(rows, self._degrees))
+                scores = (asked @ network.final(self._states).T).numpy()
+            if self._informs.any():
+                scores[:, ~self._informs] = scores[:, self._informs].min(axis=1, keepdims=True)
+            scores[[row for row, history in enumerate(histories) if not len(history)]] = np.log1p(self._degrees)
+            out[first : first + len(some)] = scores
+        return out
+
+    def is_personal(self, query: Query) -> bool:
+        """Whether the history holds an item that training met, or that features describe."""
+        self._ready()
+        return len(self._informing(query)) > 0
+
+    def item_vectors(self) -> FloatArray | None:
+        """Final states of the items."""
+        with torch.inference_mode():
+            return np.asarray(self._ready().final(self._states).numpy(), dtype=np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Write weights, states of the items by layer, their degrees, the vocabulary of features, and the curve."""
+        arrays = {f"w.{name}": value.numpy() for name, value in self._ready().state_dict().items()}
+        arrays |= {f"states.{layer}": state.numpy() for layer, state in enumerate(self._states)}
+        write_model(folder, self.name, config=self.config, catalog=self.catalog, arrays=arrays | {"degrees": self._degrees})
+        self._features.save(folder)
+        (folder / "curve.json").write_text(json.dumps(self.curve), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path, catalog: Catalog) -> Self:
+        """Read what `save` wrote. Items added at the end of the catalog since are nodes without edges, described by features."""
+        config, arrays, num_items = read_model(folder, cls.name, config_type=cls.config_type, catalog=catalog)
+        self = cls(config)
+        self.catalog, self.curve = catalog, json.loads((folder / "curve.json").read_text(encoding="utf-8"))
+        self._features = ItemFeatures.load(folder)
+        network = Network(cls.name, num_items, self._features.width, config).eval()
+        network.load_state_dict({name[2:]: torch.from_numpy(value) for name, value in arrays.items() if name.startswith("w.")})
+        self._network = network
+        features = self._features.encode(catalog)
+        with torch.inference_mode():
+            new = network.alone(network.described(features[num_items:]))
+            states = [torch.cat([torch.from_numpy(arrays[f"states.{layer}"]), own]) for layer, own in enumerate(new)]
+        self._take(np.concatenate([arrays["degrees"], np.zeros(len(new[0]), dtype=np.float32)]), states, features)
+        return self
+
+    def _ready(self) -> Network:
+        if self._network is None:
+            raise ModelError(f"Model '{self.name}' has not been trained yet. Call fit(dataset) or load(folder, catalog) first.")
+        return self._network
+
+    def _informing(self, query: Query) -> IntArray:
+        """Codes of the history, oldest first, without items of which nothing is known."""
+        codes = self.catalog.codes(query.history)
+        return codes[self._informs[codes]]
+
+    def _check(self, task: NextInGraph, context: FitContext) -> Callable[[], float] | None:
+        ndcg = ndcg_check(self, context)
+
+        def check() -> float:
+            assert ndcg is not None
+            self._settle(task)
+            return ndcg()
+
+        return None if ndcg is None else check
+
+    def _settle(self, task: NextInGraph) -> None:
+        """Keep the states of the items in the whole graph."""
+        network = self._ready().eval()
+        with torch.inference_mode():
+            first = network.inputs(task.features, torch.from_numpy(task.degrees > 0))
+            states = network.nodes(first, task.near, task.num_users)
+        self._take(task.degrees, states, task.features)
+
+    def _take(self, degrees: FloatArray, states: list[Tensor], features: scipy.sparse.csr_array) -> None:
+        self._degrees, self._states = degrees, states
+        self._informs = (degrees > 0) | (np.diff(features.indptr) > 0)
+
+
+class LightGcn(GraphRecommender):
+    """LightGCN (He et al. 2020): nothing but sums over the graph, and the mean over the layers."""
+
+    name: ClassVar[str] = "lightgcn"
+    config_type = LightGcnConfig
+
+
+class Gcn(GraphRecommender):
+    """The graph convolution of Kipf and Welling (2017): sums that hold the node itself, a map and a nonlinearity."""
+
+    name: ClassVar[str] = "gcn"
+    config_type = GcnConfig
+
+
+class GraphSage(GraphRecommender):
+    """GraphSAGE with the mean (Hamilton et al. 2017): the neighbours and the node itself have maps of their own."""
+
+    name: ClassVar[str] = "graphsage"
+    config_type = GraphSageConfig
+
+
+class Gat(GraphRecommender):
+    """GAT (Velickovic et al. 2018): attention says how much each neighbour counts."""
+
+    name: ClassVar[str] = "gat"
+    config_type = GatConfig
