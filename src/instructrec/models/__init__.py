@@ -29,6 +29,7 @@ MODELS: dict[str, str] = {
     "gcn": "instructrec.models.graph:Gcn",
     "graphsage": "instructrec.models.graph:GraphSage",
     "gat": "instructrec.models.graph:Gat",
+    "two_tower": "instructrec.models.two_tower:TwoTower",
     "lm": "instructrec.models.lm:LanguageModelRecommender",
     "tiger": "instructrec.models.tiger:Tiger",
     "weighted": "instructrec.models.hybrids:Weighted",

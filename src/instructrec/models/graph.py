@@ -9,171 +9,37 @@ the edges of the answers taken out of the graph.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
 import scipy.sparse
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from instructrec.core import FitContext, Query
-from instructrec.errors import ConfigError, ModelError
-from instructrec.models.graph_network import Neighbours, Network, graph_of, queries_of
+from instructrec.errors import ModelError
+from instructrec.models.graph_network import Network, queries_of
+from instructrec.models.graph_task import GatConfig, GcnConfig, GraphConfig, GraphSageConfig, LightGcnConfig, NextInGraph
 from instructrec.models.histories import recency_rows
-from instructrec.models.item_features import ItemFeatures
-from instructrec.models.losses import pair_nats, sampled_softmax_nats, softmax_nats
-from instructrec.models.memory import check_decay, check_positive
+from instructrec.models.item_features import NO_FEATURES, ItemFeatures
+from instructrec.models.next_rows import nobody_met_two
 from instructrec.models.storage import read_model, write_model
 from instructrec.models.validation import ndcg_check
 from instructrec.recommender import Recommender
-from instructrec.tables import Catalog, Dataset, FloatArray, IntArray, Interactions
-from instructrec.tuning.epochs import EpochConfig, EpochTraining
+from instructrec.tables import Catalog, Dataset, FloatArray, IntArray
+from instructrec.tuning.epochs import EpochTraining
 
 QUERIES_AT_ONCE = 512
-LOSSES = ("softmax", "bpr")
-NO_FEATURES = ItemFeatures(labels={}, numbers={}, words={})
-
-
-@dataclass(frozen=True, kw_only=True)
-class GraphConfig(EpochConfig):
-    """What the models over the graph have in common."""
-
-    epochs: int = field(default=60, metadata={"help": "passes over the training data"})
-    learning_rate: float = field(default=1e-2, metadata={"help": "peak of the one-cycle schedule"})
-    width: int = field(default=64, metadata={"help": "width of item vectors and states"})
-    layers: int = field(default=2, metadata={"help": "layers, each one step further in the graph"})
-    decay: float = field(
-        default=0.85,
-        metadata={"help": "weight of a history item relative to the one after it in the edges of a query; 1 forgets the order"},
-    )
-    loss: str = field(default="softmax", metadata={"help": "softmax, or bpr (pairs of a target and a drawn item)"})
-    negatives: int = field(
-        default=0, metadata={"help": "items drawn a step for softmax (0: the whole catalog), or a target for bpr (0: one)"}
-    )
-    batch_targets: int = field(default=4096, metadata={"help": "targets an optimiser step"})
-    edge_dropout: float = field(default=0.2, metadata={"help": "share of the edges that a step leaves out"})
-    features: bool = field(default=True, metadata={"help": "whether attributes and words of items add to their first states"})
-    cold_share: float = field(
-        default=0.1,
-        metadata={"help": "share of the items that a step shows without edges and own vector, so that features learn to speak"},
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("width", "layers", "batch_targets"):
-            check_positive(name, getattr(self, name))
-        check_decay(self.decay)
-        if self.loss not in LOSSES or self.negatives < 0:
-            raise ConfigError(f"loss is '{self.loss}' and negatives {self.negatives}; use one of {', '.join(LOSSES)}, and 0 or more.")
-        if not (0 <= self.edge_dropout < 1 and 0 <= self.cold_share < 1):
-            raise ConfigError("edge_dropout and cold_share must lie between 0 and 1.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class LightGcnConfig(GraphConfig):
-    """Settings of `lightgcn`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GcnConfig(GraphConfig):
-    """Settings of `gcn`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GraphSageConfig(GraphConfig):
-    """Settings of `graphsage`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GatConfig(GraphConfig):
-    """Settings of `gat`."""
-
-    heads: int = field(default=2, metadata={"help": "attention heads; they divide the width"})
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_positive("heads", self.heads)
-        if self.width % self.heads:
-            raise ConfigError(f"heads is {self.heads}, but must divide the width {self.width}. Use heads=1.")
-
-
-class NextInGraph:
-    """The task of `tuning.epochs`: the item of a row of the interactions, asked from the rows of the user before it."""
-
-    def __init__(
-        self, network: Network, config: GraphConfig, data: Interactions, features: scipy.sparse.csr_array, seed: int
-    ) -> None:
-        self.network, self.config, self.data, self.features, self.seed = network, config, data, features, seed
-        self.num_users, self.num_items = len(data.user_ids), features.shape[0]
-        self.near = graph_of(data.users, data.items, num_users=self.num_users, num_items=self.num_items)
-        self.degrees = self.near.degrees[self.num_users :]
-        self.rows = np.flatnonzero(np.arange(len(data)) > data.offsets[data.users])
-        owners = np.repeat(np.arange(len(self.near.degrees)), np.diff(self.near.weight.indptr))
-        ends = np.stack([owners, self.near.weight.indices])
-        # Both directions of an edge have one number, so they are left out together.
-        self._pairs, self._edge = np.unique(self._pair(ends.min(axis=0), ends.max(axis=0)), return_inverse=True)
-        self._items_of_edges = ends.max(axis=0) - self.num_users
-
-    @property
-    def key(self) -> str:
-        """What a kept state belongs to."""
-        digest = hashlib.sha256()
-        for array in (self.data.users, self.data.items, self.features.data, self.features.indices):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return repr((self.network.kind, asdict(self.config), self.seed, self.num_items, digest.hexdigest()))
-
-    def size(self, batch: IntArray) -> int:
-        """Targets of a batch of row numbers."""
-        return len(batch)
-
-    def batches(self, epoch: int) -> list[IntArray]:
-        """Row numbers of the interactions in random order."""
-        order = np.random.default_rng([self.seed, epoch]).permutation(self.rows)
-        return np.split(order, range(self.config.batch_targets, len(order), self.config.batch_targets))
-
-    def backward(self, batch: IntArray, mean_size: float) -> float:
-        """Gradients of the batch; the sum over targets (nats)."""
-        known, near = self._shown(batch)
-        states = self.network.nodes(self.network.inputs(self.features, known), near, self.num_users)
-        histories = [self.data.items[self.data.offsets[self.data.users[row]] : row] for row in batch]
-        asked = queries_of(recency_rows(histories, decay=self.config.decay, num_items=self.num_items), self.degrees)
-        nats = self._nats(self.network.queries(states, asked), self.network.final(states), torch.from_numpy(self.data.items[batch]))
-        (nats / mean_size).backward()  # type: ignore[no-untyped-call]
-        return float(nats.detach())
-
-    def _nats(self, asked: Tensor, table: Tensor, targets: Tensor) -> Tensor:
-        if self.config.loss == "bpr":
-            return pair_nats(asked, table, targets, torch.randint(self.num_items, (len(asked), max(1, self.config.negatives))))
-        if not 0 < self.config.negatives < self.num_items:
-            return softmax_nats(asked, table, targets)
-        drawn = torch.randint(self.num_items, (self.config.negatives,))
-        return sampled_softmax_nats(asked, table, targets, drawn, torch.full((len(drawn),), len(drawn) / self.num_items))
-
-    def _shown(self, batch: IntArray) -> tuple[Tensor, Neighbours]:
-        """Items that show their own vector, bool [num_items], and the graph of a step: without the answers, and thinned."""
-        met = torch.from_numpy(self.degrees > 0)
-        cold = torch.rand(self.num_items) < (self.config.cold_share if self.features.shape[1] else 0.0)
-        kept = torch.rand(len(self._pairs)).numpy() >= self.config.edge_dropout
-        answers = self._pair(self.data.users[batch], self.num_users + self.data.items[batch])
-        kept[np.searchsorted(self._pairs, answers)] = False
-        edges: NDArray[np.bool_] = kept[self._edge] & ~cold.numpy()[self._items_of_edges]
-        return met & ~cold, self.near.thinned(edges, share=1.0 - self.config.edge_dropout)
-
-    def _pair(self, users: IntArray, items: IntArray) -> IntArray:
-        return users.astype(np.int64) * (self.num_users + self.num_items) + items
 
 
 class GraphRecommender(Recommender):
     """Score = state of the query . state of the item.
 
     Items that training never met have no edges: what their attributes and words say is their state, and where nothing is said of
-    them (or `features` is off) they get the lowest score of the row. People without a history that says anything get log popularity.
+    them (or `features` is off) they get the lowest score of the row. People without a history that says anything: log popularity.
     """
 
     config_type: ClassVar[type[GraphConfig]]
@@ -203,10 +69,7 @@ class GraphRecommender(Recommender):
 
     def unfit_for(self, dataset: Dataset) -> str:
         """A graph in which nobody met two items joins nothing."""
-        data = dataset.interactions
-        if len(np.unique(data.users * max(len(dataset.catalog), 1) + data.items)) > len(np.unique(data.users)):
-            return ""
-        return f"'{self.name}' learns from people who met several items, and nobody here met two. Give data with more of each person."
+        return nobody_met_two(self.name, dataset)
 
     def bytes_needed(self, dataset: Dataset) -> int:
         """Weights with their moments, states and gradients of every layer, edges, and the logits of a step."""
@@ -282,7 +145,7 @@ class GraphRecommender(Recommender):
     def _informing(self, query: Query) -> IntArray:
         """Codes of the history, oldest first, without items of which nothing is known."""
         codes = self.catalog.codes(query.history)
-        return codes[self._informs[codes]]
+        return np.asarray(codes[self._informs[codes]], dtype=np.int64)
 
     def _check(self, task: NextInGraph, context: FitContext) -> Callable[[], float] | None:
         ndcg = ndcg_check(self, context)

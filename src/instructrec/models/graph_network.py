@@ -8,6 +8,7 @@ history while no item hears of it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from torch.nn import functional
 from instructrec.tables import FloatArray, IntArray
 
 if TYPE_CHECKING:
-    from instructrec.models.graph import GraphConfig
+    from instructrec.models.graph_task import GraphConfig
 
 INITIAL = 0.1
 """Standard deviation of item vectors and of the start of users (He et al. 2020 use it)."""
@@ -54,9 +55,7 @@ class Neighbours:
         """Only the stored edges where `kept` is true; the others stand for those left out, of which `share` was kept."""
         starts = np.concatenate([[0], np.cumsum(kept, dtype=np.int64)])[self.weight.indptr]
         values = self.weight.data[kept] / np.float32(share)
-        return replace(
-            self, weight=scipy.sparse.csr_array((values, self.weight.indices[kept], starts), shape=self.weight.shape)
-        )
+        return replace(self, weight=scipy.sparse.csr_array((values, self.weight.indices[kept], starts), shape=self.weight.shape))
 
 
 class _Product(torch.autograd.Function):
@@ -152,7 +151,10 @@ class AttentionLayer(nn.Module):
         super().__init__()
         self.heads = heads
         self.map = nn.Linear(width, width, bias=False)
-        self.source, self.target = nn.Parameter(torch.empty(heads, width // heads)), nn.Parameter(torch.empty(heads, width // heads))
+        self.source, self.target = (
+            nn.Parameter(torch.empty(heads, width // heads)),
+            nn.Parameter(torch.empty(heads, width // heads)),
+        )
         self.bias = nn.Parameter(torch.zeros(width))
         for value in (self.source, self.target):
             nn.init.xavier_uniform_(value)
@@ -197,7 +199,7 @@ class Network(nn.Module):
         self.start = nn.Parameter(torch.empty(config.width))
         self.scale = nn.Parameter(torch.tensor(math.log(config.width) / 2))
         heads = getattr(config, "heads", 1)
-        makers = {
+        makers: dict[str, Callable[[], nn.Module]] = {
             "lightgcn": LightLayer,
             "gcn": lambda: ConvolutionLayer(config.width),
             "graphsage": lambda: SampleLayer(config.width),

@@ -105,6 +105,10 @@ class ItemFeatures:
             raise RunError(f"{folder / FILE} cannot be read: {error!r}. Train again or copy the folder anew.") from error
 
 
+NO_FEATURES = ItemFeatures(labels={}, numbers={}, words={})
+"""Nothing is read of items."""
+
+
 def _lines(catalog: Catalog) -> list[str]:
     """Title and text of every item; attributes have columns of their own."""
     texts = catalog.texts or ("",) * len(catalog)
