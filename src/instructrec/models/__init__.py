@@ -35,6 +35,7 @@ MODELS: dict[str, str] = {
     "weighted": "instructrec.models.hybrids:Weighted",
     "switching": "instructrec.models.hybrids:Switching",
     "cascade": "instructrec.models.hybrids:Cascade",
+    "ranker": "instructrec.models.ranker:Ranker",
     "fusion": "instructrec.models.fusion:Fusion",
 }
 """Model name -> "module:Class". A new recommender is one file and one row here."""

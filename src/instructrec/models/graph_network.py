@@ -176,13 +176,13 @@ class AttentionLayer(nn.Module):
     def forward(self, sources: Tensor, targets: Tensor, near: Neighbours) -> Tensor:
         """float32 [num_sources, width] and [num_targets, width] to [num_targets, width], before the nonlinearity."""
         shares, pattern = self.attention(sources, targets, near)
-        mapped = self.map(sources).view(len(sources), self.heads, -1)
+        mapped = self.map(sources).view(len(sources), *self.source.shape)
         each = [_Weighted.apply(shares[:, head].contiguous(), mapped[:, head].contiguous(), pattern) for head in range(self.heads)]
         return torch.cat(each, dim=1) + self.bias
 
     def _each(self, states: Tensor, vectors: Tensor) -> Tensor:
         """What a node adds to the logits of its edges, float32 [num_nodes, heads]."""
-        return (self.map(states).view(len(states), self.heads, -1) * vectors).sum(dim=2)
+        return (self.map(states).view(len(states), *vectors.shape) * vectors).sum(dim=2)
 
 
 class Network(nn.Module):
