@@ -101,7 +101,7 @@ class ItemFeatures:
             labels = {name: tuple(values) for name, values in content["labels"].items()}
             numbers = {name: tuple(bounds) for name, bounds in content["numbers"].items()}
             return ItemFeatures(labels=labels, numbers=numbers, words=content["words"])
-        except (OSError, ValueError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunError(f"{folder / FILE} cannot be read: {error!r}. Train again or copy the folder anew.") from error
 
 
