@@ -93,7 +93,13 @@ class _Weighted(torch.autograd.Function):
 
 def product(matrix: scipy.sparse.csr_array, states: Tensor) -> Tensor:
     """A constant sparse matrix times states, float32 [num_rows, width]."""
-    found: Tensor = _Product.apply(states, matrix)
+    found: Tensor = _Product.apply(states, matrix)  # type: ignore[no-untyped-call]
+    return found
+
+
+def weighted(values: Tensor, states: Tensor, pattern: scipy.sparse.csr_array) -> Tensor:
+    """The sparse matrix with `values` float32 [num_edges] at the places of `pattern`, times states; both have gradients."""
+    found: Tensor = _Weighted.apply(values, states, pattern)  # type: ignore[no-untyped-call]
     return found
 
 
@@ -177,12 +183,13 @@ class AttentionLayer(nn.Module):
         """float32 [num_sources, width] and [num_targets, width] to [num_targets, width], before the nonlinearity."""
         shares, pattern = self.attention(sources, targets, near)
         mapped = self.map(sources).view(len(sources), *self.source.shape)
-        each = [_Weighted.apply(shares[:, head].contiguous(), mapped[:, head].contiguous(), pattern) for head in range(self.heads)]
+        each = [weighted(shares[:, head].contiguous(), mapped[:, head].contiguous(), pattern) for head in range(self.heads)]
         return torch.cat(each, dim=1) + self.bias
 
     def _each(self, states: Tensor, vectors: Tensor) -> Tensor:
         """What a node adds to the logits of its edges, float32 [num_nodes, heads]."""
-        return (self.map(states).view(len(states), *vectors.shape) * vectors).sum(dim=2)
+        mapped: Tensor = self.map(states)
+        return (mapped.view(len(states), *vectors.shape) * vectors).sum(dim=2)
 
 
 class Network(nn.Module):

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from instructrec.models.graph_network import product
 from instructrec.models.histories import recency_rows
-from instructrec.tables import FloatArray, IntArray
+from instructrec.tables import IntArray
 
 if TYPE_CHECKING:
     from instructrec.models.two_tower import TwoTowerConfig
@@ -25,12 +25,18 @@ NEXT, RATING, CONVERSION = "next", "rating", "conversion"
 
 
 class Expert(nn.Module):
-    """A linear map, and a hidden layer beside it: what is nearly linear is learned at once."""
+    """A linear map, and a hidden layer beside it: what is nearly linear is learned at once.
+
+    The map starts as the sum of the vectors that are read, so that training starts as a comparison of items with a history's mean.
+    """
 
     def __init__(self, inputs: int, width: int, dropout: float) -> None:
         super().__init__()
         self.straight, self.into, self.out = nn.Linear(inputs, width), nn.Linear(inputs, width), nn.Linear(width, width)
         self.drop = nn.Dropout(dropout)
+        tiled = torch.eye(width).repeat(1, inputs // width)
+        with torch.no_grad():
+            self.straight.weight.zero_()[:, : tiled.shape[1]] = tiled
 
     def forward(self, inputs: Tensor) -> Tensor:
         """float32 [n, inputs] to [n, width]."""
@@ -52,21 +58,16 @@ class Network(nn.Module):
         width, inputs = config.width, len(config.decays) * config.width + 1
         self.items = nn.Embedding(num_items, width)
         self.features = nn.Parameter(torch.empty(num_features, width))
-        self.scale = nn.Parameter(torch.tensor(0.0))
+        self.scale = nn.Parameter(torch.tensor(math.log(width) / 2))
         self.experts = nn.ModuleList([Expert(inputs, width, config.dropout) for _ in range(config.experts)])
         self.gates = nn.ModuleDict({task: nn.Linear(inputs, config.experts) for task in tasks})
-        self.users = nn.ModuleDict({task: nn.Linear(width, width) for task in tasks})
+        users = {task: nn.Linear(width, width) for task in tasks}
+        nn.init.eye_(users[NEXT].weight)
+        self.users = nn.ModuleDict(users)
         self.item = Expert(width, width, config.dropout)
         self.sides = nn.ModuleDict({task: nn.Linear(width, width + 1) for task in tasks if task != NEXT})
         nn.init.normal_(self.items.weight, std=INITIAL)
         nn.init.normal_(self.features, std=INITIAL)
-        with torch.no_grad():
-            # The tower starts as what it reads, so that training starts as a comparison of items with the mean of a history.
-            self.item.straight.weight.copy_(torch.eye(width))
-            for expert in self.experts:
-                expert.straight.weight.copy_(torch.cat([torch.eye(width)] * len(self.decays) + [torch.zeros(width, 1)], dim=1))
-            self.users[NEXT].weight.copy_(torch.eye(width))
-            self.scale.fill_(math.log(width) / 2)
 
     def inputs(self, features: scipy.sparse.csr_array, known: Tensor) -> Tensor:
         """What towers read of items, float32 [num_items, width]: the own vector where `known` (bool), and what features say.
@@ -86,8 +87,8 @@ class Network(nn.Module):
             rows = recency_rows(histories, decay=decay, num_items=len(inputs))
             total = np.maximum(np.asarray(rows.sum(axis=1)).ravel(), 1e-12)
             means.append(product(scipy.sparse.csr_array(scipy.sparse.diags_array(1 / total, dtype=np.float32) @ rows), inputs))
-        lengths: FloatArray = np.log1p(np.array([len(history) for history in histories], dtype=np.float32)) / 5
-        return torch.cat([*means, torch.from_numpy(lengths)[:, None]], dim=1)
+        lengths = torch.tensor([float(len(history)) for history in histories]).log1p() / 5
+        return torch.cat([*means, lengths[:, None]], dim=1)
 
     def user_vectors(self, read: Tensor) -> dict[str, Tensor]:
         """Vectors of users by task, float32 [n, width]; that of the next item is scaled, so that products are logits."""
