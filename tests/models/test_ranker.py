@@ -9,10 +9,10 @@ from typing import ClassVar, Self
 import numpy as np
 import pytest
 from scipy.optimize import linprog
-from tests.contracts import NEW_ITEMS, WORLD, RecommenderContract, history_of, leave_last_out
+from tests.contracts import COMEDY, NEW_ITEMS, WORLD, RecommenderContract, history_of, leave_last_out
 
 from instructrec.config import RunConfig, build_model, from_toml, parts_of
-from instructrec.core import FitContext, Query
+from instructrec.core import FitContext, Instruction, Query
 from instructrec.errors import ConfigError
 from instructrec.models import ranker_learners as learners
 from instructrec.models.item_knn import ItemKnn
@@ -254,6 +254,20 @@ def test_what_its_parts_cannot_learn_from_it_cannot_either() -> None:
     assert Ranker(SMALL).bytes_needed(WORLD) > Ranker(replace(SMALL, candidates=5)).bytes_needed(WORLD) > 0
 
 
+def test_what_is_excluded_changes_no_score_and_limits_choose_other_candidates() -> None:
+    train, queries, targets = leave_last_out(WORLD)
+    parts = {"ridge": Ridge().fit(train), "item_knn": ItemKnn().fit(train)}
+    model = Ranker(replace(SMALL, candidates=3), parts=parts).fit(train, FitContext(validation=(queries, targets), seed=1))
+    model.learner = Linear(weights=np.arange(8) * 0.1, centre=np.zeros(8))
+    query = queries[4]
+    [best] = model.recommend([query])
+    without = replace(query, exclude=frozenset([best.items[0].item]))
+    np.testing.assert_array_equal(model.score([without]), model.score([query]))
+    limited = replace(query, instruction=Instruction(text="", limits=(COMEDY,)))
+    met = WORLD.catalog.matching([COMEDY])
+    assert model.score([limited])[0][met].max() > model.score([limited])[0][~met].max()
+
+
 # Learners
 
 
@@ -268,9 +282,12 @@ def made_up(num_queries: int = 40, size: int = 8, seed: int = 0) -> Candidates:
     return Candidates(features=features, codes=np.tile(np.arange(size), num_queries), starts=starts, chosen=chosen.ravel())
 
 
+NOTHING = np.zeros(0)
+
+
 def test_logistic_regression_is_at_the_minimum_of_its_loss() -> None:
     known = made_up()
-    found = learners.logistic_path(known)[0.01]
+    found = learners.logistic_path(known, NOTHING)[0.01]
     assert isinstance(found, Linear)
     scaled = (known.features - known.features.mean(axis=0)) / known.features.std(axis=0)
     signs, weights = np.where(known.chosen, 1.0, -1.0), found.weights * known.features.std(axis=0)
@@ -284,7 +301,7 @@ def test_logistic_regression_is_at_the_minimum_of_its_loss() -> None:
 
 def test_ranksvm_nearly_separates_what_can_be_separated_and_is_at_the_minimum_of_its_loss() -> None:
     known = made_up()
-    found = learners.ranksvm_path(known)[1e-4]
+    found = learners.ranksvm_path(known, NOTHING)[1e-4]
     assert isinstance(found, Linear)
     assert learners.ndcg(found.margins(known.features), known).mean() > 0.98
     best = known.features[known.chosen][known.owners]
@@ -298,7 +315,7 @@ def test_ranksvm_nearly_separates_what_can_be_separated_and_is_at_the_minimum_of
 
 def test_trees_order_and_their_contributions_sum_to_the_margin() -> None:
     known = made_up(200)
-    path = learners.lambdamart_path(known, rounds=60, leaves=8, rate=0.1, least=5, seed=0)
+    path = learners.lambdamart_path(known, np.array([0.5, 0.0]), rounds=60, leaves=8, rate=0.1, least=5, seed=0)
     assert list(path) == [float(number) for number in range(3, 61, 3)]
     found = path[60.0]
     unseen = made_up(100, seed=9)
@@ -312,9 +329,23 @@ def test_trees_order_and_their_contributions_sum_to_the_margin() -> None:
     )
 
 
+@pytest.mark.parametrize("learner", ["logistic", "ranksvm", "lambdamart"])
+def test_what_is_held_back_leaves_the_first_stage(learner: str) -> None:
+    known, first = made_up(), np.array([0.7, -0.2])
+    if learner == "lambdamart":
+        path = learners.lambdamart_path(known, first, rounds=2, leaves=2, rate=1e-9, least=5, seed=0)
+        found = path[1.0]
+    else:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(learners, "PENALTIES", (1e9,))
+            found = getattr(learners, f"{learner}_path")(known, first)[1e9]
+    margins, wanted = found.margins(known.features), known.features[:, :2] @ first
+    np.testing.assert_allclose(margins - margins.mean(), wanted - wanted.mean(), atol=1e-5)
+
+
 def test_linear_contributions_sum_to_the_margin_and_survive_json() -> None:
     known = made_up()
-    found = learners.logistic_path(known)[0.1]
+    found = learners.logistic_path(known, NOTHING)[0.1]
     np.testing.assert_allclose(found.contributions(known.features).sum(axis=1), found.margins(known.features))
     copied = learner_of(json.loads(json.dumps(found.facts())))
     np.testing.assert_array_equal(copied.margins(known.features), found.margins(known.features))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -186,22 +186,27 @@ class Ranker(Recommender):
             return
         context.progress.stage(f"learner of {self.name}", total=2)
         scores = self._comparable(queries)
-        masks = np.stack([allowed(query, self.catalog) for query in queries])
+        masks = np.stack([self._proposable(query) for query in queries])
         known = self._candidates(queries, scores, masks, targets)
         folds = np.random.default_rng([context.seed, 6]).permutation(len(queries)) % FOLDS
         self.weights = fit_weights(scores, masks, targets)
-        weights = [
-            fit_weights({n: s[folds != k] for n, s in scores.items()}, masks[folds != k], targets[folds != k]) for k in range(FOLDS)
-        ]
-        first = np.array([[found[name] for name in self.config.parts] for found in weights])[folds][known.owners]
-        plain = learners.ndcg((first * known.features[:, : len(self.config.parts)]).sum(axis=1), known)
+        first = [self._first(scores, masks, targets, folds != fold) for fold in range(FOLDS)]
+        margins = (np.stack(first)[folds][known.owners] * known.features[:, : len(self.config.parts)]).sum(axis=1)
+        plain = learners.ndcg(margins, known)
         context.progress.step(1)
         path = self._path(context.seed)
-        strength, gains = learners.chosen_strength(known, path, folds, count=FOLDS)
+        strength, gains = learners.chosen_strength(known, path, folds, first)
         self.held_out = {"first_stage": float(plain.mean()), self.config.learner: float(gains.mean())}
         if gains.mean() > plain.mean():
-            self.learner = path(known)[strength]
+            self.learner = path(known, np.array([self.weights[name] for name in self.config.parts]))[strength]
         context.progress.step(2)
+
+    def _first(
+        self, scores: Mapping[str, FloatArray], masks: NDArray[np.bool_], targets: IntArray, kept: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """Weights of the first stage from some of the queries, float64 [num_parts]."""
+        found = fit_weights({name: part[kept] for name, part in scores.items()}, masks[kept], targets[kept])
+        return np.array([found[name] for name in self.config.parts])
 
     def _path(self, seed: int) -> learners.Path:
         config = self.config
@@ -215,6 +220,12 @@ class Ranker(Recommender):
                 seed=seed,
             )
         return learners.logistic_path if config.learner == "logistic" else learners.ranksvm_path
+
+    def _proposable(self, query: Query) -> NDArray[np.bool_]:
+        """What may be a candidate, bool [num_items]: all that meets the limits. What is excluded takes a place in the ranks as
+        before, so that keeping one item out does not change what the others score.
+        """
+        return allowed(replace(query, exclude=frozenset(), reactions=()), self.catalog)
 
     def _comparable(self, queries: Sequence[Query]) -> dict[str, FloatArray]:
         return {name: comparable(name, self.parts[name].score(queries)) for name in self.config.parts}
@@ -252,7 +263,7 @@ class Ranker(Recommender):
         told = [row for row, query in enumerate(queries) if self.is_personal(query)]
         if self.learner is None or not told:
             return out
-        masks = np.stack([allowed(queries[row], self.catalog) for row in told])
+        masks = np.stack([self._proposable(queries[row]) for row in told])
         known = self._candidates([queries[row] for row in told], {name: found[told] for name, found in scores.items()}, masks)
         if not len(known.codes):
             return out
