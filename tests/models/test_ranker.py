@@ -24,7 +24,7 @@ from instructrec.recommender import Recommender
 from instructrec.runs import parts_of as parts_of_model
 from instructrec.tables import Catalog, Dataset, FloatArray, Interactions
 
-SMALL = RankerConfig(parts=("ridge", "item_knn"), trees=20, least_in_leaf=5, candidates=20)
+SMALL = RankerConfig(parts=("ridge", "item_knn"), learner="lambdamart", trees=20, least_in_leaf=5, candidates=20)
 
 
 class RankerTests(RecommenderContract):
@@ -138,7 +138,7 @@ def mean_ndcg(model: Recommender, queries: Sequence[Query], targets: Sequence[in
 
 def test_lambdamart_beats_its_best_part_and_the_sum_where_the_best_weights_differ_by_segment() -> None:
     world, queries, targets, parts = two_segments()
-    config = RankerConfig(parts=("ridge", "item_knn"), trees=60, candidates=40)
+    config = RankerConfig(parts=("ridge", "item_knn"), learner="lambdamart", trees=60, candidates=40)
     model = Ranker(config, parts=parts).fit(world, FitContext(validation=(queries[:600], targets[:600]), seed=1))
     assert model.learner is not None
     assert model.held_out["lambdamart"] > model.held_out["first_stage"]
@@ -152,7 +152,7 @@ def test_lambdamart_beats_its_best_part_and_the_sum_where_the_best_weights_diffe
 
 def test_cross_fitting_says_what_unseen_queries_gain() -> None:
     world, queries, targets, parts = two_segments()
-    config = RankerConfig(parts=("ridge", "item_knn"), trees=40, candidates=120)
+    config = RankerConfig(parts=("ridge", "item_knn"), learner="lambdamart", trees=40, candidates=120)
     model = Ranker(config, parts=parts).fit(world, FitContext(validation=(queries[:600], targets[:600]), seed=1))
     assert mean_ndcg(model, queries[600:], targets[600:]) == pytest.approx(model.held_out["lambdamart"], abs=0.06)
 

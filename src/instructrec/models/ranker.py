@@ -42,12 +42,16 @@ DECAY = 0.9
 
 @dataclass(frozen=True, kw_only=True)
 class RankerConfig:
-    """Which models propose, and what orders their candidates."""
+    """Which models propose, and what orders their candidates.
+
+    The default learner is the best by `Ranker.held_out` on MovieLens-100K (leave-one-out, 943 validation queries, seed 0, default parts):
+    first stage .1365, logistic .1371, ranksvm .1364, lambdamart .1340. Trees want more queries than that.
+    """
 
     parts: tuple[str, ...] = field(
         default=("ridge", "recency_ease", "item_knn"), metadata={"help": "names of the models whose candidates are ordered"}
     )
-    learner: str = field(default="lambdamart", metadata={"help": "logistic, ranksvm or lambdamart"})
+    learner: str = field(default="logistic", metadata={"help": "logistic, ranksvm or lambdamart"})
     candidates: int = field(default=100, metadata={"help": "best items of each part that are ordered anew"})
     trees: int = field(default=200, metadata={"help": "lambdamart: trees at most; cross-fitting says how many are kept"})
     leaves: int = field(default=8, metadata={"help": "lambdamart: leaves of a tree"})
