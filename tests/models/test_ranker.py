@@ -138,7 +138,9 @@ def mean_ndcg(model: Recommender, queries: Sequence[Query], targets: Sequence[in
 
 def test_lambdamart_beats_its_best_part_and_the_sum_where_the_best_weights_differ_by_segment() -> None:
     world, queries, targets, parts = two_segments()
-    config = RankerConfig(parts=("ridge", "item_knn"), learner="lambdamart", trees=60, candidates=40)
+    config = RankerConfig(
+        parts=("ridge", "item_knn"), learner="lambdamart", trees=60, leaves=8, learning_rate=0.05, least_in_leaf=50, candidates=40
+    )
     model = Ranker(config, parts=parts).fit(world, FitContext(validation=(queries[:600], targets[:600]), seed=1))
     assert model.learner is not None
     assert model.held_out["lambdamart"] > model.held_out["first_stage"]
@@ -152,7 +154,9 @@ def test_lambdamart_beats_its_best_part_and_the_sum_where_the_best_weights_diffe
 
 def test_cross_fitting_says_what_unseen_queries_gain() -> None:
     world, queries, targets, parts = two_segments()
-    config = RankerConfig(parts=("ridge", "item_knn"), learner="lambdamart", trees=40, candidates=120)
+    config = RankerConfig(
+        parts=("ridge", "item_knn"), learner="lambdamart", trees=40, leaves=8, learning_rate=0.05, least_in_leaf=50, candidates=120
+    )
     model = Ranker(config, parts=parts).fit(world, FitContext(validation=(queries[:600], targets[:600]), seed=1))
     assert mean_ndcg(model, queries[600:], targets[600:]) == pytest.approx(model.held_out["lambdamart"], abs=0.06)
 
