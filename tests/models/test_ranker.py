@@ -248,12 +248,10 @@ def test_parts_come_by_name_as_those_of_a_fusion_do(tmp_path: Path) -> None:
     assert np.isfinite(grown.score([Query(history=history_of(1))])).all()
 
 
-def test_what_its_parts_cannot_learn_from_it_cannot_either() -> None:
-    class Picky(Popular):
-        def unfit_for(self, dataset: Dataset) -> str:
-            return "It needs more."
-
-    assert Ranker(SMALL, parts={"ridge": Ridge(), "item_knn": Picky()}).unfit_for(WORLD) == "It needs more."
+def test_what_its_parts_cannot_learn_from_it_cannot_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(ItemKnn, "unfit_for", lambda self, dataset: "It needs more.")
+        assert Ranker(SMALL).unfit_for(WORLD) == "It needs more."
     assert Ranker(SMALL).unfit_for(WORLD) == ""
     assert Ranker(SMALL).bytes_needed(WORLD) > Ranker(replace(SMALL, candidates=5)).bytes_needed(WORLD) > 0
 

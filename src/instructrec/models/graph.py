@@ -10,7 +10,7 @@ the edges of the answers taken out of the graph.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -25,17 +25,15 @@ from instructrec.models.graph_network import Network, queries_of
 from instructrec.models.graph_task import GatConfig, GcnConfig, GraphConfig, GraphSageConfig, LightGcnConfig, NextInGraph
 from instructrec.models.histories import recency_rows
 from instructrec.models.item_features import NO_FEATURES, ItemFeatures
-from instructrec.models.next_rows import nobody_met_two
+from instructrec.models.next_rows import RowTrained
 from instructrec.models.storage import read_model, write_model
-from instructrec.models.validation import ndcg_check
-from instructrec.recommender import Recommender
-from instructrec.tables import Catalog, Dataset, FloatArray, IntArray
+from instructrec.tables import Catalog, Dataset, FloatArray
 from instructrec.tuning.epochs import EpochTraining
 
 QUERIES_AT_ONCE = 512
 
 
-class GraphRecommender(Recommender):
+class GraphRecommender(RowTrained):
     """Score = state of the query . state of the item.
 
     Items that training never met have no edges: what their attributes and words say is their state, and where nothing is said of
@@ -67,10 +65,6 @@ class GraphRecommender(Recommender):
         self.curve = training.curve
         return self
 
-    def unfit_for(self, dataset: Dataset) -> str:
-        """A graph in which nobody met two items joins nothing."""
-        return nobody_met_two(self.name, dataset)
-
     def bytes_needed(self, dataset: Dataset) -> int:
         """Weights with their moments, states and gradients of every layer, edges, and the logits of a step."""
         config, num_edges = self.config, len(dataset.interactions)
@@ -101,11 +95,6 @@ class GraphRecommender(Recommender):
             scores[[row for row, history in enumerate(histories) if not len(history)]] = np.log1p(self._degrees)
             out[first : first + len(some)] = scores
         return out
-
-    def is_personal(self, query: Query) -> bool:
-        """Whether the history holds an item that training met, or that features describe."""
-        self._ready()
-        return len(self._informing(query)) > 0
 
     def item_vectors(self) -> FloatArray | None:
         """Final states of the items."""
@@ -141,21 +130,6 @@ class GraphRecommender(Recommender):
         if self._network is None:
             raise ModelError(f"Model '{self.name}' has not been trained yet. Call fit(dataset) or load(folder, catalog) first.")
         return self._network
-
-    def _informing(self, query: Query) -> IntArray:
-        """Codes of the history, oldest first, without items of which nothing is known."""
-        codes = self.catalog.codes(query.history)
-        return np.asarray(codes[self._informs[codes]], dtype=np.int64)
-
-    def _check(self, task: NextInGraph, context: FitContext) -> Callable[[], float] | None:
-        ndcg = ndcg_check(self, context)
-
-        def check() -> float:
-            assert ndcg is not None
-            self._settle(task)
-            return ndcg()
-
-        return None if ndcg is None else check
 
     def _settle(self, task: NextInGraph) -> None:
         """Keep the states of the items in the whole graph."""

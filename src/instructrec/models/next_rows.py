@@ -1,13 +1,19 @@
-"""Every interaction as a question: its item, asked from what the user met before. What networks without attention train on."""
+"""Every interaction as a question: its item, asked from what the user met before; and the models that are trained on these."""
 
 from __future__ import annotations
 
 import hashlib
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import scipy.sparse
 
-from instructrec.tables import Dataset, IntArray, Interactions
+from instructrec.core import FitContext, Query
+from instructrec.models.validation import ndcg_check
+from instructrec.recommender import Recommender
+from instructrec.tables import BoolArray, Dataset, IntArray, Interactions
 
 
 class NextRows:
@@ -39,9 +45,42 @@ class NextRows:
         return found.hexdigest()
 
 
-def nobody_met_two(name: str, dataset: Dataset) -> str:
-    """Why a model of this name, which learns from what was met together, learns nothing; empty where somebody met two items."""
-    data = dataset.interactions
-    if len(np.unique(data.users * max(len(dataset.catalog), 1) + data.items)) > len(np.unique(data.users)):
-        return ""
-    return f"'{name}' learns from people who met several items, and nobody here met two. Give data with more of each person."
+class RowTrained(Recommender):
+    """A network that knows an item by who met it or by its features, and a person by the history of the query alone."""
+
+    curve: list[dict[str, float]]
+    _informs: BoolArray
+
+    @abstractmethod
+    def _settle(self, task: Any) -> None:
+        """Keep what the network makes of the items now, and in `_informs` of which it knows anything, bool [num_items]."""
+
+    def unfit_for(self, dataset: Dataset) -> str:
+        """Without two items of one person nothing says what goes together."""
+        data = dataset.interactions
+        if len(np.unique(data.users * max(len(dataset.catalog), 1) + data.items)) > len(np.unique(data.users)):
+            return ""
+        return (
+            f"'{self.name}' learns from people who met several items, and nobody here met two. Give data with more of each person."
+        )
+
+    def is_personal(self, query: Query) -> bool:
+        """Whether the history holds an item that training met, or that features describe."""
+        return len(self._informing(query)) > 0
+
+    def _informing(self, query: Query) -> IntArray:
+        """Codes of the history, oldest first, without items of which nothing is known."""
+        codes = self.catalog.codes(query.history)
+        return np.asarray(codes[self._informs[codes]], dtype=np.int64)
+
+    def _check(self, task: Any, context: FitContext) -> Callable[[], float] | None:
+        """NDCG@10 on validation for the network as it is then; none where nobody asks."""
+        ndcg = ndcg_check(self, context)
+        if ndcg is None:
+            return None
+
+        def check() -> float:
+            self._settle(task)
+            return ndcg()
+
+        return check

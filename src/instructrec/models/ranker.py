@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instructrec.core import FitContext, Query
-from instructrec.errors import ConfigError, ModelError
+from instructrec.errors import ConfigError
 from instructrec.models import ranker_learners as learners
-from instructrec.models import resolve
-from instructrec.models.fusion import comparable, fit_weights
+from instructrec.models.composite import Composite, check_parts, loaded_parts
+from instructrec.models.fusion import MOST_QUERIES, comparable, fit_weights
 from instructrec.models.histories import recency_rows
 from instructrec.models.item_features import NO_FEATURES, ItemFeatures
 from instructrec.models.memory import check_positive
@@ -32,8 +32,6 @@ from instructrec.tables import Catalog, Dataset, FloatArray, IntArray
 FILE = "ranker.json"
 LEARNERS = ("logistic", "ranksvm", "lambdamart")
 FOLDS = 5
-MOST_QUERIES = 5000
-"""Validation queries that the learner is fitted on, at most: their scores for the whole catalog are held at once."""
 QUERIES_AT_ONCE = 256
 SECONDS_A_DAY = 86_400
 DECAY = 0.9
@@ -61,17 +59,16 @@ class RankerConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parts", tuple(self.parts))
-        if self.learner not in LEARNERS or not self.parts:
-            raise ConfigError(
-                f"learner is '{self.learner}', parts {list(self.parts)}; use one of {', '.join(LEARNERS)}, and parts."
-            )
+        check_parts("ranker", self.parts, least=1)
+        if self.learner not in LEARNERS:
+            raise ConfigError(f"learner is '{self.learner}'. Use one of: {', '.join(LEARNERS)}.")
         for name in ("candidates", "trees", "learning_rate", "least_in_leaf"):
             check_positive(name, getattr(self, name))
         if self.leaves < 2:
             raise ConfigError(f"leaves is {self.leaves}, but a tree needs at least 2.")
 
 
-class Ranker(Recommender):
+class Ranker(Composite):
     """Candidates by the learner's margin, the other items behind them in the order of the first stage.
 
     The learner is fitted on the validation queries, which no part was fitted on. It is cross-fitted in five parts by query: what it
@@ -84,19 +81,17 @@ class Ranker(Recommender):
     config_type = RankerConfig
 
     def __init__(self, config: RankerConfig | None = None, *, parts: Mapping[str, Recommender] | None = None) -> None:
+        super().__init__(parts)
         self.config = config or RankerConfig()
-        self.parts: dict[str, Recommender] = dict(parts or {})
-        self.weights: dict[str, float] = {}
+        self.weights = dict.fromkeys(self.config.parts, 1.0)
         self.learner: Learner | None = None
         self.held_out: dict[str, float] = {}
 
     def fit(self, dataset: Dataset, context: FitContext | None = None) -> Self:
         """Fit the parts that are not fitted yet, then weights and learner on `context.validation`."""
         context = context or FitContext()
-        self.catalog, data = dataset.catalog, dataset.interactions
-        for name in self.config.parts:
-            if name not in self.parts:
-                self.parts[name] = resolve(name)().fit(dataset, context)
+        self._fit_parts(dataset, context)
+        data = dataset.interactions
         counts = np.bincount(data.items, minlength=len(self.catalog))
         latest = np.full(len(self.catalog), int(data.timestamps.min()) if len(data) else 0, dtype=np.int64)
         np.maximum.at(latest, data.items, data.timestamps)
@@ -109,19 +104,12 @@ class Ranker(Recommender):
             self._learn(context)
         return self
 
-    def unfit_for(self, dataset: Dataset) -> str:
-        """What its parts cannot learn from, it cannot either."""
-        found = [
-            self.parts[name].unfit_for(dataset) if name in self.parts else resolve(name)().unfit_for(dataset)
-            for name in self.config.parts
-        ]
-        return next((reason for reason in found if reason), "")
-
     def bytes_needed(self, dataset: Dataset) -> int:
-        """The scores of the parts for the validation queries, twice, and the features of their candidates."""
+        """That of its parts, or the scores of the parts for the validation queries, twice, and the features of their candidates."""
         queries, parts = min(MOST_QUERIES, len(dataset.interactions.user_ids)), len(self.config.parts)
         rows = queries * min(self.config.candidates * parts, len(dataset.catalog))
-        return int(queries * len(dataset.catalog) * (8 * parts + 1) + 3 * 8 * rows * (2 * parts + 5))
+        own = queries * len(dataset.catalog) * (8 * parts + 1) + 3 * 8 * rows * (2 * parts + 5)
+        return max(own, super().bytes_needed(dataset))
 
     def score(self, queries: Sequence[Query]) -> FloatArray:
         """The sum of the sources, float32 [num_queries, num_items]."""
@@ -138,15 +126,6 @@ class Ranker(Recommender):
                 out[name][first : first + len(some)] = part
         return out
 
-    def item_vectors(self) -> FloatArray | None:
-        """Those of the first part that has some."""
-        return next((vectors for part in self.parts.values() if (vectors := part.item_vectors()) is not None), None)
-
-    def is_personal(self, query: Query) -> bool:
-        """One personal part is enough."""
-        self._ready()
-        return any(part.is_personal(query) for part in self.parts.values())
-
     def save(self, folder: Path) -> None:
         """Write learner and weights as JSON, and each part into its own folder `parts/<name>`."""
         self._ready()
@@ -155,26 +134,20 @@ class Ranker(Recommender):
         learned = None if self.learner is None else self.learner.facts()
         content = {"weights": self.weights, "learner": learned, "held_out": self.held_out}
         (folder / FILE).write_text(json.dumps(content), encoding="utf-8")
-        for name in self.config.parts:
-            (folder / "parts" / name).mkdir(parents=True)
-            self.parts[name].save(folder / "parts" / name)
+        self._save_parts(folder)
 
     @classmethod
     def load(cls, folder: Path, catalog: Catalog) -> Self:
         """Read what `save` wrote. Items added since are unpopular, and as new as any."""
         config, arrays, num_items = read_model(folder, cls.name, config_type=cls.config_type, catalog=catalog)
         content: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        self = cls(config, parts={name: resolve(name).load(folder / "parts" / name, catalog) for name in config.parts})
+        self = cls(config, parts=loaded_parts(config.parts, folder, catalog))
         self.catalog, self.weights, self.held_out = catalog, content["weights"], content["held_out"]
         self.learner = None if content["learner"] is None else learners.learner_of(content["learner"])
         self._facts = np.concatenate([arrays["facts"], np.zeros((len(catalog) - num_items, 2))])
         self._features = ItemFeatures.load(folder)
         self._describe()
         return self
-
-    def _ready(self) -> None:
-        if not self.weights:
-            raise ModelError("Model 'ranker' has not been fitted yet. Call fit(dataset) or load(folder, catalog) first.")
 
     def _describe(self) -> None:
         """The attributes of the items as rows of length 1; words are what models of texts are for."""

@@ -8,7 +8,7 @@ the item, and whether the meeting is a conversion (`conversion_kind`).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import ClassVar, Self
@@ -24,11 +24,9 @@ from instructrec.errors import ConfigError, ModelError
 from instructrec.models.item_features import NO_FEATURES, ItemFeatures
 from instructrec.models.losses import sampled_softmax_nats
 from instructrec.models.memory import check_decay, check_positive
-from instructrec.models.next_rows import NextRows, nobody_met_two
+from instructrec.models.next_rows import NextRows, RowTrained
 from instructrec.models.storage import read_model, write_model
 from instructrec.models.two_tower_network import CONVERSION, NEXT, RATING, Network, crossed, paired
-from instructrec.models.validation import ndcg_check
-from instructrec.recommender import Recommender
 from instructrec.tables import Catalog, Dataset, FloatArray, IntArray, Interactions, UserId
 from instructrec.tuning.epochs import EpochConfig, EpochTraining
 
@@ -177,7 +175,7 @@ def tasks_of(data: Interactions, config: TwoTowerConfig) -> tuple[str, ...]:
     return (NEXT, *(task for task, there in further.items() if there))
 
 
-class TwoTower(Recommender):
+class TwoTower(RowTrained):
     """Score = user vector . item vector, and what the settings give to predicted ratings and conversions.
 
     A new item is scored by its attributes and words, and by the lowest score of the row where nothing is said of it. Without a
@@ -207,13 +205,9 @@ class TwoTower(Recommender):
             if len(task.rows):
                 check = self._check(task, context) if self.config.patience else None
                 training.run(task, context.progress, context.folder, check)
-            self._take(task.known, task.features)
+            self._settle(task)
         self.curve = training.curve
         return self
-
-    def unfit_for(self, dataset: Dataset) -> str:
-        """Without two items of one person there is nothing that a history could say."""
-        return nobody_met_two(self.name, dataset)
 
     def bytes_needed(self, dataset: Dataset) -> int:
         """Weights with their moments, the towers' states and gradients for a step, and its logits."""
@@ -251,11 +245,6 @@ class TwoTower(Recommender):
             deviations = crossed(self._users(queries)[RATING], network.side(RATING, self._items)).numpy()
         return self._scale.ratings(queries, deviations)
 
-    def is_personal(self, query: Query) -> bool:
-        """Whether the history holds an item that training met, or that features describe."""
-        self._ready()
-        return len(self._informing(query)) > 0
-
     def item_vectors(self) -> FloatArray | None:
         """The item tower."""
         self._ready()
@@ -289,24 +278,12 @@ class TwoTower(Recommender):
             raise ModelError("Model 'two_tower' has not been trained yet. Call fit(dataset) or load(folder, catalog) first.")
         return self._network
 
-    def _informing(self, query: Query) -> IntArray:
-        """Codes of the history, oldest first, without items of which nothing is known."""
-        codes = self.catalog.codes(query.history)
-        return np.asarray(codes[self._informs[codes]], dtype=np.int64)
-
     def _users(self, queries: Sequence[Query]) -> dict[str, Tensor]:
         network = self._ready()
         return network.user_vectors(network.pooled(self._inputs, [self._informing(query) for query in queries]))
 
-    def _check(self, task: Matching, context: FitContext) -> Callable[[], float] | None:
-        ndcg = ndcg_check(self, context)
-
-        def check() -> float:
-            assert ndcg is not None
-            self._take(task.known, task.features)
-            return ndcg()
-
-        return None if ndcg is None else check
+    def _settle(self, task: Matching) -> None:
+        self._take(task.known, task.features)
 
     def _take(self, known: Tensor, features: scipy.sparse.csr_array) -> None:
         """Keep what the towers make of the items."""
