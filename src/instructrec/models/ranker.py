@@ -108,8 +108,9 @@ class Ranker(Composite):
         """That of its parts, or the scores of the parts for the validation queries, twice, and the features of their candidates."""
         queries, parts = min(MOST_QUERIES, len(dataset.interactions.user_ids)), len(self.config.parts)
         rows = queries * min(self.config.candidates * parts, len(dataset.catalog))
-        own = queries * len(dataset.catalog) * (8 * parts + 1) + 3 * 8 * rows * (2 * parts + 5)
-        return max(own, super().bytes_needed(dataset))
+        own: int = queries * len(dataset.catalog) * (8 * parts + 1) + 3 * 8 * rows * (2 * parts + 5)
+        inside: int = super().bytes_needed(dataset)
+        return max(own, inside)
 
     def score(self, queries: Sequence[Query]) -> FloatArray:
         """The sum of the sources, float32 [num_queries, num_items]."""
