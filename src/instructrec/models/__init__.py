@@ -25,11 +25,17 @@ MODELS: dict[str, str] = {
     "sentence_vectors": "instructrec.models.content:SentenceVectors",
     "images": "instructrec.models.images:Images",
     "sasrec": "instructrec.models.sasrec:Sasrec",
+    "lightgcn": "instructrec.models.graph:LightGcn",
+    "gcn": "instructrec.models.graph:Gcn",
+    "graphsage": "instructrec.models.graph:GraphSage",
+    "gat": "instructrec.models.graph:Gat",
+    "two_tower": "instructrec.models.two_tower:TwoTower",
     "lm": "instructrec.models.lm:LanguageModelRecommender",
     "tiger": "instructrec.models.tiger:Tiger",
     "weighted": "instructrec.models.hybrids:Weighted",
     "switching": "instructrec.models.hybrids:Switching",
     "cascade": "instructrec.models.hybrids:Cascade",
+    "ranker": "instructrec.models.ranker:Ranker",
     "fusion": "instructrec.models.fusion:Fusion",
 }
 """Model name -> "module:Class". A new recommender is one file and one row here."""
