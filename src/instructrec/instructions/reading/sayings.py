@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from instructrec.instructions.lexicon import Lexicon
@@ -26,6 +27,11 @@ _LIST = rf"{_VALUE}(?:的?[、和或跟与及]{_VALUE})*?(?:的(?:I|东西)|的(
 _SLOTS = {
     "{value}": f"(?P<value>{_LIST})",
     "{other}": f"(?P<other>{_LIST})",
+    "{free}": (
+        "(?<![和跟与或及、非没无除唯])(?<!除了)(?<!除开)(?<!除去)(?<!除却)(?<!撇开)(?<!抛开)(?<!刨去)(?<!不是)(?<!没有)(?<!不带)"
+        "(?<!不沾)(?<!不含)(?<!属于)(?<!只有)(?<!少了)(?<!缺了)(?<!离了)(?<!没了)(?<!不算)(?<!包含)(?<!比起)(?<!不看)(?<!不要)"
+    ),
+    "{several}": f"(?P<value>{_VALUE}(?:[、和或跟与及]{_VALUE})+)",
     "{shared}": "(?P<value>V(?:[、和或跟与及]V)+的?V)I?",
     "{bare}": "(?P<value>V)",
     "{title}": "(?P<value>T)",
@@ -201,6 +207,7 @@ class SayingReader(TellingReader):
 
     def _handlers(self) -> Mapping[str, Handler]:
         further = {"rather": self._rather, "either": self._either, "spared": self._spare, "plain": self._pass}
+        further |= {"composed": self._compose, "both": self._refuse_both, "instead": self._instead, "choice": self._choose}
         return {**super()._handlers(), **further}
 
     def _refuse(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
@@ -216,6 +223,35 @@ class SayingReader(TellingReader):
             self.marks[behind[-1]] = replace(
                 self.marks[behind[-1]], roles=("negation_after", *(("all", "shared") if listed else ("whole",)))
             )
+
+    def _compose(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
+        """Refuse the values by words that refuse together, where none of them is known to do so by itself."""
+        behind = [self.marks[at] for at in whole if at > values[-1]]
+        before = [self.marks[at] for at in whole if at < values[0]]
+        known = any(mark.plays("negation_after") for mark in behind)
+        known = known or (any(mark.plays("negation") for mark in before) and not any(mark.plays("unknown") for mark in before))
+        if not known:
+            self._refuse(whole, values, others)
+
+    def _refuse_both(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
+        """Refuse two things, each by the word right behind it."""
+        self._pass(whole, values, others)
+        for at in (values[-1] + 1, others[-1] + 1):
+            self.marks[at] = replace(self.marks[at], roles=("negation_after", "whole"))
+
+    def _instead(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
+        """The first is refused, the second demanded."""
+        self._pass(whole, values, others)
+        self.marks[values[0] - 1] = replace(self.marks[values[0] - 1], roles=("negation",))
+        self.marks[others[0] - 1] = replace(self.marks[others[0] - 1], roles=("contrast",))
+
+    def _choose(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
+        """All that is named are alternatives."""
+        named = sorted((*values, *others))
+        self._plain([at for at in whole if at not in named])
+        for first, second in pairwise(named):
+            if second > first + 1:
+                self.marks[second - 1] = replace(self.marks[second - 1], roles=("or",))
 
     def _want(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
         kept = ("article", "and", "or", "noun", "of_what")
