@@ -56,7 +56,7 @@ class SayingReader(TellingReader):
         self._at = []
         for place, mark in enumerate(self.marks):
             size = mark.last - mark.first
-            words = [token.key for token in self.tokens[mark.first : mark.last]]
+            words = ["、" if token.text == "、" else token.key for token in self.tokens[mark.first : mark.last]]
             behind = "".join(signs[-1:])
             if place in self._done:
                 found = ["\\"] * size
@@ -109,9 +109,10 @@ class SayingReader(TellingReader):
         """Refuse the values by words that refuse together, where none of them is known to do so by itself."""
         behind = [self.marks[at] for at in whole if at > values[-1]]
         before = [self.marks[at] for at in whole if at < values[0]]
-        known = any(mark.plays("negation_after") for mark in behind)
-        known = known or (any(mark.plays("negation") for mark in before) and not any(mark.plays("unknown") for mark in before))
-        if not known:
+        sides = ((behind, "negation_after"), (before, "negation"))
+        strange = [any(mark.plays("unknown", "known") for mark in side) for side, _ in sides]
+        known = [any(mark.plays(role) for mark in side) for side, role in sides]
+        if not any(told and not odd for told, odd in zip(known, strange, strict=True)):
             self._refuse(whole, values, others)
 
     def _refuse_both(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:

@@ -38,7 +38,7 @@ def read_wholes(marks: Sequence[Mark], tokens: Sequence[Token], vocabulary: Voca
     if lexicon.script != "han":
         return out
     _pass_remarks(out, tokens, vocabulary)
-    for start, end in _with_allowances(out, clause_spans(out, tokens)):
+    for start, end in _with_allowances(out, _parted(out, tokens)):
         whole = Whole(out, tokens, start, end)
         whole.read()
         whole.ask(lexicon.around.get("had", ()))
@@ -55,6 +55,16 @@ def clause_spans(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[tuple[i
             found.append((start, place))
             start = place + 1
     return [(first, last) for first, last in (*found, (start, len(marks))) if first < last]
+
+
+def _parted(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[tuple[int, int]]:
+    """The clauses, one that begins with the list that it speaks of as two: "七部里 | 恐怖最多一部"."""
+    out: list[tuple[int, int]] = []
+    for start, end in clause_spans(marks, tokens):
+        inside = start + 2 < end and marks[start].plays("count", "number") and marks[start + 1].plays("measure")
+        parts = inside and tokens[marks[start + 2].first].key in "里中内" and marks[start + 2].plays("filler", "of_them")
+        out += [(start, start + 3), (start + 3, end)] if parts and start + 3 < end else [(start, end)]
+    return out
 
 
 def _with_allowances(marks: list[Mark], spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -218,12 +228,13 @@ class Whole:
     def ask(self, had: Collection[str]) -> None:
         """Rewrite a clause that only asks for so many things, by a verb that nobody knows: "随机四个", unless it tells of some."""
         numbers = [place for place in range(self.start, self.end) if self._counts(place) and not self.marks[place].plays("article")]
-        if len(numbers) != 1 or not 0 < self._unknown() < _MOST_UNKNOWN:
+        first = self.marks[self.start].plays("soft_after")  # "先来八部"
+        if len(numbers) != 1 or not (first or self._unknown()) or self._unknown() >= _MOST_UNKNOWN:
             return
         led = self.marks[self.start : numbers[0]]
         closed = all(mark.plays("measure", "noun", "filler", "firm") for mark in self.marks[numbers[0] + 1 : self.end])
         words = self.tokens[self.marks[self.start].first : self.marks[numbers[0]].first]
-        if closed and all(mark.plays(*_LEADING) for mark in led) and not any(token.key in had for token in words):
+        if closed and all(mark.plays(*_LEADING) for mark in led[first:]) and not any(token.key in had for token in words):
             self._write(numbers[0], "list", self.start, ("asked",))
 
     def bound(self, way: str) -> bool:
