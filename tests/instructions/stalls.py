@@ -1,13 +1,22 @@
-"""Six small Chinese catalogs of different goods, for sentences that are written out with their meaning (`sentences/fourth.zh.toml`).
+"""Six small Chinese catalogs of different goods, for sentences with their meaning (`sentences/fourth.zh.toml` and later).
 
 Films, books, cosmetics, songs, games and recipes: each with labels, and numbers of several kinds, some known by no general name.
 """
 
 import random
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 
-from tests.instructions.worlds import catalog
+from tests.instructions.sentences import FOLDER
+from tests.instructions.worlds import catalog, hard
 
-from instructrec.tables import Catalog
+from instructrec.instructions import parse
+from instructrec.tables import Catalog, Labels
+
+_LABEL = re.compile(r"(not )?(\w+): (.*)")
 
 _ROWS = {
     "films": (
@@ -89,30 +98,106 @@ _ROWS = {
         """,
     ),
 }
-LABELS = {"films": 3, "books": 3, "cosmetics": 3, "songs": 3, "games": 3, "recipes": 3}
+LABELS = 3
+"""Columns of labels behind the title; all further ones are numbers."""
+NAMES = tuple(_ROWS)
+PARTS = ("fourth", "fifth", "sixth")
+"""Sets of sentences, each written after the one before was understood, and read for the first time when it was complete."""
+KINDS = ("include", "exclude", "either", "range", "count", "quota", "example", "seen", "pair", "composite", "nothing")
 
 
-def stall(name: str) -> Catalog:
-    """One of the catalogs; its titles are Chinese."""
+@dataclass(frozen=True, kw_only=True)
+class Stall:
+    """A catalog, and what its label values are called in it (empty: as they are)."""
+
+    catalog: Catalog
+    words: Mapping[str, str]
+
+    def said(self, text: str) -> str:
+        """A text with the values as they are called here, outside of titles; two of them are parted by a space."""
+        if not self.words:
+            return text
+        values = "|".join(sorted(self.words, key=len, reverse=True))
+        pieces = re.split(r"(《[^》]*》)", text)
+        renamed = [
+            re.sub(values, lambda found: self.words[found[0]], piece) if at % 2 == 0 else piece for at, piece in enumerate(pieces)
+        ]
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", "".join(renamed))
+
+    def meant(self, conditions: Sequence[str]) -> set[str]:
+        """The conditions with the values as they are called here, each as `worlds.hard` writes it."""
+        return {
+            _ordered(condition if condition.startswith(("like", "unlike")) else self.said(condition)) for condition in conditions
+        }
+
+    def understood(self, text: str) -> set[str]:
+        """The hard part of what is understood of a text."""
+        found = hard(parse(self.said(text), self.catalog, language="zh"), self.catalog)
+        return {_ordered(condition) for condition in found}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """One sentence of a set and the conditions that it means."""
+
+    stall: str
+    kind: str
+    text: str
+    conditions: tuple[str, ...]
+
+
+@cache
+def stall(name: str, *, latin: bool = False) -> Stall:
+    """One of the catalogs; `latin`: with invented Latin words for its values, like those of foreign catalogs."""
     names, table = _ROWS[name]
-    labels = LABELS[name]
     rows = []
     for line in table.strip().splitlines():
         title, *cells = line.strip().split("|")
-        rows.append((title, *(cell.split(",") for cell in cells[:labels]), *(float(cell) for cell in cells[labels:])))
-    return catalog(rows, names[:labels], names[labels:])
+        rows.append((title, *(cell.split(",") for cell in cells[:LABELS]), *(float(cell) for cell in cells[LABELS:])))
+    found = catalog(rows, names[:LABELS], names[LABELS:])
+    if not latin:
+        return Stall(catalog=found, words={})
+    words = _invented(name, sorted({value for labels in found.labels.values() for value in labels.names}))
+    labels = {kind: Labels.build([[words[value] for value in row] for row in found.label_rows(kind)]) for kind in found.labels}
+    return Stall(catalog=replace(found, labels=labels), words=words)
 
 
-def in_latin(name: str) -> dict[str, str]:
-    """An invented Latin word for every label value of a catalog: what a foreign catalog looks like inside a Chinese sentence."""
-    values = sorted({value for labels in stall(name).labels.values() for value in labels.names})
+def load(part: str) -> list[Said]:
+    """The sentences of a set."""
+    table = tomllib.loads((FOLDER / f"{part}.zh.toml").read_text(encoding="utf-8"))
+    return [
+        Said(stall=name, kind=kind, text=text, conditions=tuple(conditions))
+        for name, kinds in table.items()
+        for kind, rows in kinds.items()
+        for text, *conditions in rows
+    ]
+
+
+def values(conditions: set[str], *, unwanted: bool) -> set[tuple[str, str]]:
+    """(attribute, value) of all that some conditions refuse, or demand alone, as an alternative or at least so many times."""
+    passed = ("like", "unlike", "at most", "exactly 0")
+    held = [condition for condition in conditions if not condition.startswith(passed)]
+    parts = [part for condition in held for part in re.sub(r"^(at least|exactly) \d+: ", "", condition).split(" & ")]
+    found = [match for part in parts if (match := _LABEL.fullmatch(part)) and bool(match[1]) == unwanted]
+    return {(match[2], value) for match in found for value in match[3].split(" | ")}
+
+
+def _invented(name: str, labels: Sequence[str]) -> dict[str, str]:
     draw = random.Random(name)
     words: dict[str, str] = {}
-    while len(words) < len(values):
+    while len(words) < len(labels):
         word = "".join(draw.choice("bdfgklmnprtvz") + draw.choice("aeiou") for _ in range(draw.choice((3, 4)))).capitalize()
         if word not in words.values():
-            words[values[len(words)]] = word
+            words[labels[len(words)]] = word
     return words
 
 
-NAMES = tuple(_ROWS)
+def _ordered(condition: str) -> str:
+    counted = re.match(r"(at least|at most|exactly) \d+: ", condition)
+    head, rest = (counted[0], condition[counted.end() :]) if counted else ("", condition)
+    parts = []
+    for part in rest.split(" & "):
+        label = _LABEL.fullmatch(part)
+        names = " | ".join(sorted(label[3].split(" | "))) if label else ""
+        parts.append(f"{label[1] or ''}{label[2]}: {names}" if label else part)
+    return head + " & ".join(sorted(parts))

@@ -1,5 +1,4 @@
-"""Right after the first pass: Chinese clauses that tell, permit, complain or compare rather than ask (wording/tellings.zh.toml).
-"""
+"""Right after the first pass: Chinese clauses that tell, permit, complain or compare rather than ask (wording/tellings.zh.toml)."""
 
 from __future__ import annotations
 
@@ -88,7 +87,13 @@ class SayingReader(TellingReader):
 
     def _handlers(self) -> Mapping[str, Handler]:
         further = {"rather": self._rather, "either": self._either, "spared": self._spare, "plain": self._pass}
-        further |= {"composed": self._compose, "both": self._refuse_both, "instead": self._instead, "choice": self._choose, "only": self._only}
+        further |= {
+            "composed": self._compose,
+            "both": self._refuse_both,
+            "instead": self._instead,
+            "choice": self._choose,
+            "only": self._only,
+        }
         return {**super()._handlers(), **further}
 
     def _refuse(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
