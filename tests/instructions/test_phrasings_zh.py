@@ -10,7 +10,15 @@ from tests.instructions.shelves import SHELVES
 from instructrec.instructions import parse
 from instructrec.instructions.sentences import SentenceWriter, hard_part
 
-PHRASINGS = tomllib.loads((Path(__file__).parent / "phrasings.zh.toml").read_text(encoding="utf-8"))
+
+def phrasings(name):
+    """The phrasings of one file."""
+    return tomllib.loads((Path(__file__).parent / f"{name}.zh.toml").read_text(encoding="utf-8"))
+
+
+PHRASINGS = phrasings("phrasings")
+LATER = {"phrasings.second": 0.97, "phrasings.third": 0.94, "phrasings.fourth": 0.97}
+"""Later files, each with the share of it that must be understood."""
 FRAMES = {"opening": "{}喜剧", "opening_apart": "{}不要喜剧", "ending": "不要喜剧{}"}
 WRITER = SentenceWriter(SHELVES["films"]("zh"), language="zh")
 
@@ -61,3 +69,20 @@ def test_what_stands_around_a_request_asks_for_nothing(kind):
     bare = hard_part(parse(FRAMES[kind].format(""), WRITER.catalog, language="zh"))
     texts = [FRAMES[kind].format(form) for form in PHRASINGS[kind]]
     assert [text for text in texts if hard_part(parse(text, WRITER.catalog, language="zh")) != bare] == []
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_later_phrasings_say_what_they_mean(name):
+    rng = np.random.default_rng(11)
+    right, wrong = 0, []
+    for kind, forms in phrasings(name).items():
+        for form in forms:
+            if kind in FRAMES:
+                read = parse(FRAMES[kind].format(form), WRITER.catalog, language="zh")
+                same = hard_part(read) == hard_part(parse(FRAMES[kind].format(""), WRITER.catalog, language="zh"))
+            else:
+                clause = said(kind, form, rng)
+                same = hard_part(parse(clause.text, WRITER.catalog, language="zh")) == hard_part(clause.means)
+            right += same
+            wrong += [] if same else [form]
+    assert right >= LATER[name] * (right + len(wrong)), wrong

@@ -4,7 +4,8 @@
   which skips adverbs inside phrases); a `Mark` is a stretch of words and the roles it can play.
 - Numbers of money and time: English `sums`, `strays`, `spending`, `bare` (by the words beside them: `asides`); Chinese `numerals`,
   `unrelated`, `unnamed`, `budgets` with `around`.
-- Clauses that tell, permit, complain or compare rather than ask: English `tellings`, Chinese `sayings`, both by `patterns`.
+- Clauses that tell, permit, complain or compare rather than ask: English `tellings` by `patterns`, Chinese `sayings` by
+  `signs`, where refusals are also put together of adverbs, a negator and a verb.
 - What words far apart in a clause, or in the one behind, say together: `frames`, `framing`, `comments`, `verdicts`, `edges`,
   `remainders`, `onward`.
 - Bounds, counts and lengths: `comparisons`, `inequalities`, `bounds`, `ranges` with `named`, `remarks`, `wholes`, `counts`,

@@ -195,11 +195,18 @@ class Scanner(PhraseCutter):
             meant = self.vocabulary.sound_speller.correct(written)
             if meant is not None and any((key,) in self.lexicon.counts and key not in meant for key in written):
                 continue  # "凑七个" is no "凑齐"
+            if meant is not None and self._cuts_value(place, len(meant)):
+                continue  # "射击和格斗" holds no "合格"
             if meant is not None and self._is_bound(place, meant):
                 continue  # "我都过敏" is no "我读过", "看晚过1996年的" no "看完过"
             if meant is not None and (mark := self._known_phrase(meant, place)) is not None:
                 return mark
         return None
+
+    def _cuts_value(self, place: int, length: int) -> bool:
+        """Whether a value begins within some words and reaches beyond them."""
+        starts, ends = range(place + 1, place + length), range(place + length + 1, place + length + 3)
+        return any(self.vocabulary.find(self.keys[first:last]) for first in starts for last in ends if last <= len(self.keys))
 
     def _is_bound(self, place: int, meant: tuple[str, ...]) -> bool:
         """Whether a word that nothing may cut stands where another phrase is meant, or reaches beyond it."""

@@ -1,137 +1,23 @@
-"""Right after the first pass: Chinese clauses that tell, permit, complain or compare rather than ask (wording/tellings.zh.toml).
-
-A pattern is a row of parts: `{value}` stands for a value or a list of them, `{other}` for a second one, `{title}` for a title,
-`{n}` for a number, `{item}` for a general noun or a measure, `<set>` for each phrase of a set, `...` for up to six other signs,
-`^` and `$` for where a clause begins or ends; what stands in brackets may be left out, and all else is written as it is.
-"""
+"""Right after the first pass: Chinese clauses that tell, permit, complain or compare rather than ask (wording/tellings.zh.toml)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
-from typing import Any
+from itertools import pairwise
 
 from instructrec.instructions.lexicon import Lexicon
 from instructrec.instructions.reading.marks import NUMERIC, Mark
+from instructrec.instructions.reading.signs import patterns_of
 from instructrec.instructions.reading.tellings import Handler, TellingReader
 from instructrec.instructions.tokens import Token
-from instructrec.instructions.wording import read_wording
 
-_SET = re.compile(r"<(\w+)>")
-_SIGN = r"[^VTN,.!?;:。、…]"
-_VALUE = "V(?:I?的?V|I)*"
-_LIST = rf"{_VALUE}(?:的?[、和或跟与及]{_VALUE})*?(?:的(?:I|东西)|的(?![VN]))?"
-_SLOTS = {
-    "{value}": f"(?P<value>{_LIST})",
-    "{other}": f"(?P<other>{_LIST})",
-    "{shared}": "(?P<value>V(?:[、和或跟与及]V)+的?V)I?",
-    "{bare}": "(?P<value>V)",
-    "{title}": "(?P<value>T)",
-    "{n}": "N",
-    "{item}": "(?:[N一两几]?I)",
-    "...": rf"(?:{_SIGN}|N){{0,7}}?",
-    "{rest}": rf"(?:{_SIGN}|N){{0,12}}",
-    "{wordy}": rf"{_SIGN}{{1,4}}",
-    "{plain}": r"(?=[^VT.!?;。]*(?:[.!?;。]|$))",
-    "{named}": r"(?=[^.!?;。]*V)",
-    "{joined}": "(?<=[VI])",
-    "{over}": r"(?=[,.!?;。\s]|$)",
-    "{comma}": "(?=,)",
-    "{unpraised}": "(?!(?:很|特别|非常)?(?:好|不错|值得|棒|赞)[^,.!?;。]{0,3}的(?:V|I))",
-    "{notof}": "(?!的)",
-    "{apart}": "(?![^.!?。]*(?:类似|这样|差不多|同类|一样|相似|像))",
-    "{single}": "(?P<value>VI?)",
-    "{oneitem}": "一?I",
-    "{uncapped}": (
-        r"(?![^VT.!?;。]{0,14}(?:N|(?:[最至顶]多|上限|封顶|不超过)[^VT.!?;。]{0,3}I|,I(?:以[内下]|之内|封顶|打住|到顶)))"
-    ),
-    "{unmeasured}": "(?<!NI)",
-    "{affirmed}": "(?!听[说闻]过的)",
-    "{uncounted}": r"(?!N|.{0,2}N|I(?=[,.!?;。\s]|$))",
-    "{once}": r"(?![^,.]{0,4},(?:\\|[^,.]{0,3}VI?[^,.]{0,3}也))",
-    "{else}": "(?=[^.!?;。]*,[^.!?;。]*(?:V|别的|换|不一样|其他|其它|另外)|$)",
-    "{alone}": r"(?=[.!?;。\s]|$)",
-    "{me}": "(?=,(?:但是?|可是?|不过|而)?(?:我|给我|今天|现在))",
-    "{now}": "(?=,(?:但是?|可是?|不过|而)?(?:今天|今晚|现在|这次|这回))",
-    "{same}": "(?P<other>VI?)",
-    "{de}": "的?",
-    "{alone_if}": "(?<![需想只主])",
-    "{told}": r"(?![^,.;。]*[吗么?])",
-    "^": r"(?<![^,.!?;:。、…\s])",
-    "$": r"[了吧哦啊呢啦嘛呀的哈]*(?=[,.!?;:。…\s]|$)",
-}
 _MOST = 12
 """Clauses of one request that are read."""
 _MEASURES = "部个支瓶款本首件盒套种"
 """Measures that stand for one thing without a number."""
 _COUNTED = (*NUMERIC, "range", "amount")
-
-
-class Pattern:
-    """One row of parts, compiled when a text first holds the signs that it needs."""
-
-    def __init__(self, text: str, sets: Mapping[str, Sequence[str]]) -> None:
-        self._sets = sets
-        self._parts = re.findall(r"\([^)]*\)|\S+", text)
-        self._compiled: re.Pattern[str] | None = None
-        self.needs = [need for part in self._parts if (need := self._opening(part))]
-
-    def find(self, text: str, signs: frozenset[str]) -> re.Match[str] | None:
-        """Where it first stands in a text of these signs."""
-        if any(signs.isdisjoint(need) for need in self.needs):
-            return None
-        self._compiled = self._compiled or re.compile("".join(map(self._piece, self._parts)))
-        return self._compiled.search(text)
-
-    def _piece(self, part: str) -> str:
-        if part.startswith("("):
-            return f"(?:{''.join(map(self._piece, part[1:-1].split()))})?"
-        if part in _SLOTS:
-            return _SLOTS[part]
-        named = _SET.split(part)
-        return "".join(self._any(piece) if at % 2 else re.escape(piece) for at, piece in enumerate(named))
-
-    def _any(self, name: str) -> str:
-        return (
-            f"(?:{'|'.join(self._piece(phrase) if phrase else '' for phrase in sorted(self._sets[name], key=len, reverse=True))})"
-        )
-
-    def _opening(self, part: str) -> frozenset[str]:
-        """The signs of which one must be there where a part is; none if it may be empty, or any sign."""
-        if part.startswith("("):
-            return frozenset()
-        if part in _SLOTS:
-            return frozenset({"{value}": "V", "{other}": "V", "{title}": "T", "{n}": "N"}.get(part, ""))
-        if part[0] != "<":
-            return frozenset(part[0])
-        found = [self._opening(phrase) if phrase else frozenset[str]() for phrase in self._sets[part[1 : part.index(">")]]]
-        return frozenset().union(*found) if all(found) else frozenset()
-
-
-class _Patterns:
-    """The patterns of a language in order, each with its table, found by the signs that they need."""
-
-    def __init__(self, table: Mapping[str, Any]) -> None:
-        sets = table.get("sets", {})
-        self.rows = tuple((role, Pattern(text, sets)) for role, texts in table.items() if role != "sets" for text in texts)
-        self._by_sign: dict[str, list[int]] = {}
-        self._always: list[int] = []
-        for number, (_, pattern) in enumerate(self.rows):
-            rarest = min(pattern.needs, key=lambda need: (bool(need & set("VTN")), len(need)), default=None)
-            for sign in rarest or ():
-                self._by_sign.setdefault(sign, []).append(number)
-            self._always += [] if rarest else [number]
-
-    def among(self, signs: frozenset[str]) -> list[int]:
-        """Those that may stand in a text of these signs."""
-        return sorted({*self._always, *(number for sign in signs for number in self._by_sign.get(sign, ()))})
-
-
-@cache
-def _patterns(language: str) -> _Patterns:
-    return _Patterns(read_wording("tellings", language))
 
 
 class SayingReader(TellingReader):
@@ -146,7 +32,7 @@ class SayingReader(TellingReader):
         """The marks, each such clause with what it does."""
         if not any(mark.plays("value", "title", "familiar", *_COUNTED) for mark in self.marks):
             return self.marks
-        patterns = _patterns(self.lexicon.language)
+        patterns = patterns_of(self.lexicon.language)
         text = self._signs()
         signs = frozenset(text)
         left, found = patterns.among(signs), 0
@@ -169,7 +55,7 @@ class SayingReader(TellingReader):
         self._at = []
         for place, mark in enumerate(self.marks):
             size = mark.last - mark.first
-            words = [token.key for token in self.tokens[mark.first : mark.last]]
+            words = ["、" if token.text == "、" else token.key for token in self.tokens[mark.first : mark.last]]
             behind = "".join(signs[-1:])
             if place in self._done:
                 found = ["\\"] * size
@@ -201,6 +87,13 @@ class SayingReader(TellingReader):
 
     def _handlers(self) -> Mapping[str, Handler]:
         further = {"rather": self._rather, "either": self._either, "spared": self._spare, "plain": self._pass}
+        further |= {
+            "composed": self._compose,
+            "both": self._refuse_both,
+            "instead": self._instead,
+            "choice": self._choose,
+            "only": self._only,
+        }
         return {**super()._handlers(), **further}
 
     def _refuse(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
@@ -216,6 +109,42 @@ class SayingReader(TellingReader):
             self.marks[behind[-1]] = replace(
                 self.marks[behind[-1]], roles=("negation_after", *(("all", "shared") if listed else ("whole",)))
             )
+
+    def _compose(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
+        """Refuse the values by words that refuse together, where none of them is known to do so by itself."""
+        behind = [self.marks[at] for at in whole if at > values[-1]]
+        before = [self.marks[at] for at in whole if at < values[0]]
+        sides = ((behind, "negation_after"), (before, "negation"))
+        strange = [any(mark.plays("unknown", "known") for mark in side) for side, _ in sides]
+        known = [any(mark.plays(role) for mark in side) for side, role in sides]
+        if not any(told and not odd for told, odd in zip(known, strange, strict=True)):
+            self._refuse(whole, values, others)
+
+    def _refuse_both(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
+        """Refuse two things, each by the word right behind it."""
+        self._pass(whole, values, others)
+        for at in (values[-1] + 1, others[-1] + 1):
+            self.marks[at] = replace(self.marks[at], roles=("negation_after", "whole"))
+
+    def _instead(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
+        """The first is refused, the second demanded."""
+        self._pass(whole, values, others)
+        self.marks[values[0] - 1] = replace(self.marks[values[0] - 1], roles=("negation",))
+        self.marks[others[0] - 1] = replace(self.marks[others[0] - 1], roles=("contrast",))
+
+    def _only(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
+        """One of what is named is demanded, for all else is refused."""
+        self._choose(whole, values, others)
+        if whole[0] < values[0]:
+            self.marks[whole[0]] = replace(self.marks[whole[0]], roles=("firm",))
+
+    def _choose(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
+        """All that is named are alternatives."""
+        named = sorted((*values, *others))
+        self._plain([at for at in whole if at not in named])
+        for first, second in pairwise(named):
+            if second > first + 1:
+                self.marks[second - 1] = replace(self.marks[second - 1], roles=("or",))
 
     def _want(self, whole: Sequence[int], values: Sequence[int], others: Sequence[int]) -> None:
         kept = ("article", "and", "or", "noun", "of_what")

@@ -6,7 +6,7 @@ number and the condition come: "最多给喜剧留三个名额", "其中喜剧�
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from instructrec.instructions.lexicon import Lexicon
@@ -16,6 +16,8 @@ from instructrec.instructions.tokens import Token
 from instructrec.instructions.vocabulary import Vocabulary
 
 _MOST_COUNTED = 20
+_LEADING = ("unknown", "known", "filler", "firm", "handing", "alone")
+"""What may stand before a number of things in a clause that asks for no more than them."""
 _MOST_UNKNOWN = 4
 """Characters that nobody knows and that may stand between what counts: more of them would say something."""
 _LONGEST_REMARK = 6
@@ -36,8 +38,10 @@ def read_wholes(marks: Sequence[Mark], tokens: Sequence[Token], vocabulary: Voca
     if lexicon.script != "han":
         return out
     _pass_remarks(out, tokens, vocabulary)
-    for start, end in _with_allowances(out, clause_spans(out, tokens)):
-        Whole(out, tokens, start, end).read()
+    for start, end in _with_allowances(out, _parted(out, tokens)):
+        whole = Whole(out, tokens, start, end)
+        whole.read()
+        whole.ask(lexicon.around.get("had", ()))
     return out
 
 
@@ -51,6 +55,16 @@ def clause_spans(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[tuple[i
             found.append((start, place))
             start = place + 1
     return [(first, last) for first, last in (*found, (start, len(marks))) if first < last]
+
+
+def _parted(marks: Sequence[Mark], tokens: Sequence[Token]) -> list[tuple[int, int]]:
+    """The clauses, one that begins with the list that it speaks of as two: "七部里 | 恐怖最多一部"."""
+    out: list[tuple[int, int]] = []
+    for start, end in clause_spans(marks, tokens):
+        inside = start + 2 < end and marks[start].plays("count", "number") and marks[start + 1].plays("measure")
+        parts = inside and tokens[marks[start + 2].first].key in "里中内" and marks[start + 2].plays("filler", "of_them")
+        out += [(start, start + 3), (start + 3, end)] if parts and start + 3 < end else [(start, end)]
+    return out
 
 
 def _with_allowances(marks: list[Mark], spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -73,7 +87,7 @@ def _with_allowances(marks: list[Mark], spans: Sequence[tuple[int, int]]) -> lis
 def _pass_remarks(marks: list[Mark], tokens: Sequence[Token], vocabulary: Vocabulary) -> None:
     """What only says whether the end of a bound counts says nothing else: "五席以上（含五席）", "1990年以前，含1990年"."""
     for place, mark in enumerate(marks):
-        if not mark.plays("counted_in") or not place or not marks[place - 1].plays("sign"):
+        if not mark.plays("counted_in") or not place or not marks[place - 1].plays("sign", "contrast"):
             continue
         end = next((at for at in range(place + 1, len(marks)) if _ends_remark(marks, at)), len(marks))
         said = {one.low for one in marks[place + 1 : end] if one.low is not None and one.low in (one.high, None)}
@@ -205,10 +219,23 @@ class Whole:
             or tallies
             or self.marks[number].plays("article")
             or self._places("allows")
+            or self._is_limited(number)
             or self._is_hidden(number)
         ):
             first = min([first, *self._bounds(), *([] if refused is None else [refused])])
             self._write(number, kind, first, ("measured", "partitive"), max([last, refused or 0, *self._bounds()]))
+
+    def ask(self, had: Collection[str]) -> None:
+        """Rewrite a clause that only asks for so many things, by a verb that nobody knows: "随机四个", unless it tells of some."""
+        numbers = [place for place in range(self.start, self.end) if self._counts(place) and not self.marks[place].plays("article")]
+        first = self.marks[self.start].plays("soft_after")  # "先来八部"
+        if len(numbers) != 1 or not (first or self._unknown()) or self._unknown() >= _MOST_UNKNOWN:
+            return
+        led = self.marks[self.start : numbers[0]]
+        closed = all(mark.plays("measure", "noun", "filler", "firm") for mark in self.marks[numbers[0] + 1 : self.end])
+        words = self.tokens[self.marks[self.start].first : self.marks[numbers[0]].first]
+        if closed and all(mark.plays(*_LEADING) for mark in led[first:]) and not any(token.key in had for token in words):
+            self._write(numbers[0], "list", self.start, ("asked",))
 
     def bound(self, way: str) -> bool:
         """Rewrite the clause as bounded this way, unless it is bounded another way already or refuses; False: it counts nothing."""
@@ -269,7 +296,13 @@ class Whole:
         """The one bound that is said of the number; empty where none is, or several are."""
         kinds = {next(kind for role, kind in _KINDS.items() if self.marks[place].plays(role)) for place in self._bounds()}
         kinds |= {"before" for place in self._places("lacks") if place + 1 < self.end and self._counts(place + 1)}  # "没有三个不行"
+        kinds |= {"until" for place in self._places("limited") if not kinds and self._is_limited(place + 1)}
         return kinds.pop() if len(kinds) == 1 else ""
+
+    def _is_limited(self, number: int) -> bool:
+        """Whether a number of what is named before is a limit: "喜剧限三个"."""
+        limited = self.start < number < self.end and self.marks[number - 1].plays("limited")
+        return limited and self._counts(number) and any(mark.plays("value") for mark in self.marks[self.start : number])
 
     def _refused(self, last: int) -> int | None:
         """Where the clause ends in words that refuse what it says."""
