@@ -275,9 +275,9 @@ def test_a_long_instruction_is_read_to_the_limit_and_the_rest_handed_back():
 )
 def test_ten_thousand_characters_are_read_at_once(word):
     parse("comedy", FILMS)
-    start = time.perf_counter()
+    start = time.process_time()
     parse(word * (10_000 // len(word)), FILMS)
-    assert time.perf_counter() - start < 2.0
+    assert time.process_time() - start < 2.0
 
 
 def test_empty_text_asks_for_nothing():

@@ -171,13 +171,13 @@ def test_sentences_are_read_at_once():
     assert spent[len(spent) // 2] < 0.01
     chinese = zh_films()
     parse("x", chinese, language="zh")
-    start = time.perf_counter()
+    start = time.process_time()
     for text, _ in ZH_FILM_WORDS:
         parse(text, chinese, language="zh")
-    assert (time.perf_counter() - start) / len(ZH_FILM_WORDS) < 0.01
+    assert (time.process_time() - start) / len(ZH_FILM_WORDS) < 0.01
 
 
 def _seconds(text):
-    start = time.perf_counter()
+    start = time.process_time()
     parse(text, FILMS)
-    return time.perf_counter() - start
+    return time.process_time() - start
