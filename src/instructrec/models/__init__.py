@@ -25,6 +25,8 @@ MODELS: dict[str, str] = {
     "sentence_vectors": "instructrec.models.content:SentenceVectors",
     "images": "instructrec.models.images:Images",
     "sasrec": "instructrec.models.sasrec:Sasrec",
+    "esasrec": "instructrec.models.esasrec:Esasrec",
+    "gru4rec": "instructrec.models.gru4rec:Gru4rec",
     "lightgcn": "instructrec.models.graph:LightGcn",
     "gcn": "instructrec.models.graph:Gcn",
     "graphsage": "instructrec.models.graph:GraphSage",

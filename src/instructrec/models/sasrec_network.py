@@ -1,75 +1,61 @@
-"""The network of `sasrec`: blocks of causal self-attention over item vectors, and its loss over the catalog or over negatives."""
+"""The network of `sasrec`: blocks of causal self-attention over item vectors."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-if TYPE_CHECKING:
-    from instructrec.models.sasrec import SasrecConfig
+from instructrec.models.sequence_layers import Dropout, SequenceNetwork, draw
 
-INITIAL = 0.02
-"""Standard deviation of all weights at the start."""
+
+def causal_attention(projected: Tensor, heads: int) -> Tensor:
+    """What each position reads of those before it and of itself: float32 [batch, length, width].
+
+    `projected` holds queries, keys and values [batch, length, 3 * width]. The weights have no dropout: with it, torch would write
+    all of them to memory.
+    """
+    rows, length, width = projected.shape
+    query, key, value = projected.view(rows, length, 3, heads, -1).permute(2, 0, 3, 1, 4)
+    seen = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+    return seen.transpose(1, 2).reshape(rows, length, width // 3)
 
 
 class Block(nn.Module):
     """Causal attention, then a map of each state by itself; both read normalised states and add to what they read."""
 
-    def __init__(self, config: SasrecConfig) -> None:
+    def __init__(self, width: int, *, heads: int, dropout: float) -> None:
         super().__init__()
-        width = config.width
-        self.heads, self.rate = config.heads, config.dropout
+        self.heads, self.dropout = heads, Dropout(dropout)
         self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
         self.project, self.mix = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.inner = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Dropout(config.dropout), nn.Linear(width, width))
+        self.inner = nn.Sequential(nn.Linear(width, width), nn.ReLU(), Dropout(dropout), nn.Linear(width, width))
 
     def forward(self, states: Tensor) -> Tensor:
         """float32 [batch, length, width], in and out; a state sees those before it and itself."""
-        rows, length, width = states.shape
-        rate = self.rate if self.training else 0.0
-        query, key, value = self.project(self.norms[0](states)).view(rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        seen = functional.scaled_dot_product_attention(query, key, value, is_causal=True, dropout_p=rate)
-        states = states + functional.dropout(self.mix(seen.transpose(1, 2).reshape(rows, length, width)), rate)
-        return states + functional.dropout(self.inner(self.norms[1](states)), rate)
+        seen = causal_attention(self.project(self.norms[0](states)), self.heads)
+        states = states + self.dropout(self.mix(seen))
+        return states + self.dropout(self.inner(self.norms[1](states)))
 
 
-class Network(nn.Module):
-    """A learned start, then the items: one state in front of every item. One item table is input and output."""
+class SelfAttention(SequenceNetwork):
+    """Learned places, blocks of causal attention, and a norm at the end."""
 
-    def __init__(self, num_items: int, config: SasrecConfig) -> None:
-        super().__init__()
-        self.rate = config.dropout
-        self.items = nn.Embedding(num_items, config.width)
-        self.start = nn.Parameter(torch.empty(config.width))
-        self.places = nn.Parameter(torch.zeros(config.max_history + 1, config.width))
-        self.blocks = nn.ModuleList([Block(config) for _ in range(config.blocks)])
-        self.norm = nn.LayerNorm(config.width)
+    def __init__(self, num_items: int, blocks: Sequence[nn.Module], *, width: int, max_history: int, dropout: float) -> None:
+        super().__init__(num_items, width=width, dropout=dropout)
         # Places start at zero, so that one that no training history is long enough to reach changes nothing.
-        for name, value in self.named_parameters():
-            if value.dim() > 1 and name != "places" or name == "start":
-                nn.init.normal_(value, std=INITIAL)
+        self.places = nn.Parameter(torch.zeros(max_history + 1, width))
+        self.blocks = nn.ModuleList(blocks)
+        self.norm = nn.LayerNorm(width)
+        own = [value for name, value in self.named_parameters() if name != "places" and (value.dim() > 1 or name == "start")]
+        draw(own)
 
     def forward(self, items: Tensor) -> Tensor:
-        """Item codes int64 [batch, length] to states float32 [batch, length + 1, width]; the last item's state is the last."""
-        start = self.start.expand(len(items), 1, -1)
-        states = torch.cat([start, self.items(items)], dim=1) * self.start.shape[0] ** 0.5 + self.places[: items.shape[1] + 1]
-        states = functional.dropout(states, self.rate, self.training)
+        """Item codes int64 [batch, length] to states float32 [batch, length + 1, width]; none depends on what comes after it."""
+        states = self.dropout(self.read(items) + self.places[: items.shape[1] + 1])
         for block in self.blocks:
             states = block(states)
         normal: Tensor = self.norm(states)
         return normal
-
-    def nats(self, states: Tensor, targets: Tensor, negatives: Tensor) -> Tensor:
-        """Sum of cross-entropies; states float32 [n, width], item codes int64 [n] and [num_negatives] (none: all items)."""
-        table = self.items.weight
-        if not len(negatives):
-            return functional.cross_entropy(states @ table.T, targets, reduction="sum")
-        # Each negative stands for as many items as there are to a negative: the sum over the catalog, without bias.
-        others = states @ functional.embedding(negatives, table).T + float(np.log(len(table) / len(negatives)))
-        others = others.masked_fill(targets[:, None] == negatives, -torch.inf)
-        own = (states * functional.embedding(targets, table)).sum(dim=1, keepdim=True)
-        return functional.cross_entropy(torch.cat([own, others], dim=1), torch.zeros_like(targets), reduction="sum")

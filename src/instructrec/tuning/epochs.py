@@ -18,6 +18,7 @@ from instructrec.core import Progress
 from instructrec.errors import ConfigError, ModelError
 from instructrec.files import write_atomic
 from instructrec.tuning.loop import one_cycle
+from instructrec.tuning.row_adam import RowAdamW
 
 WARMUP = 0.05
 """Share of the training in which the learning rate rises."""
@@ -66,13 +67,22 @@ class EpochTraining:
     """AdamW with a one-cycle schedule; data and dropout follow from seed and epoch, so a resumed run sees what a whole one sees.
 
     `curve` has one point an epoch (mean loss, NDCG@10 where it was checked), and so says where training stands. `key` names what a
-    kept state belongs to: other settings, data or seeds begin anew.
+    kept state belongs to: other settings, data or seeds begin anew. Parameters in `by_rows` have sparse gradients, and a step costs
+    their rows that it met (`row_adam`).
     """
 
-    def __init__(self, network: nn.Module, config: EpochConfig, *, name: str, seed: int, key: str) -> None:
+    def __init__(
+        self, network: nn.Module, config: EpochConfig, *, name: str, seed: int, key: str, by_rows: Sequence[str] = ()
+    ) -> None:
         self.network, self.config, self.name, self.seed, self.key = network, config, name, seed, key
         self.named = dict(network.named_parameters())
-        self.optimizer = torch.optim.AdamW(self.named.values(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        rate, decay = config.learning_rate, config.weight_decay
+        tables = [value for name, value in self.named.items() if name in by_rows]
+        others = [value for name, value in self.named.items() if name not in by_rows]
+        self.optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(others, lr=rate, weight_decay=decay, fused=True)]
+        if tables:
+            self.optimizers.append(RowAdamW(tables, lr=rate, weight_decay=decay))
+        self.moments = {name: self.optimizers[1 if name in by_rows else 0].state for name in self.named}
         self.curve: list[dict[str, float]] = []
         self.best: dict[str, Tensor] = {}
 
@@ -113,12 +123,14 @@ class EpochTraining:
         sizes = [task.size(batch) for batch in batches]
         for number, batch in enumerate(batches):
             done = (epoch + number / len(batches)) / self.config.epochs
-            self.optimizer.param_groups[0]["lr"] = self.config.learning_rate * one_cycle(done, warmup=WARMUP)
-            self.optimizer.zero_grad(set_to_none=True)
+            for optimizer in self.optimizers:
+                optimizer.param_groups[0]["lr"] = self.config.learning_rate * one_cycle(done, warmup=WARMUP)
+                optimizer.zero_grad(set_to_none=True)
             loss = task.backward(batch, sum(sizes) / len(batches))
             if not math.isfinite(loss):
                 raise ModelError(self._diverged(epoch * steps + number + 1, epochs=self.config.epochs, steps=steps))
-            self.optimizer.step()
+            for optimizer in self.optimizers:
+                optimizer.step()
             total += loss
             # Batches are drawn anew, so epochs may differ by one; the bar counts the steps of the first one.
             progress.step(epoch * steps + min(number + 1, steps), loss=loss / max(sizes[number], 1))
@@ -136,7 +148,7 @@ class EpochTraining:
         tensors = {f"w.{name}": value.detach() for name, value in self.named.items()}
         tensors |= {f"best.{name}": value for name, value in self.best.items()}
         for name, value in self.named.items():
-            tensors |= {f"{key}.{name}": moment for key, moment in self.optimizer.state[value].items()}
+            tensors |= {f"{key}.{name}": moment for key, moment in self.moments[name][value].items()}
         write_atomic(path, to_bytes(tensors, {"key": self.key, "curve": json.dumps(self.curve)}))
 
     def _resume(self, path: Path) -> None:
@@ -152,6 +164,6 @@ class EpochTraining:
                 value.copy_(kept[f"w.{name}"])
                 moments = {key: kept.get(f"{key}.{name}") for key in ("step", "exp_avg", "exp_avg_sq")}
                 if all(moment is not None for moment in moments.values()):
-                    self.optimizer.state[value] = moments
+                    self.moments[name][value] = moments
         self.best = {name: kept[f"best.{name}"] for name in self.named if f"best.{name}" in kept}
         self.curve = json.loads(facts["curve"])

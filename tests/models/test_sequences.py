@@ -1,8 +1,9 @@
-"""Self-attention over histories: the contract, what it learns and keeps, and that an interrupted fit goes on to the same bits."""
+"""Models of the next item: the contract, what they learn and keep, and that an interrupted fit goes on to the same bits."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -11,13 +12,32 @@ from tests.contracts import NEW_ITEMS, WORLD, RecommenderContract, history_of, l
 
 from instructrec.core import FitContext, Query
 from instructrec.data.synthetic import chain
-from instructrec.errors import ConfigError
-from instructrec.models.sasrec import Network, NextItems, Sasrec, SasrecConfig
+from instructrec.errors import ConfigError, ModelError
+from instructrec.models.esasrec import Esasrec, EsasrecConfig
+from instructrec.models.gru4rec import Gru4rec, Gru4recConfig
+from instructrec.models.sasrec import Sasrec, SasrecConfig
+from instructrec.models.sequence_layers import Dropout
+from instructrec.models.sequences import NextItems, SequenceModel
 from instructrec.models.validation import ndcg_check
 from instructrec.tables import Dataset
 from instructrec.tuning.epochs import KEPT
 
 SMALL = SasrecConfig(width=32, epochs=60, batch_users=8, learning_rate=5e-3, dropout=0.1, patience=0)
+SHORT = {"width": 32, "epochs": 60, "batch_users": 8, "learning_rate": 5e-3, "dropout": 0.1, "patience": 0}
+SAMPLED = {"loss": "sampled_softmax", "negatives": 8}
+MODELS: dict[str, SequenceModel[Any]] = {
+    "sasrec": Sasrec(SMALL),
+    "esasrec": Esasrec(EsasrecConfig(**SHORT | {"negatives": 8})),
+    "gru": Gru4rec(Gru4recConfig(**SHORT | {"hidden": 32})),
+    "lstm": Gru4rec(Gru4recConfig(**SHORT | {"hidden": 32, "cell": "lstm", "layers": 2})),
+}
+each_model = pytest.mark.parametrize("kind", MODELS)
+
+
+def anew(kind: str, **changes: Any) -> SequenceModel[Any]:
+    """An unfitted model of a kind, small, with some other settings."""
+    model = MODELS[kind]
+    return type(model)(replace(model.config, **changes))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -29,15 +49,32 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-class TestSasrec(RecommenderContract):
+class SequenceContract(RecommenderContract):
     """Products are rounded by the shape of the batch, so alone and in a batch agree to some last digits."""
 
-    @classmethod
-    def make(cls) -> Sasrec:
-        return Sasrec(replace(SMALL, patience=5))
-
+    kind: ClassVar[str]
     batch_tolerance = 1e-5
     checkerboard_share = 1.0
+
+    @classmethod
+    def make(cls) -> SequenceModel[Any]:
+        return anew(cls.kind, patience=5)
+
+
+class TestSasrec(SequenceContract):
+    kind = "sasrec"
+
+
+class TestEsasrec(SequenceContract):
+    kind = "esasrec"
+
+
+class TestGru(SequenceContract):
+    kind = "gru"
+
+
+class TestLstm(SequenceContract):
+    kind = "lstm"
 
 
 class StopAt:
@@ -57,7 +94,7 @@ class StopAt:
             raise KeyboardInterrupt
 
 
-def share_of_right_next_steps(model: Sasrec, world: Dataset) -> float:
+def share_of_right_next_steps(model: SequenceModel[Any], world: Dataset) -> float:
     """Over prefixes of 1 to 8 items that start anywhere, whether the item after them comes first, seen ones included."""
     size, names = len(world.catalog), world.catalog.item_ids
     prefixes = [(np.arange(start, start + length) % size) for start in range(size) for length in range(1, 9)]
@@ -65,10 +102,15 @@ def share_of_right_next_steps(model: Sasrec, world: Dataset) -> float:
     return float(np.mean(scores.argmax(axis=1) == [(prefix[-1] + 1) % size for prefix in prefixes]))
 
 
-@pytest.mark.parametrize("negatives", [0, 8], ids=["whole-catalog", "sampled-negatives"])
-def test_it_learns_the_chain(negatives: int) -> None:
+@each_model
+@pytest.mark.parametrize(
+    "loss",
+    [{"loss": "cross_entropy", "negatives": 0}, SAMPLED, {"loss": "gbce", "negatives": 8}],
+    ids=["cross-entropy", "sampled-softmax", "gbce"],
+)
+def test_it_learns_the_chain(kind: str, loss: dict[str, Any]) -> None:
     world = chain()
-    model = Sasrec(replace(SMALL, negatives=negatives, epochs=40)).fit(world, FitContext(seed=1))
+    model = anew(kind, epochs=40, **loss).fit(world, FitContext(seed=1))
     assert share_of_right_next_steps(model, world) >= 0.99
     assert model.curve[-1]["loss"] < 0.5 * model.curve[0]["loss"]
 
@@ -78,7 +120,7 @@ def test_long_histories_are_learned_in_pieces_of_which_every_item_is_a_target() 
     model = Sasrec(replace(SMALL, max_history=4, epochs=40)).fit(world, FitContext(seed=1))
     assert share_of_right_next_steps(model, world) >= 0.99
     histories = world.interactions.histories()
-    batches = NextItems(Network(20, model.config), model.config, histories, seed=1).batches(3)
+    batches = NextItems(Sasrec.network(20, model.config), model.config, histories, seed=1).batches(3)
     items = torch.cat([batch[batch >= 0] for batch in batches]).numpy()
     assert max(batch.shape[1] for batch in batches) == 5
     np.testing.assert_array_equal(np.bincount(items), np.bincount(world.interactions.items))
@@ -90,20 +132,10 @@ def test_a_model_that_reads_more_heads_and_blocks_learns_too() -> None:
     assert share_of_right_next_steps(model, world) >= 0.99
 
 
-def test_negatives_estimate_the_loss_over_the_catalog() -> None:
+@each_model
+def test_a_state_sees_nothing_that_comes_after_it(kind: str) -> None:
     torch.manual_seed(0)
-    network = Network(50, SMALL)
-    states, targets = torch.randn(400, SMALL.width), torch.randint(50, (400,))
-    with torch.inference_mode():
-        network.items.weight.mul_(3)
-        whole = float(network.nats(states, targets, torch.tensor([], dtype=torch.int64))) / 400
-        drawn = [float(network.nats(states, targets, torch.randint(50, (25,)))) / 400 for _ in range(40)]
-    assert np.mean(drawn) == pytest.approx(whole, abs=0.03)
-
-
-def test_a_state_sees_nothing_that_comes_after_it() -> None:
-    torch.manual_seed(0)
-    network = Network(20, SMALL).eval()
+    network = type(MODELS[kind]).network(20, MODELS[kind].config).eval()
     items = torch.randint(20, (2, 9))
     other = items.clone()
     other[:, 5:] = (other[:, 5:] + 1) % 20
@@ -112,30 +144,24 @@ def test_a_state_sees_nothing_that_comes_after_it() -> None:
         assert not torch.allclose(network(items)[:, 6:], network(other)[:, 6:])
 
 
-def test_losses_in_parts_give_the_gradient_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    world, config = chain(), replace(SMALL, dropout=0.0)
-    weights = []
-    for logits in (2**21, 100):
-        monkeypatch.setattr("instructrec.models.sasrec.LOGITS_AT_ONCE", logits)
-        torch.manual_seed(5)
-        task = NextItems(Network(20, config), config, world.interactions.histories(), seed=0)
-        task.backward(task.batches(0)[0], 100.0)
-        weights.append(task.network.items.weight.grad)
-    torch.testing.assert_close(weights[0], weights[1])
-
-
-@pytest.mark.parametrize("negatives", [0, 6])
+@each_model
 @pytest.mark.parametrize("at", [1, 10, 17])
-def test_an_interrupted_fit_goes_on_to_the_same_bits(tmp_path: Path, at: int, negatives: int) -> None:
+@pytest.mark.parametrize("large", [False, True], ids=["whole-table", "by-rows"])
+def test_an_interrupted_fit_goes_on_to_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, at: int, large: bool
+) -> None:
     train, queries, targets = leave_last_out(WORLD)
-    config = replace(SMALL, epochs=6, check_every=2, patience=2, negatives=negatives)
+    changes: dict[str, Any] = {"epochs": 6, "check_every": 2, "patience": 2}
+    if large:
+        monkeypatch.setattr("instructrec.models.sequence_losses.LARGE_CATALOG", 10)
+        changes |= SAMPLED
     validation = (queries, targets)
-    whole = Sasrec(config).fit(train, FitContext(validation=validation, seed=3))
+    whole = anew(kind, **changes).fit(train, FitContext(validation=validation, seed=3))
     with pytest.raises(KeyboardInterrupt):
-        Sasrec(config).fit(train, FitContext(validation=validation, seed=3, progress=StopAt(at), folder=tmp_path))
+        anew(kind, **changes).fit(train, FitContext(validation=validation, seed=3, progress=StopAt(at), folder=tmp_path))
     assert bool(list(tmp_path.iterdir())) == (at > 3), "three steps an epoch: nothing is kept before the first is over"
     progress = StopAt(-1)
-    resumed = Sasrec(config).fit(train, FitContext(validation=validation, seed=3, progress=progress, folder=tmp_path))
+    resumed = anew(kind, **changes).fit(train, FitContext(validation=validation, seed=3, progress=progress, folder=tmp_path))
     np.testing.assert_array_equal(resumed.score(queries), whole.score(queries))
     assert resumed.curve == whole.curve
     assert len(progress.losses) == 18 - (at - 1) // 3 * 3, "only what was not done is done again"
@@ -173,7 +199,7 @@ def test_the_best_state_by_validation_is_kept_and_patience_ends_the_training(mon
         seen.append(model.score(queries))
         return next(found)
 
-    monkeypatch.setattr("instructrec.models.sasrec.ndcg_check", lambda model, context: lambda: check(model))
+    monkeypatch.setattr("instructrec.models.sequences.ndcg_check", lambda model, context: lambda: check(model))
     model = Sasrec(replace(SMALL, epochs=20, check_every=1, patience=2))
     model.fit(train, FitContext(validation=(queries, targets), seed=1))
     assert [point["valid_ndcg"] for point in model.curve] == [0.1, 0.3, 0.3, 0.2]
@@ -214,11 +240,12 @@ def test_the_random_numbers_of_others_are_left_alone() -> None:
     torch.testing.assert_close(torch.rand(3), wanted, rtol=0, atol=0)
 
 
-def test_new_items_get_the_mean_and_old_scores_stay(tmp_path: Path) -> None:
+@each_model
+def test_new_items_get_the_mean_and_old_scores_stay(tmp_path: Path, kind: str) -> None:
     train, _, _ = leave_last_out(WORLD)
-    model = Sasrec(replace(SMALL, epochs=5)).fit(train)
+    model = anew(kind, epochs=5).fit(train)
     model.save(tmp_path)
-    grown = Sasrec.load(tmp_path, WORLD.catalog.add(NEW_ITEMS))
+    grown = type(model).load(tmp_path, WORLD.catalog.add(NEW_ITEMS))
     query = [Query(history=history_of(3)), Query()]
     scores, size = grown.score(query), len(WORLD.catalog)
     np.testing.assert_allclose(scores[:, :size], model.score(query), atol=1e-5)
@@ -243,9 +270,83 @@ def test_data_without_interactions_gives_a_model_that_answers() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"heads": 5}, {"dropout": 1.0}, {"negatives": -1}, {"width": 0}, {"max_history": 0}],
-    ids=lambda wrong: next(iter(wrong)),
+    [
+        {"heads": 5},
+        {"dropout": 1.0},
+        {"calibration": 1.5},
+        {"negatives": -1, "loss": "gbce"},
+        {"negatives": 0, "loss": "sampled_softmax"},
+        {"negatives": 8, "loss": "cross_entropy"},
+        {"width": 0},
+        {"max_history": 0},
+        {"blocks": 0},
+    ],
+    ids=lambda wrong: "-".join(f"{key}={value}" for key, value in wrong.items()),
 )
-def test_settings_that_do_not_fit_are_refused_by_name(wrong: dict[str, float]) -> None:
+def test_settings_that_do_not_fit_are_refused_by_name(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         SasrecConfig(**wrong)
+
+
+def test_shapes_of_the_other_networks_are_refused_by_name() -> None:
+    for kind, wrong in (
+        (EsasrecConfig, "expansion"),
+        (EsasrecConfig, "heads"),
+        (Gru4recConfig, "layers"),
+        (Gru4recConfig, "hidden"),
+    ):
+        with pytest.raises(ConfigError, match=wrong):
+            kind(**{wrong: 0})
+
+
+@each_model
+def test_a_learning_rate_that_is_absurd_stops_with_the_step_and_what_to_do(kind: str) -> None:
+    train, _, _ = leave_last_out(WORLD)
+    model = anew(kind, learning_rate=1e30)
+    with pytest.raises(ModelError, match=rf"no number any more at step \d+ of .*--set {model.name}\.learning_rate=1e\+29"):
+        model.fit(train)
+
+
+@each_model
+def test_bfloat16_learns_the_same_within_its_digits(kind: str) -> None:
+    """Eight bits of a mantissa: losses of an epoch agree to a hundredth, and what is learned is the same."""
+    world = chain()
+    exact, short = (
+        anew(kind, epochs=30, dropout=0.0, precision=precision).fit(world, FitContext(seed=1))
+        for precision in ("float32", "bfloat16")
+    )
+    assert all(np.isfinite(point["loss"]) for point in short.curve)
+    assert short.curve[0]["loss"] == pytest.approx(exact.curve[0]["loss"], rel=0.01)
+    assert short.curve[0]["loss"] != exact.curve[0]["loss"], "something was rounded"
+    assert share_of_right_next_steps(short, world) >= 0.99
+    assert short.score([Query()]).dtype == np.float32
+
+
+def test_data_in_which_nothing_comes_next_is_named_as_such() -> None:
+    first = WORLD.interactions.offsets[:-1]
+    rows = np.zeros(len(WORLD.interactions), dtype=np.bool_)
+    rows[first] = True
+    once = WORLD.with_interactions(WORLD.interactions.keep(rows))
+    nothing = WORLD.with_interactions(WORLD.interactions.keep(np.zeros_like(rows)))
+    for model in MODELS.values():
+        assert model.unfit_for(WORLD) == ""
+        for poor in (once, nothing):
+            assert f"'{model.name}'" in model.unfit_for(poor)
+            assert "two interactions" in model.unfit_for(poor)
+
+
+def test_dropout_keeps_the_share_and_the_mean_and_does_nothing_when_it_is_not_trained() -> None:
+    torch.manual_seed(0)
+    states, layer = torch.ones(1001, 999, requires_grad=True), Dropout(0.3)
+    out = layer(states)
+    kept = out != 0
+    assert float(kept.float().mean()) == pytest.approx(1 - 77 / 256, abs=2e-3)
+    assert float(out.mean()) == pytest.approx(1, abs=3e-3)
+    # Every place of the eight bytes of a random word has its chance.
+    shares = kept.flatten()[: 8 * (kept.numel() // 8)].view(-1, 8).float().mean(dim=0)
+    torch.testing.assert_close(shares, torch.full((8,), 1 - 77 / 256), rtol=0, atol=6e-3)
+    out.sum().backward()
+    torch.testing.assert_close(states.grad, out.detach())
+    assert Dropout(0.0)(states) is states
+    assert Dropout(0.999)(states).isfinite().all()
+    assert layer.eval()(states) is states
