@@ -5,8 +5,8 @@
 
 ML-1M in SASRec's file ($INSTRUCTREC_DATA/ml-1m/ml-1m_sas.txt), leave-one-out, histories of 200 items, two blocks of width 64,
 cross-entropy over all items. RecBole 1.2.1 is its own trainer in its own environment (benchmarks/peers), which makes one example of
-each target, so it reads 200 places for one target; ours reads whole histories. Both work on as many threads. `speedup_vs_recbole` is
-the ratio of targets a second, medians of turns. Attention has no dropout on either side: that saves RecBole time.
+each target, so it reads 200 places for one target; ours reads whole histories. Both work on as many threads. `speedup_vs_recbole`
+is the ratio of targets a second, medians of turns. Attention has no dropout on either side: that saves RecBole time.
 
 Then each trains for --minutes (0: leave it out) of processor time, which is the time of one thread on a quiet machine, and which a
 busy one takes from neither side. RecBole goes on from the batches of the first part. NDCG@10 and HR@10 on test, full ranking, seen

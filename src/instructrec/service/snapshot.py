@@ -30,7 +30,7 @@ from instructrec.tables import Catalog, Dataset, ItemId
 
 TRIED = 20
 """Stored users for whom a run must give sound lists before it serves."""
-SLOW = ("lm", "tiger", "sasrec")
+SLOW = ("lm", "tiger", "sasrec", "esasrec", "gru4rec")
 """Models that take long enough to be asked by a thread of their own."""
 
 _NUMBERS = itertools.count()
