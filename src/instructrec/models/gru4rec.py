@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 
 from instructrec.models.memory import check_positive
@@ -46,8 +47,10 @@ class Recurrent(SequenceNetwork):
     def forward(self, items: Tensor) -> Tensor:
         """Item codes int64 [batch, length] to states float32 [batch, length + 1, width]; none depends on what comes after it."""
         states = self.dropout(self.read(items))
-        for cell in self.cells:
-            states = self.dropout(cell(states)[0])
+        # Not every processor that multiplies bfloat16 has cells in it.
+        with torch.autocast("cpu", enabled=False):
+            for cell in self.cells:
+                states = self.dropout(cell(states)[0])
         normal: Tensor = self.norm(self.narrow(states))
         return normal
 

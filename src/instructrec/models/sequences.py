@@ -34,8 +34,10 @@ from instructrec.tuning.epochs import EpochConfig, EpochTraining
 QUERIES_AT_ONCE = 256
 WEIGHT_COPIES = 10
 """Weights, gradients, two moments and the best weights; all but the gradients again as the bytes of the file that is kept."""
-STATES_A_LAYER = 4
-"""Arrays as large as the states of a batch that a layer leaves for its gradient, about."""
+ARRAYS_AN_OUTPUT = 4
+"""Arrays as large as the output of a matrix that stay until its gradient is made: itself, its normalised or rectified form and the
+like, and a gradient."""
+TABLES = ("items.weight", "places")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,14 +157,14 @@ class SequenceModel(Recommender, Generic[ConfigT]):
         return f"'{self.name}' learns what comes next, but no user has two interactions; it needs users with at least two."
 
     def bytes_needed(self, dataset: Dataset) -> int:
-        """Weights, gradients, moments, the best and the kept state; activations of a batch; logits and scores of a check."""
+        """Copies of the weights, what each matrix leaves of a batch for its gradient, and 64 MB for logits, scores of a check."""
         with torch.device("meta"):
-            network = self.network(len(dataset.catalog), self.config)
-        weights = sum(value.numel() for value in network.parameters())
+            named = dict(self.network(len(dataset.catalog), self.config).named_parameters())
+        outputs = sum(len(value) for name, value in named.items() if value.dim() == 2 and name not in TABLES)
         longest = int(np.diff(dataset.interactions.offsets).max(initial=0))
-        places = self.config.batch_users * (min(longest, self.config.max_history) + 1)
-        layers = 1 + sum(1 for module in network.modules() if next(module.parameters(recurse=False), None) is not None)
-        return 4 * (WEIGHT_COPIES * weights + STATES_A_LAYER * layers * places * self.config.width + 2**25)
+        states = self.config.batch_users * (min(longest, self.config.max_history) + 1)
+        weights = sum(value.numel() for value in named.values())
+        return 4 * (WEIGHT_COPIES * weights + ARRAYS_AN_OUTPUT * outputs * states + 2**24)
 
     def fit(self, dataset: Dataset, context: FitContext | None = None) -> Self:
         """Train on the histories of the dataset: minutes. Interrupted work in `context.folder` goes on after its last epoch."""
@@ -195,7 +197,8 @@ class SequenceModel(Recommender, Generic[ConfigT]):
         histories = [self.catalog.codes(query.history)[-self.config.max_history :] for query in queries]
         # Those of similar length together, so that nothing is read that is not there.
         order = np.argsort([len(history) for history in histories], kind="stable")
-        for rows in np.split(order, range(QUERIES_AT_ONCE, len(order), QUERIES_AT_ONCE)):
+        for first in range(0, len(order), QUERIES_AT_ONCE):
+            rows = order[first : first + QUERIES_AT_ONCE]
             items = padded([histories[row] for row in rows])
             with torch.inference_mode():
                 states = network(items.clamp(min=0))[torch.arange(len(rows)), (items >= 0).sum(dim=1)]

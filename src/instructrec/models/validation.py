@@ -13,6 +13,8 @@ from instructrec.tables import BoolArray, FloatArray, IntArray
 
 CHECK_USERS = 1000
 """Validation queries behind each check, evenly drawn."""
+SCORES_AT_ONCE = 2**24
+"""64 MB of scores: those of all queries of a check would take 4 GB at a million items."""
 
 
 def ndcg_check(model: Recommender, context: FitContext) -> Callable[[], float] | None:
@@ -25,9 +27,12 @@ def ndcg_check(model: Recommender, context: FitContext) -> Callable[[], float] |
     stride = -(-len(context.validation[0]) // CHECK_USERS)
     queries, targets = list(context.validation[0])[::stride], np.array(context.validation[1])[::stride]
     masks = np.stack([allowed(query, model.catalog) for query in queries])
+    size = max(1, SCORES_AT_ONCE // masks.shape[1])
+    parts = [slice(first, first + size) for first in range(0, len(queries), size)]
 
     def check() -> float:
-        value = float(gains(model.score(queries), masks, targets).mean())
+        found = [gains(model.score(queries[some]), masks[some], targets[some]) for some in parts]
+        value = float(np.concatenate(found).mean())
         if context.watch is not None:
             context.watch(value)
         return value
