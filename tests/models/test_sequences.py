@@ -210,6 +210,15 @@ def test_the_best_state_by_validation_is_kept_and_patience_ends_the_training(mon
     assert not np.array_equal(seen[1], seen[3])
 
 
+@each_model
+def test_the_state_that_is_asked_for_alone_is_that_of_the_whole(kind: str) -> None:
+    torch.manual_seed(0)
+    network = type(MODELS[kind]).network(20, MODELS[kind].config).eval()
+    items, last = torch.randint(20, (5, 9)), torch.tensor([9, 0, 4, 1, 8])
+    with torch.inference_mode():
+        torch.testing.assert_close(network(items, last)[:, 0], network(items)[torch.arange(5), last], rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("at_once", [2**24, 4 * 30, 1], ids=["together", "four", "one-by-one"])
 def test_the_check_is_the_ndcg_of_the_lists(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
     monkeypatch.setattr("instructrec.models.validation.SCORES_AT_ONCE", at_once)

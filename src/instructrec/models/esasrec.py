@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from instructrec.models.memory import check_positive
 from instructrec.models.sasrec_network import SelfAttention, causal_attention
-from instructrec.models.sequence_layers import Dropout, SequenceNetwork
+from instructrec.models.sequence_layers import Dropout, SequenceNetwork, at
 from instructrec.models.sequence_losses import LossKind
 from instructrec.models.sequences import SequenceConfig, SequenceModel
 
@@ -55,9 +55,10 @@ class GatedBlock(nn.Module):
         self.project, self.mix = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.widen, self.narrow = nn.Linear(width, 2 * inner, bias=False), nn.Linear(inner, width, bias=False)
 
-    def forward(self, states: Tensor) -> Tensor:
-        """float32 [batch, length, width], in and out; a state sees those before it and itself."""
-        added = self.mix(causal_attention(self.project(self.norms[0](states)), self.heads))
+    def forward(self, states: Tensor, last: Tensor | None = None) -> Tensor:
+        """float32 [batch, length, width], in and out; a state sees those before it and itself. With `last` only those states."""
+        added = self.mix(causal_attention(self.project(self.norms[0](states)), self.heads, last))
+        states = states if last is None else at(states, last)
         states = states + self.dropout(added) * torch.sigmoid(self.gates[0](states))
         value, switch = self.widen(self.norms[1](states)).chunk(2, dim=-1)
         added = self.narrow(self.dropout(functional.silu(switch) * value))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from instructrec.models.memory import check_positive
-from instructrec.models.sequence_layers import SequenceNetwork, draw
+from instructrec.models.sequence_layers import SequenceNetwork, at, draw
 from instructrec.models.sequences import SequenceConfig, SequenceModel
 
 
@@ -44,14 +44,14 @@ class Recurrent(SequenceNetwork):
         self.narrow, self.norm = nn.Linear(config.hidden, config.width), nn.LayerNorm(config.width)
         draw([self.items.weight, self.start])
 
-    def forward(self, items: Tensor) -> Tensor:
-        """Item codes int64 [batch, length] to states float32 [batch, length + 1, width]; none depends on what comes after it."""
+    def forward(self, items: Tensor, last: Tensor | None = None) -> Tensor:
+        """Item codes to states, which pass from cell to cell; with `last` only those are mapped."""
         states = self.dropout(self.read(items))
         # Not every processor that multiplies bfloat16 has cells in it.
         with torch.autocast("cpu", enabled=False):
             for cell in self.cells:
                 states = self.dropout(cell(states)[0])
-        normal: Tensor = self.norm(self.narrow(states))
+        normal: Tensor = self.norm(self.narrow(states if last is None else at(states, last)))
         return normal
 
 

@@ -8,19 +8,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from instructrec.models.sequence_layers import Dropout, SequenceNetwork, draw
+from instructrec.models.sequence_layers import Dropout, SequenceNetwork, at, draw
 
 
-def causal_attention(projected: Tensor, heads: int) -> Tensor:
-    """What each position reads of those before it and of itself: float32 [batch, length, width].
+def causal_attention(projected: Tensor, heads: int, last: Tensor | None = None) -> Tensor:
+    """What each position reads of those before it and of itself: float32 [batch, length, width]; with `last` what one reads.
 
     `projected` holds queries, keys and values [batch, length, 3 * width]. The weights have no dropout: with it, torch would write
     all of them to memory.
     """
     rows, length, width = projected.shape
-    query, key, value = projected.view(rows, length, 3, heads, -1).permute(2, 0, 3, 1, 4)
-    seen = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-    return seen.transpose(1, 2).reshape(rows, length, width // 3)
+    query, key, value = projected.view(rows, length, 3, heads, width // (3 * heads)).permute(2, 0, 3, 1, 4)
+    if last is None:
+        seen = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+    else:
+        query, past = query[torch.arange(rows), :, last][:, :, None], torch.arange(length) <= last[:, None]
+        seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=past[:, None, None])
+    return seen.transpose(1, 2).reshape(rows, -1, width // 3)
 
 
 class Block(nn.Module):
@@ -33,11 +37,12 @@ class Block(nn.Module):
         self.project, self.mix = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.inner = nn.Sequential(nn.Linear(width, width), nn.ReLU(), Dropout(dropout), nn.Linear(width, width))
 
-    def forward(self, states: Tensor) -> Tensor:
-        """float32 [batch, length, width], in and out; a state sees those before it and itself."""
-        seen = causal_attention(self.project(self.norms[0](states)), self.heads)
-        states = states + self.dropout(self.mix(seen))
-        return states + self.dropout(self.inner(self.norms[1](states)))
+    def forward(self, states: Tensor, last: Tensor | None = None) -> Tensor:
+        """float32 [batch, length, width], in and out; a state sees those before it and itself. With `last` only those states."""
+        seen = causal_attention(self.project(self.norms[0](states)), self.heads, last)
+        states = (states if last is None else at(states, last)) + self.dropout(self.mix(seen))
+        mapped: Tensor = states + self.dropout(self.inner(self.norms[1](states)))
+        return mapped
 
 
 class SelfAttention(SequenceNetwork):
@@ -52,10 +57,10 @@ class SelfAttention(SequenceNetwork):
         own = [value for name, value in self.named_parameters() if name != "places" and (value.dim() > 1 or name == "start")]
         draw(own)
 
-    def forward(self, items: Tensor) -> Tensor:
-        """Item codes int64 [batch, length] to states float32 [batch, length + 1, width]; none depends on what comes after it."""
+    def forward(self, items: Tensor, last: Tensor | None = None) -> Tensor:
+        """Item codes to states; above the last block nothing but the last state of a row is needed, where `last` says which."""
         states = self.dropout(self.read(items) + self.places[: items.shape[1] + 1])
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             states = block(states)
-        normal: Tensor = self.norm(states)
+        normal: Tensor = self.norm(self.blocks[-1](states, last))
         return normal

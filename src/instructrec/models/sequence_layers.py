@@ -39,13 +39,22 @@ class SequenceNetwork(nn.Module, ABC):
         self.dropout = Dropout(dropout)
 
     @abstractmethod
-    def forward(self, items: Tensor) -> Tensor:
-        """Item codes int64 [batch, length] to states float32 [batch, length + 1, width]; none depends on what comes after it."""
+    def forward(self, items: Tensor, last: Tensor | None = None) -> Tensor:
+        """Item codes int64 [batch, length] to states float32 [batch, length + 1, width]; none depends on what comes after it.
+
+        With `last`, int64 [batch]: only the state at that place of each row, [batch, 1, width], for less work.
+        """
 
     def read(self, items: Tensor) -> Tensor:
         """The inputs of the first layer: the start and the vectors of items, scaled, float32 [batch, length + 1, width]."""
         start = self.start.expand(len(items), 1, -1)
-        return torch.cat([start, self.items(items)], dim=1) * self.start.shape[0] ** 0.5
+        scaled: Tensor = torch.cat([start, self.items(items)], dim=1) * self.start.shape[0] ** 0.5
+        return scaled
+
+
+def at(states: Tensor, last: Tensor) -> Tensor:
+    """The state at one place of each row: [batch, length, width], int64 [batch] to [batch, 1, width]."""
+    return states[torch.arange(len(states)), last][:, None]
 
 
 def draw(parameters: Iterable[nn.Parameter]) -> None:

@@ -201,8 +201,8 @@ class SequenceModel(Recommender, Generic[ConfigT]):
             rows = order[first : first + QUERIES_AT_ONCE]
             items = padded([histories[row] for row in rows])
             with torch.inference_mode():
-                states = network(items.clamp(min=0))[torch.arange(len(rows)), (items >= 0).sum(dim=1)]
-                out[rows] = (states @ network.items.weight.T).numpy()
+                states = network(items.clamp(min=0), (items >= 0).sum(dim=1))
+                out[rows] = (states[:, 0] @ network.items.weight.T).numpy()
         return out
 
     def save(self, folder: Path) -> None:
