@@ -62,7 +62,8 @@ class GatedBlock(nn.Module):
         states = states + self.dropout(added) * torch.sigmoid(self.gates[0](states))
         value, switch = self.widen(self.norms[1](states)).chunk(2, dim=-1)
         added = self.narrow(self.dropout(functional.silu(switch) * value))
-        return states + self.dropout(added) * torch.sigmoid(self.gates[1](states))
+        gated: Tensor = states + self.dropout(added) * torch.sigmoid(self.gates[1](states))
+        return gated
 
 
 class Esasrec(SequenceModel[EsasrecConfig]):

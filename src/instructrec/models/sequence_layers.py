@@ -57,7 +57,7 @@ def at(states: Tensor, last: Tensor) -> Tensor:
     return states[torch.arange(len(states)), last][:, None]
 
 
-def draw(parameters: Iterable[nn.Parameter]) -> None:
+def draw(parameters: Iterable[Tensor]) -> None:
     """Give weights their first values, from torch's generator."""
     for value in parameters:
         nn.init.normal_(value, std=INITIAL)
