@@ -10,8 +10,8 @@ is the ratio of targets a second, medians of turns. Attention has no dropout on 
 
 Then each trains for --minutes (0: leave it out) of processor time, which is the time of one thread on a quiet machine, and which a
 busy one takes from neither side. RecBole goes on from the batches of the first part. NDCG@10 and HR@10 on test, full ranking, seen
-items hidden, are made of both sides' scores by the same code. `top10_s.*` (`top10_cpu_s.*`): seconds (of processor) for the ten best
-of every test user, by model.
+items hidden, are made of both sides' scores by the same code. `top10_s.*` (`top10_cpu_s.*`): seconds (of processor) for the ten
+best of every test user, by model.
 """
 
 from __future__ import annotations
