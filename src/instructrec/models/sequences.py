@@ -31,7 +31,8 @@ from instructrec.recommender import Recommender
 from instructrec.tables import Catalog, Dataset, FloatArray, IntArray
 from instructrec.tuning.epochs import EpochConfig, EpochTraining
 
-QUERIES_AT_ONCE = 256
+QUERIES_AT_ONCE = 64
+"""More of 200 items do not stay in the cache: 256 took 1.1 (`gru4rec`) to 1.6 (`sasrec`) times as long."""
 WEIGHT_COPIES = 10
 """Weights, gradients, two moments and the best weights; all but the gradients again as the bytes of the file that is kept."""
 ARRAYS_AN_OUTPUT = 4
