@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from tests.contracts import NEW_ITEMS, WORLD, RecommenderContract, history_of, leave_last_out
-from tests.models.test_sasrec import StopAt
+from tests.models.test_sequences import StopAt
 
 from instructrec.core import FitContext, Query
 from instructrec.data.synthetic import genres
