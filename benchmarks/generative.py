@@ -24,7 +24,6 @@ from instructrec.core import FitContext, Query
 from instructrec.data import load
 from instructrec.data.amazon import industrial_split
 from instructrec.data.cleaning import CleaningConfig
-from instructrec.data.options import LoadOptions
 from instructrec.data.split import Holdout, Split, split
 from instructrec.evaluation.intervals import paired_test
 from instructrec.evaluation.negatives import hard_negatives, random_negatives
@@ -42,8 +41,6 @@ VARIANTS: Mapping[str, Sequence[str]] = {
 }
 """Name in the table -> settings; other names are models of the model table with their defaults."""
 HARD = "item_knn"
-SASREC_FILE = "ml-1m-sasrec"
-"""ML-1M as SASRec, BERT4Rec and gSASRec read it: `user item` lines in order of time, 3,416 items, 999,611 interactions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +56,12 @@ class Task:
 
 
 def parts_of(data: str) -> Split:
-    """The split of a data set: leave-one-out, or the rows that come with it; ML-1M also as the file of SASRec (Kang 2018)."""
+    """The split of a data set: leave-one-out, or the rows that come with it; every row of SASRec's file of ML-1M."""
     if data == "industrial":
         folder = Path(os.environ.get("INSTRUCTREC_DATA", ".")) / "amazon2018-industrial"
         return industrial_split(folder, load(data, cleaning=CleaningConfig(repeated="keep")).dataset)
-    if data == SASREC_FILE:
-        folder = Path(os.environ.get("INSTRUCTREC_DATA", ".")) / "ml-1m"
-        path = next((path for path in sorted(folder.glob("ml-1m_sas.txt*"))), folder / "ml-1m_sas.txt")
-        return split(load(path, options=LoadOptions(header=("user", "item"), separator=" ")).dataset)
+    if data == "ml-1m_sas":
+        return split(load(data, cleaning=CleaningConfig(exact_duplicates=False, repeated="keep")).dataset)
     return split(load(data).dataset)
 
 

@@ -181,7 +181,7 @@ def main() -> None:
     add_json_option(parser)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    parts = parts_of("ml-1m-sasrec")
+    parts = parts_of("ml-1m_sas")
     numbers: dict[str, Any] = {"threads": given.threads, "items": len(parts.train.catalog), "test_queries": len(parts.test)}
     numbers |= list_times(parts)
     with tempfile.TemporaryDirectory() as name:
