@@ -37,7 +37,8 @@ from instructrec.evaluation.comparison import Comparison, compare
 from instructrec.evaluation.intervals import paired_test
 from instructrec.evaluation.protocol import Evaluation, evaluate_scores
 from instructrec.instructions.render import ItemWords, target_wish
-from instructrec.models.fusion import Fusion, comparable, fit_weights
+from instructrec.models.composite import comparable
+from instructrec.models.fusion import Fusion, fit_weights
 from instructrec.models.lm import LanguageModelRecommender, LmConfig
 from instructrec.recommender import allowed
 from instructrec.tables import Catalog, FloatArray, Limit
@@ -109,15 +110,10 @@ def fuse(parts: Split, scores: Mapping[str, Cells]) -> FloatArray:
     queries, targets = single_targets(parts.valid)
     masks = np.stack([allowed(query, parts.train.catalog) for query in queries])
     weights = fit_weights(
-        {name: comparable(kind(name), cells["valid"]) for name, cells in scores.items()}, masks, np.array(targets)
+        {name: comparable(cells["valid"], log=name.startswith("lm")) for name, cells in scores.items()}, masks, np.array(targets)
     )
-    total = [weights[name] * comparable(kind(name), cells["test"]) for name, cells in scores.items()]
+    total = [weights[name] * comparable(cells["test"], log=name.startswith("lm")) for name, cells in scores.items()]
     return np.asarray(np.sum(total, axis=0), dtype=np.float32)
-
-
-def kind(name: str) -> str:
-    """Both language models are put on the same scale."""
-    return "lm" if name.startswith("lm") else name
 
 
 def measure(parts: Split, options: argparse.Namespace, config: RunConfig, *, seeds: int, controls: int) -> dict[str, Any]:

@@ -39,7 +39,8 @@ from instructrec.instructions import parse
 from instructrec.instructions.cells import CELLS, Cell, CellWriter, Moment
 from instructrec.instructions.phrasing import Phrasing
 from instructrec.instructions.render import joined
-from instructrec.models.fusion import comparable, fit_weights
+from instructrec.models.composite import comparable
+from instructrec.models.fusion import fit_weights
 from instructrec.recommender import Recommender, allowed, resolved, steered
 from instructrec.tables import BoolArray, Catalog, FloatArray, IntArray
 
@@ -123,7 +124,7 @@ def of_fusion(model: Recommender, test: Asked) -> FloatArray:
 def of_specialists(models: Mapping[str, Recommender], valid: Asked, test: Asked) -> dict[str, FloatArray]:
     """What each specialist thinks, and their tuned sum."""
     on_valid, on_test = (
-        {name: comparable(name, model.score(part.plain)) for name, model in models.items()} for part in (valid, test)
+        {name: comparable(model.score(part.plain), log=model.log_scale) for name, model in models.items()} for part in (valid, test)
     )
     out = {}
     for label, names in {**{name: (name,) for name in models}, "sum": tuple(models)}.items():

@@ -28,7 +28,8 @@ from instructrec.evaluation.intervals import paired_test
 from instructrec.instructions.phrasing import Phrasing
 from instructrec.lists import top_n
 from instructrec.models import resolve
-from instructrec.models.fusion import comparable, fit_weights
+from instructrec.models.composite import comparable
+from instructrec.models.fusion import fit_weights
 from instructrec.recommender import Recommender, allowed
 from instructrec.tables import Catalog, FloatArray
 
@@ -83,7 +84,7 @@ def ndcg(scores: FloatArray, queries: Sequence[Query], targets: Sequence[int], c
 
 def scored(models: Mapping[str, Recommender], queries: Sequence[Query]) -> dict[str, FloatArray]:
     """Scores of every model on scales that can be added."""
-    return {name: comparable(name, model.score(queries)) for name, model in models.items()}
+    return {name: comparable(model.score(queries), log=model.log_scale) for name, model in models.items()}
 
 
 def wishes(parts: Split, most: int) -> dict[str, float]:

@@ -28,6 +28,8 @@ class Recommender(ABC):
     name: ClassVar[str]
     follows_words: ClassVar[bool] = False
     """Whether it has a taste that words change: scores of its own both without them and with them."""
+    log_scale: ClassVar[bool] = False
+    """Whether differences of its scores are differences of log-probabilities, as a network learns them that ends in a softmax."""
     needs_words: ClassVar[bool] = False
     """Whether it has nothing to say without words: a part of a fusion that no plain evaluation can tell anything about."""
     catalog: Catalog

@@ -9,7 +9,8 @@ from tests.contracts import WORLD, RecommenderContract, leave_last_out
 from tests.models.test_lm import TINY
 
 from instructrec.core import FitContext, Instruction, Query
-from instructrec.models.fusion import TASTE, Fusion, FusionConfig, comparable, fit_weights
+from instructrec.models.composite import comparable
+from instructrec.models.fusion import TASTE, Fusion, FusionConfig, fit_weights
 from instructrec.models.lm import LanguageModelRecommender
 from instructrec.models.popular import Popular
 from instructrec.models.ridge import Ridge
@@ -53,7 +54,7 @@ def test_forbidden_targets_are_left_out_of_the_fit() -> None:
 
 def test_memory_scores_do_not_depend_on_their_scale() -> None:
     scores = np.random.default_rng(1).normal(size=(3, 20)).astype(np.float32)
-    np.testing.assert_allclose(comparable("ridge", scores * 50), comparable("ridge", scores), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(comparable(scores * 50, log=False), comparable(scores, log=False), rtol=1e-4, atol=1e-5)
 
 
 def test_a_saved_fusion_keeps_weights_and_parts(tmp_path: Path) -> None:

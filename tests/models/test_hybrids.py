@@ -11,7 +11,7 @@ from instructrec.config import build_model, from_toml
 from instructrec.core import FitContext, Query
 from instructrec.errors import ConfigError
 from instructrec.explain import explain
-from instructrec.models.fusion import comparable
+from instructrec.models.composite import comparable
 from instructrec.models.hybrids import (
     Cascade,
     CascadeConfig,
@@ -45,7 +45,7 @@ class TestCascade(RecommenderContract):
 def test_weights_that_are_given_are_used_and_others_are_fitted():
     parts = {"ridge": Ridge().fit(TRAIN), "popular": Popular().fit(TRAIN)}
     given = Weighted(WeightedConfig(parts=("ridge", "popular"), weights=(2.0, -0.5)), parts=parts).fit(TRAIN, VALIDATION)
-    wanted = 2 * comparable("ridge", parts["ridge"].score(ASKED)) - 0.5 * comparable("popular", parts["popular"].score(ASKED))
+    wanted = 2 * comparable(parts["ridge"].score(ASKED), log=False) - 0.5 * comparable(parts["popular"].score(ASKED), log=False)
     np.testing.assert_allclose(given.score(ASKED), wanted, rtol=1e-5)
     fitted = Weighted(WeightedConfig(parts=("ridge", "popular")), parts=parts).fit(TRAIN, VALIDATION)
     ridge, popular = fitted.learned

@@ -170,7 +170,7 @@ def test_a_learner_that_does_not_help_is_not_used(learner: str) -> None:
     model = Ranker(config, parts={"ridge": knows}).fit(world, FitContext(validation=(queries, targets), seed=1))
     assert model.held_out["first_stage"] == 1.0 >= model.held_out[learner]
     assert model.learner is None
-    np.testing.assert_allclose(model.score(queries), model.weights["ridge"] * model._comparable(queries)["ridge"], rtol=1e-5)
+    np.testing.assert_allclose(model.score(queries), model.weights["ridge"] * model.comparable(queries)["ridge"], rtol=1e-5)
 
 
 @pytest.mark.parametrize("learner", ["logistic", "ranksvm", "lambdamart"])
@@ -178,9 +178,9 @@ def test_what_is_not_ordered_anew_stands_behind_in_the_order_of_the_first_stage(
     world, queries, targets, parts = two_segments()
     config = RankerConfig(parts=("ridge", "item_knn"), learner=learner, trees=20, candidates=5)
     model = Ranker(config, parts=parts).fit(world, FitContext(validation=(queries[:400], targets[:400]), seed=1))
-    known = model._candidates(queries[:9], model._comparable(queries[:9]), np.ones((9, 120), dtype=np.bool_))
+    known = model._candidates(queries[:9], model.comparable(queries[:9]), np.ones((9, 120), dtype=np.bool_))
     model.learner = Linear(weights=np.arange(known.features.shape[1]) * 0.1, centre=np.zeros(known.features.shape[1]))
-    plain = sum(model.weights[name] * scores for name, scores in model._comparable(queries[:9]).items())
+    plain = sum(model.weights[name] * scores for name, scores in model.comparable(queries[:9]).items())
     asked = [replace(query, hide_seen=False) for query in queries[:9]]
     scores = model.score(asked)
     for row in range(9):
@@ -200,7 +200,7 @@ def test_features_are_those_of_the_definitions() -> None:
     model = Ranker(SMALL, parts=parts).fit(train, FitContext(validation=(queries, targets), seed=1))
     masks = np.ones((2, 30), dtype=np.bool_)
     masks[:, :10] = False
-    scores = model._comparable(queries[:2])
+    scores = model.comparable(queries[:2])
     known = model._candidates(queries[:2], scores, masks, np.array([12, 3]))
     assert (known.codes >= 10).all() and known.chosen.sum() == 1 and known.codes[known.chosen] == 12
     data, liked = train.interactions, WORLD.catalog.labels["genres"].matrix()
@@ -226,9 +226,9 @@ def test_without_validation_or_history_the_first_stage_answers() -> None:
     parts = {"ridge": Ridge().fit(train), "item_knn": ItemKnn().fit(train)}
     model = Ranker(SMALL, parts=parts).fit(train)
     assert model.learner is None and model.weights == {"ridge": 1.0, "item_knn": 1.0}
-    np.testing.assert_allclose(model.score(queries), sum(model._comparable(queries).values()), rtol=1e-5)
+    np.testing.assert_allclose(model.score(queries), sum(model.comparable(queries).values()), rtol=1e-5)
     model.learner = Linear(weights=np.ones(8), centre=np.zeros(8))
-    np.testing.assert_allclose(model.score([Query()]), sum(model._comparable([Query()]).values()), rtol=1e-5)
+    np.testing.assert_allclose(model.score([Query()]), sum(model.comparable([Query()]).values()), rtol=1e-5)
 
 
 def test_parts_come_by_name_as_those_of_a_fusion_do(tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_parts_come_by_name_as_those_of_a_fusion_do(tmp_path: Path) -> None:
 def test_what_its_parts_cannot_learn_from_it_cannot_either(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(ItemKnn, "unfit_for", lambda self, dataset: "It needs more.")
-        assert Ranker(SMALL).unfit_for(WORLD) == "It needs more."
+        assert Ranker(SMALL).unfit_for(WORLD) == "item_knn, a part of it: It needs more."
     assert Ranker(SMALL).unfit_for(WORLD) == ""
     assert Ranker(SMALL).bytes_needed(WORLD) > Ranker(replace(SMALL, candidates=5)).bytes_needed(WORLD) > 0
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+
 from instructrec.core import FitContext, Query, ReadToken
 from instructrec.errors import ConfigError, ModelError
 from instructrec.models import resolve
@@ -24,8 +26,9 @@ class Composite(Recommender):
 
     def unfit_for(self, dataset: Dataset) -> str:
         """The first reason of a part that is not fitted yet."""
-        waiting = (resolve(name)() for name in self.config.parts if name not in self.parts)
-        return next((reason for part in waiting if (reason := part.unfit_for(dataset))), "")
+        waiting = (name for name in self.config.parts if name not in self.parts)
+        reasons = ((name, resolve(name)().unfit_for(dataset)) for name in waiting)
+        return next((f"{name}, a part of it: {reason}" for name, reason in reasons if reason), "")
 
     def bytes_needed(self, dataset: Dataset) -> int:
         """That of the part that is not fitted yet and needs most: they are fitted one after the other."""
@@ -43,6 +46,11 @@ class Composite(Recommender):
     def is_personal(self, query: Query) -> bool:
         """One personal part is enough."""
         return any(part.is_personal(query) for part in self.parts.values())
+
+    def comparable(self, queries: Sequence[Query]) -> dict[str, FloatArray]:
+        """The parts' scores on scales that can be added, by name, float32 [num_queries, num_items]."""
+        names = self.config.parts
+        return {name: comparable(part.score(queries), log=part.log_scale) for name, part in zip(names, self._ready(), strict=True)}
 
     def _fit_parts(self, dataset: Dataset, context: FitContext) -> None:
         """Fit the parts that are not fitted yet, with the settings that they have by default."""
@@ -62,6 +70,19 @@ class Composite(Recommender):
         for name, part in self.parts.items():
             (folder / "parts" / name).mkdir(parents=True)
             part.save(folder / "parts" / name)
+
+
+def comparable(scores: FloatArray, *, log: bool) -> FloatArray:
+    """Scores float32 [num_queries, num_items] on a log scale. What is on one stays (centred), so that words keep their full say.
+
+    Other scores are sums of item weights whose scale grows with the history: they are standardised by row, and what lies above
+    the mean is taken as log(1 + z), so that one extreme neighbour cannot decide alone.
+    """
+    centred = scores - scores.mean(axis=1, keepdims=True)
+    if log:
+        return np.asarray(centred, dtype=np.float32)
+    deviation = np.maximum(scores.std(axis=1, keepdims=True), 1e-9)
+    return np.asarray(np.log1p(np.maximum(centred / deviation, 0.0)), dtype=np.float32)
 
 
 def loaded_parts(names: Sequence[str], folder: Path, catalog: Catalog) -> dict[str, Recommender]:

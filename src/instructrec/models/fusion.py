@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from instructrec.core import FitContext, Query
 from instructrec.instructions.render import query_words
 from instructrec.instructions.wishing import preferences_of, wish_for
-from instructrec.models.composite import Composite, loaded_parts
+from instructrec.models.composite import Composite, comparable, loaded_parts
 from instructrec.recommender import Recommender, allowed
 from instructrec.tables import Catalog, Dataset, FloatArray, ItemId
 
@@ -107,14 +107,13 @@ class Fusion(Composite):
 
         `tastes`: what the parts that follow words say of these queries without the words, where that is known already.
         """
-        self._ready()
-        found = {name: comparable(name, self.parts[name].score(queries)) for name in self.config.parts}
+        found = super().comparable(queries)
         rows = [row for row, query in enumerate(queries) if query_words(query)]
         for name in [name for name in self.config.parts if rows and self.parts[name].follows_words]:
             found[name + TASTE] = np.zeros_like(found[name])
             if tastes is None:
                 plain = self.parts[name].score([replace(queries[row], strength=0.0, profile="") for row in rows])
-                found[name + TASTE][rows] = comparable(name, plain)
+                found[name + TASTE][rows] = comparable(plain, log=self.parts[name].log_scale)
             else:
                 found[name + TASTE][rows] = tastes[name][rows]
         return found
@@ -164,19 +163,6 @@ class Fusion(Composite):
         # Runs of earlier versions read a stated preference with the weights of a wish.
         model.stated = facts.get("stated", model.worded)
         return model
-
-
-def comparable(part: str, scores: FloatArray) -> FloatArray:
-    """Scores on a log scale. Log-probabilities stay as they are (centred), so that words keep their full say.
-
-    Memory scores are sums of item weights whose scale grows with the history: they are standardised by row, and what lies above
-    the mean is taken as log(1 + z), so that one extreme neighbour cannot decide alone.
-    """
-    centred = scores - scores.mean(axis=1, keepdims=True)
-    if part == "lm":
-        return np.asarray(centred, dtype=np.float32)
-    deviation = np.maximum(scores.std(axis=1, keepdims=True), 1e-9)
-    return np.asarray(np.log1p(np.maximum(centred / deviation, 0.0)), dtype=np.float32)
 
 
 def fit_weights(parts: Mapping[str, FloatArray], masks: NDArray[np.bool_], targets: NDArray[np.int64]) -> dict[str, float]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from instructrec.core import FitContext, Query
 from instructrec.errors import ConfigError
 from instructrec.models.composite import Composite, check_parts, loaded_parts
-from instructrec.models.fusion import MOST_QUERIES, comparable, fit_weights
+from instructrec.models.fusion import MOST_QUERIES, fit_weights
 from instructrec.models.storage import read_model, write_model
 from instructrec.models.validation import gains
 from instructrec.recommender import Recommender, allowed
@@ -88,7 +88,7 @@ class WeightedConfig:
 
 
 class Weighted(Hybrid):
-    """Weighted sum of the parts' scores, which are put on one scale first (`fusion.comparable`).
+    """Weighted sum of the parts' scores, which are put on one scale first (`composite.comparable`).
 
     Weights that are not given maximise the likelihood of what was chosen next on validation, equal ones without validation. An item
     without interactions is worth what the parts that know its content say; who has no history gets what the parts say to nobody.
@@ -101,16 +101,12 @@ class Weighted(Hybrid):
         if self.config.weights or not queries:
             return tuple(self.config.weights) or (1.0,) * len(self.config.parts)
         masks = np.stack([allowed(query, self.catalog) for query in queries])
-        return list(fit_weights(self._comparable(queries), masks, np.asarray(targets)).values())
-
-    def _comparable(self, queries: Sequence[Query]) -> dict[str, FloatArray]:
-        names = self.config.parts
-        return {name: comparable(name, part.score(queries)) for name, part in zip(names, self._ready(), strict=True)}
+        return list(fit_weights(self.comparable(queries), masks, np.asarray(targets)).values())
 
     def sources(self, queries: Sequence[Query]) -> Mapping[str, FloatArray]:
         """What each part adds to the score."""
         weights = self.learned.astype(np.float32)
-        return {name: weight * part for weight, (name, part) in zip(weights, self._comparable(queries).items(), strict=True)}
+        return {name: weight * part for weight, (name, part) in zip(weights, self.comparable(queries).items(), strict=True)}
 
 
 @dataclass(frozen=True, kw_only=True)

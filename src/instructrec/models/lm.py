@@ -51,6 +51,7 @@ class LanguageModelRecommender(Recommender):
 
     name: ClassVar[str] = "lm"
     follows_words: ClassVar[bool] = True
+    log_scale: ClassVar[bool] = True
     config_type = LmConfig
 
     def __init__(self, config: LmConfig | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse
@@ -48,6 +48,7 @@ class NextRows:
 class RowTrained(Recommender):
     """A network that knows an item by who met it or by its features, and a person by the history of the query alone."""
 
+    log_scale: ClassVar[bool] = True
     curve: list[dict[str, float]]
     _informs: BoolArray
 

@@ -20,7 +20,7 @@ from instructrec.core import FitContext, Query
 from instructrec.errors import ConfigError
 from instructrec.models import ranker_learners as learners
 from instructrec.models.composite import Composite, check_parts, loaded_parts
-from instructrec.models.fusion import MOST_QUERIES, comparable, fit_weights
+from instructrec.models.fusion import MOST_QUERIES, fit_weights
 from instructrec.models.histories import recency_rows
 from instructrec.models.item_features import NO_FEATURES, ItemFeatures
 from instructrec.models.memory import check_positive
@@ -164,7 +164,7 @@ class Ranker(Composite):
         if len(queries) < FOLDS:
             return
         context.progress.stage(f"learner of {self.name}", total=2)
-        scores = self._comparable(queries)
+        scores = self.comparable(queries)
         masks = np.stack([self._proposable(query) for query in queries])
         known = self._candidates(queries, scores, masks, targets)
         folds = np.random.default_rng([context.seed, 6]).permutation(len(queries)) % FOLDS
@@ -206,9 +206,6 @@ class Ranker(Composite):
         """
         return allowed(replace(query, exclude=frozenset(), reactions=()), self.catalog)
 
-    def _comparable(self, queries: Sequence[Query]) -> dict[str, FloatArray]:
-        return {name: comparable(name, self.parts[name].score(queries)) for name in self.config.parts}
-
     def _candidates(
         self, queries: Sequence[Query], scores: Mapping[str, FloatArray], masks: NDArray[np.bool_], targets: IntArray | None = None
     ) -> Candidates:
@@ -236,7 +233,7 @@ class Ranker(Composite):
         )
 
     def _block(self, queries: Sequence[Query]) -> dict[str, FloatArray]:
-        scores = self._comparable(queries)
+        scores = self.comparable(queries)
         out = {name: np.float32(self.weights[name]) * found for name, found in scores.items()}
         out[self.name] = np.zeros((len(queries), len(self.catalog)), dtype=np.float32)
         told = [row for row, query in enumerate(queries) if self.is_personal(query)]

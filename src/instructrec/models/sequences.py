@@ -138,6 +138,7 @@ class SequenceModel(Recommender, Generic[ConfigT]):
     of all vectors. `curve` holds the mean loss of every epoch, and NDCG@10 where it was checked.
     """
 
+    log_scale: ClassVar[bool] = True
     config_type: ClassVar[type[SequenceConfig]]
     config: ConfigT
 
