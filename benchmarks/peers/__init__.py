@@ -39,8 +39,12 @@ class Peer:
     """A script of this folder in its environment: asked by lines of JSON, it answers each by one. Use it as a context."""
 
     def __init__(self, name: str, script: str, arguments: Sequence[str], environ: Mapping[str, str]) -> None:
-        command = [str(environment(name)), str(HERE / script), *arguments]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(environ))
+        python = environment(name)
+        command = [str(python), str(HERE / script), *arguments]
+        # What a peer leaves lying about, lies in its own folder.
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(environ), cwd=python.parent.parent
+        )
 
     def ask(self, **question: Any) -> dict[str, Any]:
         """The answer to a question. Raises RuntimeError when the peer has ended."""
