@@ -3,7 +3,7 @@
 Leave-one-out (Industrial: MiniOneRec's rows), full ranking over the catalog, models fitted on train only, chosen on validation,
 measured on test; `seen_shown.`: items of the history compete, too. With --negatives also `one_of_ten.`: InstructRec's protocol, the
 target among nine random unseen items, and `hard.`: among the nine wrong items that `item_knn` puts first. CPU-minutes are those of
-all threads, fit only.
+all threads, fit only. With a hybrid among the models `fusion_gain` and `p_value` set the best of them against the best single one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.cells import Cells, Lines, cell
-from instructrec.config import build_model, from_toml
+from instructrec.config import RunConfig, build_model, from_toml
+from instructrec.config import parts_of as inner_models
 from instructrec.core import FitContext, Query
 from instructrec.data import load
 from instructrec.data.amazon import industrial_split
@@ -30,7 +31,7 @@ from instructrec.evaluation.negatives import hard_negatives, random_negatives
 from instructrec.evaluation.protocol import evaluate, score_holdout
 from instructrec.models.lm import LanguageModelRecommender
 from instructrec.recommender import Recommender
-from instructrec.tables import Catalog, Labels
+from instructrec.tables import Catalog, Dataset, Labels
 
 VARIANTS: Mapping[str, Sequence[str]] = {
     "tiger_title": ("model=tiger", "tiger.codes=title"),
@@ -41,6 +42,8 @@ VARIANTS: Mapping[str, Sequence[str]] = {
 }
 """Name in the table -> settings; other names are models of the model table with their defaults."""
 HARD = "item_knn"
+HYBRIDS = ("fusion", "weighted", "switching", "cascade", "ranker")
+"""Models that are put together from others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +69,18 @@ def parts_of(data: str) -> Split:
 
 
 def sets_of(name: str, more: Sequence[str]) -> list[str]:
-    """Settings of a row of the table; those of `more` that speak of its model, or of none, are put over them."""
+    """Settings of a row of the table; those of `more` that speak of its model, of a part of it, or of none, are put over them."""
     own = VARIANTS.get(name, (f"model={name}",))
     model = own[0].removeprefix("model=")
-    return [*own, *(one for one in more if one.partition("=")[0].rpartition(".")[0] in ("", model))]
+    said = [one for one in more if one.partition("=")[0].rpartition(".")[0] in ("", model)]
+    inner = inner_models(from_toml("", [*own, *said]).settings.get(model))
+    return [*own, *said, *(one for one in more if one.partition("=")[0].rpartition(".")[0] in inner)]
+
+
+def fitted(name: str, config: RunConfig, train: Dataset, context: FitContext) -> Recommender:
+    """A model with its settings, fitted; what it is put together from with theirs."""
+    parts = {part: fitted(part, config, train, context) for part in inner_models(config.settings.get(name))}
+    return build_model(name, config, parts=parts).fit(train, context)
 
 
 def measured(task: Task) -> Cells:
@@ -79,7 +90,7 @@ def measured(task: Task) -> Cells:
     context = FitContext(
         validation=single_targets(task.parts.valid), seed=task.seed, progress=Lines(config.model), folder=task.folder
     )
-    model = build_model(config.model, config).fit(task.parts.train, context)
+    model = fitted(config.model, config, task.parts.train, context)
     out = {"fit_s": np.array(time.monotonic() - began), "fit_cpu_min": np.array((time.process_time() - cpu) / 60)}
     for prefix, holdout, hide in protocols(task.parts, negatives=task.negatives):
         found = evaluate(model, holdout, k=10, hide_seen=hide)
@@ -164,7 +175,21 @@ def table(
         show(name, numbers)
     best = names[0]
     numbers |= {f"p.{best}_vs_{name}": paired_test(per_user[best], per_user[name]).p for name in names[1:]}
-    return numbers
+    return numbers | gain_of_a_sum(per_user)
+
+
+def gain_of_a_sum(per_user: Mapping[str, Any]) -> dict[str, float]:
+    """`fusion_gain` and `p_value`: NDCG@10 of the best hybrid over that of the best single model (no language model), by test.
+
+    Nothing where one of both is missing.
+    """
+    means = {name: float(values.mean()) for name, values in per_user.items()}
+    sums = {name for name in means if name in HYBRIDS}
+    peers = {name for name in means if name not in HYBRIDS and not name.startswith("lm")}
+    if not sums or not peers:
+        return {}
+    ours, peer = max(sums, key=means.__getitem__), max(peers, key=means.__getitem__)
+    return {"fusion_gain": means[ours] / means[peer] - 1, "p_value": paired_test(per_user[ours], per_user[peer]).p}
 
 
 def show(name: str, numbers: Mapping[str, Any]) -> None:
