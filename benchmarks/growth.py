@@ -37,7 +37,10 @@ from instructrec.errors import DataError, InstructRecError
 from instructrec.models import MODELS, resolve
 from instructrec.tables import Catalog, Dataset, Interactions
 
-LEFT_OUT = ("bm25", "sentences", "themes", "lm", "tiger", "fusion")
+LEFT_OUT = (
+    *("bm25", "sentences", "themes", "tfidf", "word_vectors", "sentence_vectors", "images", "lm", "tiger"),
+    *("fusion", "weighted", "switching", "cascade", "ranker"),
+)
 """Not measured unless named: they read texts, which no marginal says, or are put together from others."""
 SCALES, QUICK_SCALES = (1, 4, 16), (1, 2, 4)
 LEAST = {"cpu_s": 0.05, "peak_mb": 2.0}

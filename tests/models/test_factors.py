@@ -119,7 +119,8 @@ def test_progress_is_told_of_every_round():
 
 @pytest.mark.parametrize("model", [Als, Bpr])
 def test_data_with_one_item_a_person_is_called_unfit(model: type[Als] | type[Bpr]):
-    assert "more than one" in model().unfit_for(dataset_of([[0], [1]]))
+    assert "nobody here met two" in model().unfit_for(dataset_of([[0], [1]]))
+    assert "nobody here met two" in model().unfit_for(dataset_of([[0, 0], [1]]))
     assert model().unfit_for(dataset_of([[0, 1], [1]])) == ""
 
 

@@ -1,7 +1,6 @@
 """Models over the graph: the contract, layers against other implementations and by hand, and queries as nodes of the graph."""
 
 import warnings
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,13 +39,7 @@ def tiny(name: str, **changes: object) -> GraphRecommender:
     return made(made.config_type(**{**TINY, **changes}))  # type: ignore[attr-defined, call-arg, no-any-return]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Products this small gain nothing from threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class TestLightGcn(RecommenderContract):

@@ -42,13 +42,7 @@ def anew(kind: str, **changes: Any) -> SequenceModel[Any]:
     return type(model)(replace(model.config, **changes))
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Products this small gain nothing from threads, and wait long for them on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class SequenceContract(RecommenderContract):

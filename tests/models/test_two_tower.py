@@ -1,6 +1,5 @@
 """Two towers: the contract, the correction of sampled softmax, tasks beside the next item, features and ratings."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,13 +21,7 @@ from instructrec.tables import Catalog, Dataset, Labels
 TINY = TwoTowerConfig(width=16, epochs=40, learning_rate=2e-2, batch_targets=64, negatives=30)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Products this small gain nothing from threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class TestTwoTower(RecommenderContract):

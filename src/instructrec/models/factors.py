@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instructrec.core import Query
-from instructrec.models.histories import recency_rows
+from instructrec.models.histories import recency_rows, without_pairs
 from instructrec.models.known import KnownItems, Met
 from instructrec.tables import BoolArray, Dataset, FloatArray, IntArray
 
@@ -60,10 +60,7 @@ class ImplicitFactors(KnownItems):
 
     def unfit_for(self, dataset: Dataset) -> str:
         """Factors need people who met several items."""
-        offsets = dataset.interactions.offsets
-        if len(dataset.interactions) and int(np.diff(offsets).max()) > 1:
-            return ""
-        return f"'{self.name}' learns from people who met several items, and nobody here met more than one. Use 'popular'."
+        return without_pairs(self.name, dataset)
 
 
 def people_by_items(met: Met, *, confidence: float) -> csr_matrix:

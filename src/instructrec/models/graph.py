@@ -19,21 +19,19 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
-from instructrec.core import FitContext, Query
-from instructrec.errors import ModelError
+from instructrec.core import Query
 from instructrec.models.graph_network import Network, queries_of
 from instructrec.models.graph_task import GatConfig, GcnConfig, GraphConfig, GraphSageConfig, LightGcnConfig, NextInGraph
 from instructrec.models.histories import recency_rows
-from instructrec.models.item_features import NO_FEATURES, ItemFeatures
+from instructrec.models.item_features import ItemFeatures
 from instructrec.models.next_rows import RowTrained
 from instructrec.models.storage import read_model, write_model
-from instructrec.tables import Catalog, Dataset, FloatArray
-from instructrec.tuning.epochs import EpochTraining
+from instructrec.tables import Catalog, Dataset, FloatArray, Interactions
 
 QUERIES_AT_ONCE = 512
 
 
-class GraphRecommender(RowTrained):
+class GraphRecommender(RowTrained[Network]):
     """Score = state of the query . state of the item.
 
     Items that training never met have no edges: what their attributes and words say is their state, and where nothing is said of
@@ -41,29 +39,11 @@ class GraphRecommender(RowTrained):
     """
 
     config_type: ClassVar[type[GraphConfig]]
+    config: GraphConfig
 
-    def __init__(self, config: GraphConfig | None = None) -> None:
-        self.config = config or self.config_type()
-        self.curve: list[dict[str, float]] = []
-        self._network: Network | None = None
-
-    def fit(self, dataset: Dataset, context: FitContext | None = None) -> Self:
-        """Train: minutes. Interrupted work in `context.folder` goes on after its last epoch."""
-        context = context or FitContext()
-        self.catalog, data = dataset.catalog, dataset.interactions
-        self._features = ItemFeatures.learn(self.catalog, np.unique(data.items)) if self.config.features else NO_FEATURES
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(context.seed)
-            network = Network(self.name, len(self.catalog), self._features.width, self.config)
-            task = NextInGraph(network, self.config, data, self._features.encode(self.catalog), context.seed)
-            training = EpochTraining(network, self.config, name=self.name, seed=context.seed, key=task.key)
-            self._network = network
-            if len(task.rows):
-                check = self._check(task, context) if self.config.patience else None
-                training.run(task, context.progress, context.folder, check)
-            self._settle(task)
-        self.curve = training.curve
-        return self
+    def _begin(self, data: Interactions, features: scipy.sparse.csr_array, seed: int) -> NextInGraph:
+        self._network = Network(self.name, len(self.catalog), self._features.width, self.config)
+        return NextInGraph(self._network, self.config, data, features, seed)
 
     def bytes_needed(self, dataset: Dataset) -> int:
         """Weights with their moments, states and gradients of every layer, edges, and the logits of a step."""
@@ -125,11 +105,6 @@ class GraphRecommender(RowTrained):
             states = [torch.cat([torch.from_numpy(arrays[f"states.{layer}"]), own]) for layer, own in enumerate(new)]
         self._take(np.concatenate([arrays["degrees"], np.zeros(len(new[0]), dtype=np.float32)]), states, features)
         return self
-
-    def _ready(self) -> Network:
-        if self._network is None:
-            raise ModelError(f"Model '{self.name}' has not been trained yet. Call fit(dataset) or load(folder, catalog) first.")
-        return self._network
 
     def _settle(self, task: NextInGraph) -> None:
         """Keep the states of the items in the whole graph."""

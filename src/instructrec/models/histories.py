@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from instructrec.tables import FloatArray, IntArray
+from instructrec.tables import Dataset, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -139,3 +139,14 @@ def gram(rows: csr_array, *, dtype: type[np.floating[Any]] = np.float64) -> NDAr
         block: FloatArray = rows[start : start + step].toarray().astype(np.float32)
         total += block.T @ block
     return total
+
+
+def without_pairs(model: str, dataset: Dataset) -> str:
+    """Why nothing can be learned of what goes together: nobody met two different items. Empty where somebody did."""
+    data = dataset.interactions
+    if len(np.unique(data.users * max(len(dataset.catalog), 1) + data.items)) > len(np.unique(data.users)):
+        return ""
+    return (
+        f"'{model}' learns from people who met several items, and nobody here met two. "
+        "Give data with more of each person, or use 'popular'."
+    )

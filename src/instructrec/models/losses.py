@@ -24,8 +24,13 @@ def sampled_softmax_nats(states: Tensor, table: Tensor, targets: Tensor, drawn: 
     """
     others = states @ functional.embedding(drawn, table).T - expected.log()
     others = others.masked_fill(targets[:, None] == drawn, -torch.inf)
-    own = (states * functional.embedding(targets, table)).sum(dim=1, keepdim=True)
-    return functional.cross_entropy(torch.cat([own, others], dim=1), torch.zeros_like(targets), reduction="sum")
+    return against_drawn((states * functional.embedding(targets, table)).sum(dim=1), others)
+
+
+def against_drawn(own: Tensor, others: Tensor) -> Tensor:
+    """Sum of the cross-entropies (nats) of targets by their logits [n] beside those of drawn items [n, k]."""
+    logits = torch.cat([own[:, None], others], dim=1)
+    return functional.cross_entropy(logits, torch.zeros(len(own), dtype=torch.int64), reduction="sum")
 
 
 def pair_nats(states: Tensor, table: Tensor, targets: Tensor, drawn: Tensor) -> Tensor:

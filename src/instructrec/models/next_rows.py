@@ -5,15 +5,23 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import scipy.sparse
+import torch
+from torch import nn
 
 from instructrec.core import FitContext, Query
+from instructrec.errors import ModelError
+from instructrec.models.histories import without_pairs
+from instructrec.models.item_features import NO_FEATURES, ItemFeatures
 from instructrec.models.validation import ndcg_check
 from instructrec.recommender import Recommender
 from instructrec.tables import BoolArray, Dataset, IntArray, Interactions
+from instructrec.tuning.epochs import EpochTraining
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 
 class NextRows:
@@ -45,12 +53,45 @@ class NextRows:
         return found.hexdigest()
 
 
-class RowTrained(Recommender):
-    """A network that knows an item by who met it or by its features, and a person by the history of the query alone."""
+class RowTrained(Recommender, Generic[NetworkT]):
+    """A network that knows an item by who met it or by its features, and a person by the history of the query alone.
+
+    `curve` holds the mean loss of every epoch, and NDCG@10 where it was checked.
+    """
 
     log_scale: ClassVar[bool] = True
-    curve: list[dict[str, float]]
+    config_type: ClassVar[type[Any]]
     _informs: BoolArray
+
+    def __init__(self, config: Any = None) -> None:
+        self.config = config or self.config_type()
+        self.curve: list[dict[str, float]] = []
+        self._network: NetworkT | None = None
+
+    @abstractmethod
+    def _begin(self, data: Interactions, features: scipy.sparse.csr_array, seed: int) -> Any:
+        """Make the network, kept in `_network`, with new weights from torch's generator; return its task for `tuning.epochs`."""
+
+    def fit(self, dataset: Dataset, context: FitContext | None = None) -> Self:
+        """Train: minutes. Interrupted work in `context.folder` goes on after its last epoch."""
+        context = context or FitContext()
+        self.catalog, data = dataset.catalog, dataset.interactions
+        self._features = ItemFeatures.learn(self.catalog, np.unique(data.items)) if self.config.features else NO_FEATURES
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(context.seed)
+            task = self._begin(data, self._features.encode(self.catalog), context.seed)
+            training = EpochTraining(self._ready(), self.config, name=self.name, seed=context.seed, key=task.key)
+            if len(task.rows):
+                check = self._check(task, context) if self.config.patience else None
+                training.run(task, context.progress, context.folder, check)
+            self._settle(task)
+        self.curve = training.curve
+        return self
+
+    def _ready(self) -> NetworkT:
+        if self._network is None:
+            raise ModelError(f"Model '{self.name}' has not been trained yet. Call fit(dataset) or load(folder, catalog) first.")
+        return self._network
 
     @abstractmethod
     def _settle(self, task: Any) -> None:
@@ -58,12 +99,7 @@ class RowTrained(Recommender):
 
     def unfit_for(self, dataset: Dataset) -> str:
         """Without two items of one person nothing says what goes together."""
-        data = dataset.interactions
-        if len(np.unique(data.users * max(len(dataset.catalog), 1) + data.items)) > len(np.unique(data.users)):
-            return ""
-        return (
-            f"'{self.name}' learns from people who met several items, and nobody here met two. Give data with more of each person."
-        )
+        return without_pairs(self.name, dataset)
 
     def is_personal(self, query: Query) -> bool:
         """Whether the history holds an item that training met, or that features describe."""

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from instructrec.models.losses import against_drawn
+
 LossKind: TypeAlias = Literal["cross_entropy", "sampled_softmax", "gbce"]
 
 LOGITS_AT_ONCE = 2**21
@@ -40,9 +42,7 @@ def gbce_beta(negatives: int, num_items: int, calibration: float) -> float:
 def sampled_softmax(own: Tensor, others: Tensor, num_items: int) -> Tensor:
     """Sum of cross-entropies (nats), from logits of targets [n] and of uniform negatives [n, k], -inf where one is the target."""
     # Each negative stands for as many items as there are to a negative: the sum over the catalog, without bias.
-    others = others + math.log(num_items / others.shape[1])
-    logits = torch.cat([own[:, None], others], dim=1)
-    return functional.cross_entropy(logits, torch.zeros(len(own), dtype=torch.int64), reduction="sum")
+    return against_drawn(own, others + math.log(num_items / others.shape[1]))
 
 
 def gbce(own: Tensor, others: Tensor, beta: float) -> Tensor:

@@ -19,16 +19,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from instructrec.core import FitContext, Query
-from instructrec.errors import ConfigError, ModelError
-from instructrec.models.item_features import NO_FEATURES, ItemFeatures
+from instructrec.core import Query
+from instructrec.errors import ConfigError
+from instructrec.models.item_features import ItemFeatures
 from instructrec.models.losses import sampled_softmax_nats
 from instructrec.models.memory import check_decay, check_positive
 from instructrec.models.next_rows import NextRows, RowTrained
 from instructrec.models.storage import read_model, write_model
 from instructrec.models.two_tower_network import CONVERSION, NEXT, RATING, Network, crossed, paired
 from instructrec.tables import Catalog, Dataset, FloatArray, IntArray, Interactions, UserId
-from instructrec.tuning.epochs import EpochConfig, EpochTraining
+from instructrec.tuning.epochs import EpochConfig
 
 QUERIES_AT_ONCE = 512
 FACTS_FILE = "ratings.json"
@@ -178,7 +178,7 @@ def tasks_of(data: Interactions, config: TwoTowerConfig) -> tuple[str, ...]:
     return (NEXT, *(task for task, there in further.items() if there))
 
 
-class TwoTower(RowTrained):
+class TwoTower(RowTrained[Network]):
     """Score = user vector . item vector, and what the settings give to predicted ratings and conversions.
 
     A new item is scored by its attributes and words, and by the lowest score of the row where nothing is said of it. Without a
@@ -188,29 +188,13 @@ class TwoTower(RowTrained):
 
     name: ClassVar[str] = "two_tower"
     config_type = TwoTowerConfig
+    config: TwoTowerConfig
 
-    def __init__(self, config: TwoTowerConfig | None = None) -> None:
-        self.config = config or TwoTowerConfig()
-        self.curve: list[dict[str, float]] = []
-        self._network: Network | None = None
-
-    def fit(self, dataset: Dataset, context: FitContext | None = None) -> Self:
-        """Train: minutes. Interrupted work in `context.folder` goes on after its last epoch."""
-        context = context or FitContext()
-        self.catalog, data = dataset.catalog, dataset.interactions
-        self._features = ItemFeatures.learn(self.catalog, np.unique(data.items)) if self.config.features else NO_FEATURES
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(context.seed)
-            network = Network(len(self.catalog), self._features.width, tasks_of(data, self.config), self.config)
-            task = Matching(network, self.config, data, self._features.encode(self.catalog), context.seed)
-            training = EpochTraining(network, self.config, name=self.name, seed=context.seed, key=task.key)
-            self._network, self._scale = network, task.scale
-            if len(task.rows):
-                check = self._check(task, context) if self.config.patience else None
-                training.run(task, context.progress, context.folder, check)
-            self._settle(task)
-        self.curve = training.curve
-        return self
+    def _begin(self, data: Interactions, features: scipy.sparse.csr_array, seed: int) -> Matching:
+        self._network = Network(len(self.catalog), self._features.width, tasks_of(data, self.config), self.config)
+        task = Matching(self._network, self.config, data, features, seed)
+        self._scale = task.scale
+        return task
 
     def bytes_needed(self, dataset: Dataset) -> int:
         """Weights with their moments, the towers' states and gradients for a step, and its logits."""
@@ -275,11 +259,6 @@ class TwoTower(RowTrained):
         new = torch.zeros(len(catalog) - len(known), dtype=torch.bool)
         self._take(torch.cat([known, new]), self._features.encode(catalog))
         return self
-
-    def _ready(self) -> Network:
-        if self._network is None:
-            raise ModelError("Model 'two_tower' has not been trained yet. Call fit(dataset) or load(folder, catalog) first.")
-        return self._network
 
     def _users(self, queries: Sequence[Query]) -> dict[str, Tensor]:
         network = self._ready()

@@ -158,11 +158,13 @@ def _told(options: CompareOptions, seed: int, noise: float = 0.0) -> str:
 
 
 def _obstacle(name: str, config: RunConfig, train: Dataset) -> Absent | None:
-    own = obstacle(build_model(name, config), train, foresee=config.foresee_memory)
+    parts = parts_of(config.settings.get(name))
+    # Parts are asked by themselves, with the settings that they have here.
+    model = build_model(name, config, parts={part: build_model(part, config) for part in parts})
+    own = obstacle(model, train, foresee=config.foresee_memory)
     if own is not None:
         return replace(own, name=name)
-    parts = (_obstacle(part, config, train) for part in parts_of(config.settings.get(name)))
-    return next((problem for problem in parts if problem is not None), None)
+    return next((problem for part in parts if (problem := _obstacle(part, config, train)) is not None), None)
 
 
 def _cells(
