@@ -14,7 +14,7 @@ from instructrec.evaluation.protocol import INCONSISTENT
 from instructrec.models.ease import Ease
 from instructrec.models.item_knn import ItemKnn
 from instructrec.models.popular import Popular
-from instructrec.pipeline import CompareOptions, compare, compare_and_report
+from instructrec.pipeline import CompareOptions, compare
 from instructrec.pipeline import training as training_module
 
 SETTINGS = ("data.source=synthetic-genres", 'model="popular"')
@@ -139,7 +139,7 @@ def refuse(monkeypatch, kind=_Unfit):
 def test_models_that_the_data_do_not_suit_say_so_before_anything_is_trained(fits, tmp_path, monkeypatch):
     refuse(monkeypatch)
     out = tmp_path / "report"
-    found = compare_and_report(asked(), ["item_knn", "popular", "ease"], out=out)
+    found = compare(asked(), ["item_knn", "popular", "ease"], out=out)
     assert [(gone.name, gone.kind) for gone in found.absent] == [("item_knn", "unfit")]
     assert set(found.models) == {"popular", "ease"}
     assert "item_knn" not in [fit[0] for fit in fits]
@@ -268,7 +268,7 @@ def test_costs_are_measured(fits):
 def test_the_page_has_every_model_and_the_report_every_definition(tmp_path):
     out = tmp_path / "report"
     chosen = asked('evaluation.metrics=["ndcg@10","auc","map@10"]', "evaluation.sampled=5")
-    found = compare_and_report(chosen, [*NAMES, "recency_ease"], out=out, options=CompareOptions(noise=0.2, work=tmp_path / "work"))
+    found = compare(chosen, [*NAMES, "recency_ease"], out=out, options=CompareOptions(noise=0.2, work=tmp_path / "work"))
     page = (out / "report.html").read_text(encoding="utf-8")
     for name in found.models:
         assert page.count(f">{name}<") >= 4
@@ -282,12 +282,12 @@ def test_the_page_has_every_model_and_the_report_every_definition(tmp_path):
     assert shown <= set(report["definitions"])
     assert report["noise"] == 0.2
     with pytest.raises(RunError, match="exists already"):
-        compare_and_report(chosen, NAMES, out=out)
+        compare(chosen, NAMES, out=out)
 
 
 def test_the_page_speaks_chinese(tmp_path):
     out = tmp_path / "report"
-    compare_and_report(asked('language="zh"', "evaluation.sampled=5"), NAMES, out=out)
+    compare(asked('language="zh"', "evaluation.sampled=5"), NAMES, out=out)
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "准确度与代价" in page and "抽样排序" in page and "Accuracy against" not in page
 

@@ -142,7 +142,8 @@ def compare(
     """
     from instructrec import assets
     from instructrec.console import LiveProgress, show_comparison
-    from instructrec.pipeline import CompareOptions, compare_and_report
+    from instructrec.pipeline import CompareOptions
+    from instructrec.pipeline import compare as compare_models
     from instructrec.pipeline.searching import chosen_settings, told_apart
 
     output = Output(json)
@@ -154,9 +155,7 @@ def compare(
     kept = work or assets.cache_folder() / "comparisons"
     asked = CompareOptions(seeds=seeds, cold_items=cold_items, noise=noise, work=kept)
     with LiveProgress() as progress:
-        found = compare_and_report(
-            chosen, names, out=out, split_kind=split, seen_shown=seen_shown, options=asked, progress=progress
-        )
+        found = compare_models(chosen, names, out=out, split_kind=split, seen_shown=seen_shown, options=asked, progress=progress)
     report = found.to_json()
     show_comparison(output.words, {**report, **found.details()})
     if out is not None:

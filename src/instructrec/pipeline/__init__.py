@@ -7,7 +7,7 @@ it makes the next one.
 from __future__ import annotations
 
 from instructrec.pipeline.answering import Request, answer, profile, write_all
-from instructrec.pipeline.comparing import CompareOptions, compare, compare_and_report
+from instructrec.pipeline.comparing import CompareOptions, compare
 from instructrec.pipeline.conversing import converse
 from instructrec.pipeline.exporting import export
 from instructrec.pipeline.instructing import ExportOptions, Written, write_instructions
@@ -29,7 +29,6 @@ __all__ = [
     "Written",
     "answer",
     "compare",
-    "compare_and_report",
     "converse",
     "data_facts",
     "evaluate",

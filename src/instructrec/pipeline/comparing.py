@@ -62,33 +62,18 @@ def compare(
     config: RunConfig,
     names: Sequence[str],
     *,
-    split_kind: str | None = None,
-    seen_shown: bool | None = None,
-    options: CompareOptions = CompareOptions(),
-    progress: Progress = Silent(),
-) -> Comparison:
-    """Fit the named models on the same training parts and rank the held-out interactions with each.
-
-    Under the split k-fold every fold is the test once. Models that cannot be fitted on these data, or not in the memory there is,
-    are told before anything is trained; one whose fit fails costs its own row. No model is saved. Raises ModelError where no
-    model is left.
-    """
-    return compare_and_report(config, names, split_kind=split_kind, seen_shown=seen_shown, options=options, progress=progress)
-
-
-def compare_and_report(
-    config: RunConfig,
-    names: Sequence[str],
-    *,
     out: Path | None = None,
     split_kind: str | None = None,
     seen_shown: bool | None = None,
     options: CompareOptions = CompareOptions(),
     progress: Progress = Silent(),
 ) -> Comparison:
-    """As `compare`, with report.html and report.json in a new folder `out` (none: no report).
+    """Fit the named models on the same training parts and rank the held-out interactions with each; report.html and report.json are
+    written into a new folder `out` (none: no report). No model is saved.
 
-    Raises RunError where `out` exists, before anything is trained.
+    Under the split k-fold every fold is the test once. Models that cannot be fitted on these data, or not in the memory there is,
+    are told before anything is trained; one whose fit fails costs its own row. Raises ModelError where no model is left, and
+    RunError where `out` exists, before anything is trained.
     """
     if not names:
         raise ModelError("There is nothing to compare: --models is empty. Give names such as popular,ease,ridge.")
