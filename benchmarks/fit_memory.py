@@ -3,9 +3,9 @@
     python -m benchmarks.fit_memory --interactions 10000000 --items 150000 --models item_knn,ease,ridge,als --json
 
 Items are drawn with a long tail (Zipf), 100 interactions a user in the mean, each model in a process of its own. Keys:
-`fit_s.MODEL`; `peak_gb.MODEL`, resident memory of the process at its most; `beyond_gb.MODEL`, the same less what the data and
-libraries took before the fit; `foreseen_gb.MODEL`, what `bytes_needed` said. `als_over_library` (with --library): CPU seconds of
-`als` over those of the library `implicit` called directly on the same matrix.
+`cpu_s.MODEL`, `wall_s.MODEL`; `peak_mb.MODEL`, how far memory rose above what the data and libraries held; `foreseen_mb.MODEL`,
+what `bytes_needed` said. `als_over_library` (with --library): CPU seconds of `als` over those of the library `implicit` called
+directly on the same matrix.
 """
 
 from __future__ import annotations
@@ -15,19 +15,15 @@ import json
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.calibration import add_json_option, finish
-from instructrec.config import from_toml
-from instructrec.core import FitContext
-from instructrec.models import resolve
+from benchmarks.growth import fit_one
+from instructrec.config import build_model, from_toml
 from instructrec.models.als import Als
 from instructrec.tables import Catalog, Dataset, Interactions
-
-GB = 1e9
 
 
 def long_tailed(num_interactions: int, num_items: int, *, seed: int = 0) -> Dataset:
@@ -51,30 +47,10 @@ def _shares(values: np.ndarray) -> np.ndarray:
     return np.asarray(values / values.sum())
 
 
-def resident(peak: bool) -> int:
-    """Bytes of this process in memory, now or at its most (Linux)."""
-    field = "VmHWM:" if peak else "VmRSS:"
-    [line] = [line for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines() if line.startswith(field)]
-    return int(line.split()[1]) * 1024
-
-
-def measured(name: str, num_interactions: int, num_items: int, sets: list[str]) -> dict[str, float]:
+def measured(name: str, num_interactions: int, num_items: int, sets: list[str]) -> dict[str, Any]:
     """One fit in this process."""
-    dataset = long_tailed(num_interactions, num_items)
-    kind: Any = resolve(name)
-    model = kind(from_toml("", [f"model={name}", *sets]).settings[name])
-    before, foreseen = resident(peak=False), model.bytes_needed(dataset)
-    began = time.perf_counter()
-    model.fit(dataset, FitContext())
-    taken = time.perf_counter() - began
-    peak = resident(peak=True)
-    return {
-        f"fit_s.{name}": taken,
-        f"fit_cpu_s.{name}": time.process_time(),
-        f"peak_gb.{name}": peak / GB,
-        f"beyond_gb.{name}": (peak - before) / GB,
-        f"foreseen_gb.{name}": foreseen / GB,
-    }
+    took = fit_one(build_model(name, from_toml("", [f"model={name}", *sets])), long_tailed(num_interactions, num_items), seed=0)
+    return {f"{key}.{name}": value for key, value in took.items()}
 
 
 def beside_library(num_interactions: int, num_items: int) -> dict[str, float]:

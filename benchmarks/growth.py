@@ -14,27 +14,27 @@ has none.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import math
-import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.calibration import add_json_option, finish
 from instructrec import config as settings
 from instructrec import data
 from instructrec.core import FitContext
 from instructrec.errors import DataError, InstructRecError
+from instructrec.machine import PeakMemory
 from instructrec.models import MODELS, resolve
+from instructrec.recommender import Recommender
 from instructrec.tables import Catalog, Dataset, Interactions
 
 LEFT_OUT = (
@@ -106,31 +106,29 @@ def exponent(sizes: Sequence[float], values: Sequence[float], *, least: float = 
     return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
 
 
-def fit_one(name: str, dataset: Dataset, seed: int) -> dict[str, Any]:
-    """Fit a model here and say what it took."""
+def one_epoch(name: str) -> Recommender:
+    """A model with its default settings; a network is trained for one epoch."""
     kind = settings.settings_type(name)
     known = {field.name for field in fields(kind)} if kind is not None else set()
     once = {key: value for key, value in {"epochs": 1, "patience": 0}.items() if key in known}
-    model: Any = resolve(name)(*([kind(**once)] if kind is not None else []))
+    model: Recommender = resolve(name)(*([kind(**once)] if kind is not None else []))
+    return model
+
+
+def fit_one(model: Recommender, dataset: Dataset, seed: int) -> dict[str, Any]:
+    """Fit a model here and say what it took; the peak of memory begins anew, for making the data may have taken more."""
     reason = model.unfit_for(dataset)
     if reason:
         return {"error": reason}
-    with contextlib.suppress(OSError):
-        # Linux: the peak begins anew, for making the data may have taken more than the fit takes.
-        Path("/proc/self/clear_refs").write_text("5")
-    before, wall, cpu = _memory("VmRSS"), time.perf_counter(), time.process_time()
+    wall, cpu = time.perf_counter(), time.process_time()
     try:
-        model.fit(dataset, FitContext(seed=seed))
+        with PeakMemory() as memory:
+            model.fit(dataset, FitContext(seed=seed))
     except InstructRecError as problem:
         return {"error": str(problem)}
     took = {"cpu_s": time.process_time() - cpu, "wall_s": time.perf_counter() - wall}
-    return took | {"peak_mb": max(_memory("VmHWM") - before, 0.0) / 1e6, "foreseen_mb": model.bytes_needed(dataset) / 1e6}
-
-
-def _memory(what: str) -> float:
-    """Bytes that this process holds (VmRSS), or held at most (VmHWM)."""
-    found = re.search(rf"{what}:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    return 1024.0 * int(found[1]) if found else math.nan
+    peak = math.nan if memory.bytes is None else memory.bytes / 1e6
+    return took | {"peak_mb": peak, "foreseen_mb": model.bytes_needed(dataset) / 1e6}
 
 
 def measure(name: str, sizes: dict[str, int], arguments: argparse.Namespace) -> dict[str, Any]:
@@ -192,8 +190,9 @@ def _one(task: dict[str, Any]) -> dict[str, Any]:
         marginals = Marginals(popularity=kept["popularity"], lengths=kept["lengths"])
     sizes = {name: int(task[name]) for name in ("num_users", "num_items", "longest", "seed")}
     made = world(marginals, **sizes)
-    fit_one(task["model"], world(marginals, num_users=20, num_items=40, longest=10, seed=0), task["seed"])
-    return {"interactions": len(made.interactions), "items": len(made.catalog), **fit_one(task["model"], made, task["seed"])}
+    fit_one(one_epoch(task["model"]), world(marginals, num_users=20, num_items=40, longest=10, seed=0), task["seed"])
+    took = fit_one(one_epoch(task["model"]), made, task["seed"])
+    return {"interactions": len(made.interactions), "items": len(made.catalog), **took}
 
 
 def main() -> None:
@@ -206,7 +205,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--timeout", type=float, default=900.0, help="seconds that one fit may take")
     parser.add_argument("--quick", action="store_true", help="1, 2 and 4 times only")
-    parser.add_argument("--json", nargs="?", const="-", metavar="FILE", help="also as JSON: the last line, or in FILE")
+    add_json_option(parser)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
@@ -221,9 +220,7 @@ def main() -> None:
         np.savez(arguments.marginals, popularity=real.popularity, lengths=real.lengths)
         report = [growth(name, arguments) for name in arguments.models.split(",")]
     print(_table(report))
-    if arguments.json:
-        text = json.dumps({"users": arguments.users, "items": arguments.items, "seed": arguments.seed, "models": report})
-        print(text) if arguments.json == "-" else Path(arguments.json).write_text(text + "\n", encoding="utf-8")
+    finish({"users": arguments.users, "items": arguments.items, "seed": arguments.seed, "models": report}, arguments.json)
 
 
 if __name__ == "__main__":

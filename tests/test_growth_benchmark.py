@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from benchmarks.growth import Marginals, exponent, fit_one, world
+from benchmarks.growth import Marginals, exponent, fit_one, one_epoch, world
 
 from instructrec.data import synthetic
 
@@ -33,7 +33,7 @@ def test_a_world_has_the_size_that_was_asked_for_and_the_marginals(users, items)
 
 
 def test_a_fit_says_what_it_took():
-    found = fit_one("ease", synthetic.genres(), 0)
+    found = fit_one(one_epoch("ease"), synthetic.genres(), 0)
     assert found["cpu_s"] > 0
     assert found["peak_mb"] >= 0
 
