@@ -33,7 +33,7 @@ import numpy as np
 
 from benchmarks.calibration import add_json_option, finish
 from benchmarks.cells import Lines
-from benchmarks.generative import single_targets
+from benchmarks.leaderboard import single_targets
 from benchmarks.wishes import wishes
 from instructrec.config import RunConfig, build_model, preset, with_settings
 from instructrec.core import FitContext, Instruction, Query, Recommendation

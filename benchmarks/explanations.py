@@ -37,7 +37,7 @@ import numpy as np
 from benchmarks.calibration import add_json_option, finish
 from benchmarks.coherence import APART, Standing, coherence
 from benchmarks.deletion import K, Told, deletion
-from benchmarks.generative import parts_of, single_targets
+from benchmarks.leaderboard import parts_of, single_targets
 from instructrec.config import RunConfig, build_model, from_toml
 from instructrec.core import Evidence, FitContext
 from instructrec.data.split import Split

@@ -35,7 +35,7 @@ from scipy.sparse import csr_array
 from benchmarks.calibration import add_json_option, finish
 from benchmarks.click_times import reacted, times
 from benchmarks.explanations import fitted
-from benchmarks.generative import parts_of, single_targets
+from benchmarks.leaderboard import parts_of, single_targets
 from instructrec.config import from_toml
 from instructrec.core import Query, ReactionKind
 from instructrec.data import load

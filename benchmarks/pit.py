@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from benchmarks.calibration import add_json_option, finish
 from benchmarks.control import fitted, fusion_of
-from benchmarks.generative import single_targets
+from benchmarks.leaderboard import single_targets
 from instructrec.config import RunConfig, preset, with_settings
 from instructrec.core import Instruction, Query
 from instructrec.data import load

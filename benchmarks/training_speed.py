@@ -33,7 +33,7 @@ import torch
 
 from benchmarks.calibration import add_json_option, finish
 from benchmarks.cells import Lines
-from benchmarks.generative import parts_of
+from benchmarks.leaderboard import parts_of
 from benchmarks.peers import Peer
 from instructrec.core import FitContext
 from instructrec.data.split import Split

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.calibration import add_json_option, finish
-from benchmarks.generative import parts_of, single_targets
+from benchmarks.leaderboard import parts_of, single_targets
 from instructrec.core import Instruction, Query
 from instructrec.data.split import Holdout, Split
 from instructrec.evaluation.intervals import paired_test

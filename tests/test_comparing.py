@@ -260,7 +260,7 @@ def test_noise_is_in_training_only_and_what_is_kept_is_told(fits):
 
 def test_costs_are_measured(fits):
     for cost in compare(asked(), NAMES).costs.values():
-        assert cost.fit_seconds > 0 and 0 < cost.latency_ms <= cost.latency_p95_ms
+        assert cost.fit_seconds > 0 and cost.fit_cpu_seconds > 0 and 0 < cost.latency_ms <= cost.latency_p95_ms
         assert cost.fit_bytes is None or cost.fit_bytes >= 0
         assert not cost.interrupted
 

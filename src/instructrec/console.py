@@ -172,11 +172,11 @@ def show_comparison(out: Console, report: Values) -> None:
     from instructrec.evaluation.notation import milliseconds, percent, seconds, size
 
     show_leaderboard(out, report)
-    table = new_table("model", "fit", "memory", "one list", "95 %", "rmse", "mae", "kept under noise", narrow=True)
+    table = new_table("model", "fit", "processor", "memory", "one list", "95 %", "rmse", "mae", "kept under noise", narrow=True)
     for name in report["models"]:
         cost, errors = report["costs"][name], report["ratings"].get(name, {})
-        fit = f"{'≥ ' if cost['interrupted'] else ''}{seconds(cost['fit_seconds'])}"
-        cells = [fit, size(cost["fit_bytes"]), milliseconds(cost["latency_ms"]), milliseconds(cost["latency_p95_ms"])]
+        fits = [f"{'≥ ' if cost['interrupted'] else ''}{seconds(cost[key])}" for key in ("fit_seconds", "fit_cpu_seconds")]
+        cells = [*fits, size(cost["fit_bytes"]), milliseconds(cost["latency_ms"]), milliseconds(cost["latency_p95_ms"])]
         cells += [interval(errors[key]) if key in errors else "-" for key in ("rmse", "mae")]
         kept = report["kept"].get(name, {}).get("value")
         table.add_row(name, *cells, "-" if kept is None else percent(kept))

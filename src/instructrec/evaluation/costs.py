@@ -11,6 +11,7 @@ COSTS: Final[Mapping[str, str]] = {
         "Wall time of the fit on this machine, parts of a fusion included, mean over runs; at least so long where a fit was "
         "interrupted."
     ),
+    "fit_cpu_seconds": "Processor time of the same fit, all threads together.",
     "fit_bytes": (
         "How far the memory of the process rose above what it held when the fit began (peak resident set; Linux only), the most "
         "of all runs; memory that was free inside the process is not counted."
@@ -25,10 +26,11 @@ COSTS: Final[Mapping[str, str]] = {
 class Cost:
     """The costs of one model, as `COSTS` defines them; `fit_bytes` is none where this platform does not tell.
 
-    `interrupted`: whether the fit went on from an earlier call, so that `fit_seconds` is only a lower bound.
+    `interrupted`: whether the fit went on from an earlier call, so that its times are only lower bounds.
     """
 
     fit_seconds: float
+    fit_cpu_seconds: float
     fit_bytes: int | None
     latency_ms: float
     latency_p95_ms: float

@@ -223,6 +223,7 @@ def _cost(costs: Sequence[Cost]) -> Cost:
     sizes = [cost.fit_bytes for cost in costs if cost.fit_bytes is not None]
     return Cost(
         fit_seconds=float(np.mean([cost.fit_seconds for cost in costs])),
+        fit_cpu_seconds=float(np.mean([cost.fit_cpu_seconds for cost in costs])),
         fit_bytes=max(sizes, default=None),
         latency_ms=float(np.median([cost.latency_ms for cost in costs])),
         latency_p95_ms=float(np.median([cost.latency_p95_ms for cost in costs])),

@@ -31,12 +31,13 @@ SECONDS: Final = 5.0
 """No further list is timed after so long; slow models are timed on fewer."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Fitted:
-    """A fitted model, and what its own fit took (that of its parts not counted)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A fitted model and what its fit took: wall and processor seconds, bytes; `interrupted`: it went on from an earlier call."""
 
     model: Recommender
     seconds: float
+    cpu_seconds: float
     bytes: int | None
     interrupted: bool
 
@@ -54,7 +55,7 @@ class Round:
         self.prepared = prepared
         self._harder, self._root, self._progress = harder, root, progress
         self._shared = {part for name in names for part in _all_parts(name, prepared.config)}
-        self._fitted: dict[str, _Fitted] = {}
+        self._fitted: dict[str, Fitted] = {}
         self._failed: dict[str, str] = {}
 
     def cell(self, name: str) -> tuple[Evaluation, Cost]:
@@ -105,25 +106,36 @@ class Round:
     def _work(self, name: str) -> Work:
         return Work.cell(self._root, name, self.key(name)) if self._root else Work()
 
+    def fitted(self, name: str) -> Fitted:
+        """The model, fitted now or read, and what it took, that of its parts included. Raises as `cell` does."""
+        own = self._fit(name)
+        every = [*(self._fitted[part] for part in _all_parts(name, self.prepared.config)), own]
+        return Fitted(
+            model=own.model,
+            seconds=sum(one.seconds for one in every),
+            cpu_seconds=sum(one.cpu_seconds for one in every),
+            bytes=max((one.bytes for one in every if one.bytes is not None), default=None),
+            interrupted=any(one.interrupted for one in every),
+        )
+
     def _made(self, name: str) -> tuple[Evaluation, dict[str, Any]]:
-        fitted = self._fit(name)
+        fitted = self.fitted(name)
         prepared = self.prepared
         found = evaluate_on(fitted.model, prepared.split, prepared.config, progress=self._progress)
         hide_seen = not prepared.config.evaluation.seen_shown
         queries = [replace(query, hide_seen=hide_seen, n=prepared.config.evaluation.k) for query in prepared.split.test.queries]
         median, most = latency(fitted.model, queries)
-        parts = [self._fitted[part] for part in _all_parts(name, prepared.config)]
-        sizes = [part.bytes for part in (*parts, fitted) if part.bytes is not None]
         cost = Cost(
-            fit_seconds=fitted.seconds + sum(part.seconds for part in parts),
-            fit_bytes=max(sizes, default=None),
+            fit_seconds=fitted.seconds,
+            fit_cpu_seconds=fitted.cpu_seconds,
+            fit_bytes=fitted.bytes,
             latency_ms=median,
             latency_p95_ms=most,
-            interrupted=any(part.interrupted for part in (*parts, fitted)),
+            interrupted=fitted.interrupted,
         )
         return found, cost.to_json()
 
-    def _fit(self, name: str) -> _Fitted:
+    def _fit(self, name: str) -> Fitted:
         if name in self._failed:
             raise ModelError(self._failed[name])
         if name not in self._fitted:
@@ -138,7 +150,7 @@ class Round:
             self._fitted[name] = fitted
         return self._fitted[name]
 
-    def _timed(self, name: str, parts: dict[str, Recommender]) -> _Fitted:
+    def _timed(self, name: str, parts: dict[str, Recommender]) -> Fitted:
         """Fit a model, or read it with its costs where an interrupted call kept it."""
         work = self._work(name)
         folder = work.unfinished(name)
@@ -146,17 +158,22 @@ class Round:
         taken: dict[str, Any] = {}
 
         def fit() -> Recommender:
-            began = time.perf_counter()
+            began, cpu = time.perf_counter(), time.process_time()
             with PeakMemory() as peak:
                 model = fit_one(self.prepared, name, parts, folder, self._progress)
-            taken.update(seconds=time.perf_counter() - began, bytes=peak.bytes, interrupted=interrupted)
+            taken.update(
+                seconds=time.perf_counter() - began,
+                cpu_seconds=time.process_time() - cpu,
+                bytes=peak.bytes,
+                interrupted=interrupted,
+            )
             work.note_json("fit.json", taken)
             return model
 
         # Only what a fusion needs again is written down: models can be large.
         model = work.fitted(name, self.prepared.split.train.catalog, fit) if name in self._shared else fit()
         kept = taken or work.noted_json("fit.json")
-        return _Fitted(model, kept["seconds"], kept["bytes"], kept["interrupted"])
+        return Fitted(model=model, **kept)
 
 
 def latency(model: Recommender, queries: Sequence[Query]) -> tuple[float, float]:

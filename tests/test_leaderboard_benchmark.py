@@ -1,0 +1,102 @@
+"""The table of models on any data: settings reach parts of hybrids, which are fitted once; the gain is over the best peer."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmarks.leaderboard import Table, config_of, default_models, gain_of_a_sum, prepared, rows
+from benchmarks.words import draw_limits, limit_values, wishes_of
+
+from instructrec.data import Loaded, load
+from instructrec.data.split import SplitConfig, split
+from instructrec.models import MODELS, resolve
+from instructrec.models.ridge import Ridge
+from instructrec.pipeline.rounds import Round
+
+PARTS = 'weighted.parts=["item_knn","popular"]'
+
+
+@pytest.fixture(scope="module")
+def world() -> Loaded:
+    """A made-up world with genres and years."""
+    return load("synthetic-genres")
+
+
+def table(world: Loaded, work: Path, **more: object) -> Table:
+    """Leave-one-out of that world."""
+    return Table(data="world", loaded=world, parts=split(world.dataset, SplitConfig()), work=work, **more)  # type: ignore[arg-type]
+
+
+def test_settings_reach_a_hybrid_and_its_parts(world, tmp_path):
+    asked = table(world, tmp_path, sets=[PARTS, "item_knn.neighbours=3", "ridge.penalty=5.0"])
+    running = Round(prepared(asked, "weighted", 0), ["weighted"], root=None)
+    model = running.fitted("weighted").model
+    assert model.parts["item_knn"].config.neighbours == 3
+    assert list(model.parts) == ["item_knn", "popular"]
+
+
+def test_what_a_row_says_of_a_part_and_what_is_said_of_all_both_count():
+    config = config_of("fusion_random_lm", "full", ["lm.epochs=1", 'fusion.parts=["ridge","lm"]'])
+    assert config.settings["lm"].random_weights and config.settings["lm"].epochs == 1
+    assert config_of("fusion_without_lm", "full", ['fusion.parts=["ridge","lm"]']).settings["fusion"].parts == ("ridge",)
+
+
+def test_a_part_is_fitted_once_for_its_own_row_and_for_hybrids_and_nothing_when_all_is_kept(world, tmp_path, monkeypatch):
+    fits = []
+    own = Ridge.fit
+    monkeypatch.setattr(Ridge, "fit", lambda self, *given: fits.append(self.name) or own(self, *given))
+    asked = table(world, tmp_path, sets=['weighted.parts=["ridge","popular"]', 'fusion.parts=["ridge"]'])
+    names = ["popular", "ridge", "weighted", "fusion"]
+    first = rows(asked, names, seeds=1)
+    assert fits == ["ridge"]
+    again = rows(asked, names, seeds=1)
+    assert fits == ["ridge"] and first.means() == again.means()
+    assert first.means()["fit_cpu_min.weighted"] >= first.means()["fit_cpu_min.ridge"] > 0
+    assert set(first.cells) == set(names) and not first.absent
+
+
+def test_what_does_not_suit_the_data_and_what_fails_costs_its_own_row(world, tmp_path, monkeypatch, capsys):
+    from instructrec.errors import ModelError
+
+    def failing(self: Ridge, *given: object) -> Ridge:
+        raise ModelError("It went wrong.")
+
+    monkeypatch.setattr(Ridge, "fit", failing)
+    found = rows(table(world, tmp_path), ["images", "ridge", "popular"], seeds=1)
+    assert [(one.name, one.kind) for one in found.absent] == [("images", "unfit"), ("ridge", "failed")]
+    assert list(found.cells) == ["popular"] and "It went wrong." in capsys.readouterr().out
+
+
+def test_every_model_is_asked_but_those_that_need_words_and_hybrids_come_last():
+    found = default_models()
+    assert set(found) == {name for name in MODELS if not resolve(name).needs_words}
+    assert found[-1] == "fusion" and found.index("two_tower") < found.index("weighted")
+
+
+def test_limits_are_drawn_and_held_on_any_catalog(world, tmp_path):
+    parts = split(world.dataset, SplitConfig())
+    model = Ridge().fit(parts.train)
+    drawn = draw_limits(parts.train.catalog)
+    assert drawn and all(0.01 <= parts.train.catalog.matching(limits).mean() <= 0.05 for limits in drawn)
+    found = limit_values(model, parts)
+    assert found["limits_held"] == 1 and found["limits_shown"] >= len(drawn) and found["limits_complete"] == 1
+
+
+def test_a_wish_of_somebody_else_is_that_of_another_query(world):
+    parts = split(world.dataset, SplitConfig())
+    found = wishes_of(parts)
+    assert sorted(found["own"]) == sorted(found["other"]) and found["own"] != found["other"]
+
+
+def test_the_gain_is_that_of_the_fusion_over_the_best_single_model_without_a_language_model():
+    rng = np.random.default_rng(0)
+    base = rng.random(400)
+    values = {"weighted": base + 0.2, "switching": base, "ridge": base + 0.1, "popular": base * 0.1, "lm": base + 5.0}
+    values["fusion_without_lm"] = base + 3.0
+    found = gain_of_a_sum(values)
+    assert found["best_peer"] == "ridge"
+    assert found["fusion_gain"] == pytest.approx((base.mean() + 0.2) / (base.mean() + 0.1) - 1)
+    assert found["p_value"] < 0.001
+    ours = gain_of_a_sum(values | {"fusion": base + 0.05})
+    assert ours["fusion_gain"] == pytest.approx((base.mean() + 0.05) / (base.mean() + 0.1) - 1)
+    assert gain_of_a_sum({"ridge": base}) == gain_of_a_sum({"weighted": base, "lm": base}) == {}
