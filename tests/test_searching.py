@@ -29,8 +29,8 @@ from instructrec.pipeline.study import Effort
 from instructrec.recommender import Recommender
 from instructrec.tables import Catalog, Dataset, FloatArray
 
-NOT_TUNED = {"sentences", "images", "fusion", "weighted", "switching", "cascade"}
-"""Models of the table with settings that nobody can look for: the name of an encoder, the names of parts."""
+NOT_TUNED = {"recent", "sentences", "images", "fusion", "weighted", "switching", "cascade"}
+"""Models of the table with settings that nobody can look for: what they choose themselves, an encoder, parts."""
 LEVEL = 0.7
 """The setting of `peak` that ranks every validation target first."""
 SPACE = "[level]\nlow = 0.0\nhigh = 1.0\n"

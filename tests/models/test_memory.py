@@ -16,8 +16,8 @@ from instructrec.tables import Catalog, Dataset
 
 LINEAR = ("item_knn", "ease", "recency_ease", "ridge")
 OF_HISTORIES = (*LINEAR, "user_knn", "als", "bpr", "svd")
-ALL = ("popular", *OF_HISTORIES)
-IN_ONE_STAGE = ("popular", *LINEAR, "user_knn")
+ALL = ("popular", "recent", *OF_HISTORIES)
+IN_ONE_STAGE = ("popular", "recent", *LINEAR, "user_knn")
 HISTORIES = [[0, 1, 2], [1, 2, 3], [1, 0], [3, 2, 0], [1, 3]]
 """Items i4 and i5 are in the catalog, but nobody met them."""
 

@@ -18,9 +18,9 @@ Model = Annotated[
     typer.Option(
         "--model",
         metavar="M",
-        help="Name of the model: popular, item_knn, user_knn, ease, recency_ease, ridge, als, bpr, svd, bm25, sentences, themes, "
-        "tfidf, word_vectors, sentence_vectors, images, sasrec, esasrec, gru4rec, lightgcn, gcn, graphsage, gat, two_tower, lm, "
-        "tiger, weighted, switching, cascade, ranker, fusion.",
+        help="Name of the model: popular, recent, item_knn, user_knn, ease, recency_ease, ridge, als, bpr, svd, bm25, sentences, "
+        "themes, tfidf, word_vectors, sentence_vectors, images, sasrec, esasrec, gru4rec, lightgcn, gcn, graphsage, gat, "
+        "two_tower, lm, tiger, weighted, switching, cascade, ranker, fusion.",
     ),
 ]
 Models = Annotated[str, typer.Option("--models", metavar="A,B,C", help="Names of models, separated by commas.")]

@@ -9,6 +9,7 @@ from instructrec.recommender import Recommender
 
 MODELS: dict[str, str] = {
     "popular": "instructrec.models.popular:Popular",
+    "recent": "instructrec.models.recent:Recent",
     "item_knn": "instructrec.models.item_knn:ItemKnn",
     "user_knn": "instructrec.models.user_knn:UserKnn",
     "ease": "instructrec.models.ease:Ease",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -31,23 +32,27 @@ class PopularConfig:
             raise ConfigError(f"half_life_days is {self.half_life_days}, but must be 0 (count all alike) or days above 0.")
 
 
-class Popular(Recommender):
-    """Score = log(1 + number of interactions); equally popular items in catalog order, new items last."""
+class Counted(Recommender):
+    """Score = log(1 + a number of each item), the same for everyone; equal items in catalog order, new items last."""
 
-    name: ClassVar[str] = "popular"
-    config_type: ClassVar[type[PopularConfig]] = PopularConfig
+    config_type: ClassVar[type[Any]]
+    config: Any
 
-    def __init__(self, config: PopularConfig | None = None) -> None:
-        self.config = config or PopularConfig()
+    def __init__(self, config: Any = None) -> None:
+        self.config = config or self.config_type()
         self._counts: FloatArray | None = None
+
+    @abstractmethod
+    def _counted(self, dataset: Dataset, context: FitContext) -> FloatArray:
+        """The number of each item that scores are made of, float32 [num_items]."""
 
     def fit(self, dataset: Dataset, context: FitContext | None = None) -> Self:
         """Count the interactions of every item."""
-        progress = (context or FitContext()).progress
-        progress.stage(self.name, total=1)
+        context = context or FitContext()
+        context.progress.stage(self.name, total=1)
         self.catalog = dataset.catalog
-        self._counts = self._counted(dataset)
-        progress.step(1)
+        self._counts = self._counted(dataset, context)
+        context.progress.step(1)
         return self
 
     def score(self, queries: Sequence[Query]) -> FloatArray:
@@ -72,7 +77,7 @@ class Popular(Recommender):
     @classmethod
     def load(cls, folder: Path, catalog: Catalog) -> Self:
         """Read what `save` wrote; the catalog may have new items at its end."""
-        config, arrays, _ = read_model(folder, cls.name, config_type=PopularConfig, catalog=catalog)
+        config, arrays, _ = read_model(folder, cls.name, config_type=cls.config_type, catalog=catalog)
         model = cls(config)
         model.catalog = catalog
         model._counts = arrays["counts"]
@@ -80,20 +85,27 @@ class Popular(Recommender):
 
     def _ready(self) -> FloatArray:
         if self._counts is None:
-            raise ModelError("Model 'popular' has not counted anything yet. Call fit(dataset) or load(folder, catalog) first.")
+            raise ModelError(f"Model '{self.name}' has not counted anything yet. Call fit(dataset) or load(folder, catalog) first.")
         return self._counts
-
-    def _counted(self, dataset: Dataset) -> FloatArray:
-        """The number of each item that scores are made of, float32 [num_items]."""
-        return _count(dataset.interactions, len(dataset.catalog), half_life_days=self.config.half_life_days)
 
     def _row(self, counts: FloatArray) -> FloatArray:
         """The scores of all items, float32 [num_items], from these numbers (0 for new items)."""
         return np.log1p(counts)
 
 
-def _count(interactions: Interactions, num_items: int, *, half_life_days: float) -> FloatArray:
-    """Interactions of every item, older ones for less, float32 [num_items]."""
+class Popular(Counted):
+    """The number counts a person's every interaction with the item, faded where there is a half-life."""
+
+    name: ClassVar[str] = "popular"
+    config_type: ClassVar[type[PopularConfig]] = PopularConfig
+    config: PopularConfig
+
+    def _counted(self, dataset: Dataset, context: FitContext) -> FloatArray:
+        return faded_counts(dataset.interactions, len(dataset.catalog), half_life_days=self.config.half_life_days)
+
+
+def faded_counts(interactions: Interactions, num_items: int, *, half_life_days: float) -> FloatArray:
+    """Interactions of every item, float32 [num_items]; one `half_life_days` older than the newest counts half (0: all alike)."""
     weights = None
     if half_life_days and len(interactions):
         age_days = (interactions.timestamps.max() - interactions.timestamps) / _SECONDS_A_DAY

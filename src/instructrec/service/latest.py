@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from instructrec.core import FitContext
 from instructrec.models.popular import Popular, PopularConfig
 from instructrec.tables import Dataset, FloatArray, ItemId
 
@@ -26,7 +27,7 @@ class Latest(Popular):
         super().__init__(config)
         self._put = dict(put or {})
 
-    def _counted(self, dataset: Dataset) -> FloatArray:
+    def _counted(self, dataset: Dataset, context: FitContext) -> FloatArray:
         log, size = dataset.interactions, len(dataset.catalog)
         first = np.full(size, np.inf)
         np.minimum.at(first, log.items, log.timestamps)
