@@ -147,9 +147,7 @@ def main() -> None:
     for name, page in (("cli.md", cli_page()), ("config.md", config_page())):
         (root / "docs" / name).write_text(page, encoding="utf-8")
     for name in PRESETS:
-        (Path(__file__).resolve().parents[1] / "config" / "presets" / f"{name}.toml").write_text(
-            preset_text(name), encoding="utf-8"
-        )
+        (package / "config" / "presets" / f"{name}.toml").write_text(preset_text(name), encoding="utf-8")
 
 
 if __name__ == "__main__":
