@@ -232,15 +232,16 @@ def rows(table: Table, names: Sequence[str], *, seeds: int) -> Rows:
     cells: dict[str, list[Cells]] = {}
     absent: list[Absent] = []
     running: list[Round] = []
+    models = [config_of(name, table.base, table.sets).model for name in names]
     for name in names:
         reason = obstacle_of(prepared(table, name, table.seed))
         try:
             if reason is None:
-                # Every row is named, so that what a hybrid is made of is written down for it.
+                # The models of all rows are named, so that what a hybrid is made of is written down for it.
                 running += [
                     Round(
                         prepared(table, name, seed),
-                        [name, *names],
+                        models,
                         harder=table.harder,
                         root=table.work,
                         progress=Lines(f"{table.data} {name} seed {seed}"),
