@@ -11,7 +11,7 @@ import json
 import os
 import time
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -64,7 +64,8 @@ CHOSEN = tomllib.loads((Path(__file__).parent / "chosen.toml").read_text(encodin
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """What the rows of a table have in common. `sets`: settings for those rows that they speak of; `work`: where cells are kept;
-    `words`: whether language models and fusions are also asked with words and limits.
+    `words`: whether language models and fusions are also asked with words and limits; `seed`: that of the first fit; `harder`: what
+    was done to `parts` beside the split, in words; `numbers`: what is measured of a fitted model instead of `accuracy`.
     """
 
     data: str
@@ -76,6 +77,9 @@ class Table:
     work: Path
     negatives: bool = False
     words: bool = False
+    seed: int = 0
+    harder: str = ""
+    numbers: Callable[[Recommender, Split], Cells] | None = None
 
 
 def default_models() -> list[str]:
@@ -123,10 +127,16 @@ def prepared(table: Table, name: str, seed: int) -> Prepared:
 
 
 def measured(table: Table, running: Round, model_name: str) -> Cells:
-    """Fit a model, and what it did for every test query under each protocol, by metric; per user where it is a metric of lists."""
+    """Fit a model; what the fit took, and what the table wants to know of it."""
     found = running.fitted(model_name)
-    model, parts = found.model, table.parts
-    out: dict[str, Any] = {"fit_s": np.array(found.seconds), "fit_cpu_min": np.array(found.cpu_seconds / 60)}
+    wanted = table.numbers(found.model, table.parts) if table.numbers else accuracy(table, found.model)
+    return {"fit_s": np.array(found.seconds), "fit_cpu_min": np.array(found.cpu_seconds / 60), **wanted}
+
+
+def accuracy(table: Table, model: Recommender) -> Cells:
+    """What a model did for every test query under each protocol, by metric; per user where it is a metric of lists."""
+    parts = table.parts
+    out: dict[str, Any] = {}
     for prefix, holdout, hide in protocols(parts, negatives=table.negatives):
         evaluated = evaluate(model, holdout, k=10, hide_seen=hide)
         metrics = ("hr@1",) if prefix in ("one_of_ten.", "hard.") else ("ndcg@10", "hr@10")
@@ -222,19 +232,21 @@ def rows(table: Table, names: Sequence[str], *, seeds: int) -> Rows:
     cells: dict[str, list[Cells]] = {}
     absent: list[Absent] = []
     running: list[Round] = []
+    models = [config_of(name, table.base, table.sets).model for name in names]
     for name in names:
-        reason = obstacle_of(prepared(table, name, 0))
+        reason = obstacle_of(prepared(table, name, table.seed))
         try:
             if reason is None:
-                # Every row is named, so that what a hybrid is made of is written down for it.
+                # The models of all rows are named, so that what a hybrid is made of is written down for it.
                 running += [
                     Round(
                         prepared(table, name, seed),
-                        [name, *names],
+                        models,
+                        harder=table.harder,
                         root=table.work,
                         progress=Lines(f"{table.data} {name} seed {seed}"),
                     )
-                    for seed in range(seeds)
+                    for seed in range(table.seed, table.seed + seeds)
                 ]
                 cells[name] = [row(table, one, name) for one in running[-seeds:]]
                 show(name, Rows(cells={name: cells[name]}, absent=()).means())
@@ -281,6 +293,7 @@ def gain_of_a_sum(per_user: Mapping[str, Values]) -> dict[str, Any]:
 
 def show(name: str, numbers: Mapping[str, Any]) -> None:
     """One line of the table."""
-    columns = ("ndcg@10", "hr@10", "seen_shown.ndcg@10", "one_of_ten.hr@1", "hard.hr@1", "fit_cpu_min", "collisions", "new_code_ms")
+    columns = ("ndcg@10", "hr@10", "seen_shown.ndcg@10", "one_of_ten.hr@1", "hard.hr@1", "all.hr@10", "cold.hr@10")
+    columns += ("fit_cpu_min", "collisions", "new_code_ms")
     found = {column: numbers[f"{column}.{name}"] for column in columns if f"{column}.{name}" in numbers}
     print(f"{name:<18}" + "".join(f"{column} {value:.4f}  " for column, value in found.items()), flush=True)

@@ -55,6 +55,27 @@ def test_a_part_is_fitted_once_for_its_own_row_and_for_hybrids_and_nothing_when_
     assert set(first.cells) == set(names) and not first.absent
 
 
+def test_a_variant_of_a_hybrid_finds_its_parts_without_the_hybrid_itself(world, tmp_path):
+    asked = table(world, tmp_path, sets=['fusion.parts=["ridge","popular","lm"]'])
+    found = rows(asked, ["ridge", "fusion_without_lm"], seeds=1)
+    assert set(found.cells) == {"ridge", "fusion_without_lm"} and not found.absent
+    whole = found.means()
+    assert whole["fit_cpu_min.fusion_without_lm"] > whole["fit_cpu_min.ridge"]
+
+
+def test_rows_can_begin_at_another_seed_and_measure_something_else(world, tmp_path):
+    seen = []
+
+    def count(model, parts):
+        seen.append(len(parts.test))
+        return {"hr@10": np.full(len(parts.test), 0.25)}
+
+    asked = table(world, tmp_path, seed=5, numbers=count, harder="nothing")
+    found = rows(asked, ["popular"], seeds=2)
+    assert seen == [len(asked.parts.test)] * 2 and found.means()["hr@10.popular"] == 0.25
+    assert sorted(path.name.split("-")[-2] for path in tmp_path.glob("*.npz")) == ["5", "6"]
+
+
 def test_what_does_not_suit_the_data_and_what_fails_costs_its_own_row(world, tmp_path, monkeypatch, capsys):
     from instructrec.errors import ModelError
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.data.test_split import dataset_of, logs
 
-from instructrec.data.conditions import hide_items, with_random_clicks
+from instructrec.data.conditions import drawn_items, hide_items, with_random_clicks
 from instructrec.data.split import SplitConfig, split
 from instructrec.data.synthetic import checkerboard, genres
 from instructrec.errors import ConfigError, DataError
@@ -89,6 +89,35 @@ def test_cold_items_are_in_no_part_that_a_model_sees(kind):
     assert cold.train.catalog.titles == WORLD.catalog.titles
     assert set(asked(cold.test)) <= set(asked(parts.test))
     assert f"{round(0.2 * len(met))} of the items" in cold.protocol
+
+
+@pytest.mark.parametrize("kind", ["leave-one-out", "ratio"])
+def test_everybody_who_met_a_hidden_item_is_asked_once_for_the_last(kind):
+    parts = split(WORLD, SplitConfig(kind=kind))
+    hidden, cold = drawn_items(parts, 0.2, seed=1), hide_items(parts, 0.2, seed=1, everybody=True)
+    few = hide_items(parts, 0.2, seed=1)
+    for part in ("train", "known"):
+        assert pairs(getattr(cold, part).interactions) == pairs(getattr(few, part).interactions)
+        assert not hidden[getattr(cold, part).interactions.items].any()
+    assert asked(cold.valid) == asked(few.valid) and len(cold.test) > len(few.test)
+    log, found = WORLD.interactions, iter(zip(cold.test.queries, cold.test.targets, cold.test.ratings, strict=True))
+    for user, name in enumerate(log.user_ids):
+        whole = log.history(user).tolist()
+        places = [place for place, item in enumerate(whole) if hidden[item]]
+        before = [WORLD.catalog.item_ids[item] for item in whole[: places[-1]] if not hidden[item]] if places else []
+        if not before:
+            continue
+        query, target, ratings = next(found)
+        row = log.offsets[user] + places[-1]
+        assert (query.user, list(query.history), target.tolist()) == (name, before, [whole[places[-1]]])
+        assert (ratings.tolist(), query.time) == ([log.ratings[row]], parts_time(parts, user, row))
+    assert next(found, None) is None and "asked once" in cold.protocol
+
+
+def parts_time(parts, user, row):
+    """When a row was met; what the test asks for stands at the time of its query."""
+    [query] = [one for one, code in zip(parts.test.queries, parts.test.user_codes.tolist(), strict=True) if code == user]
+    return min(int(WORLD.interactions.timestamps[row]), query.time)
 
 
 def test_hidden_items_follow_from_the_seed():

@@ -7,35 +7,44 @@ from dataclasses import replace
 import numpy as np
 
 from instructrec.data.measures import measures_of
-from instructrec.data.split import Holdout, Split
+from instructrec.data.split import Ask, Holdout, Split, holdout_of
 from instructrec.data.wording import phrase
 from instructrec.errors import ConfigError, DataError
 from instructrec.tables import BoolArray, Dataset, IntArray, Interactions
 
 
-def hide_items(parts: Split, share: float, *, seed: int = 0) -> Split:
-    """Take a share of the items that people met out of everything that a model may see, and ask for nothing else.
-
-    The items are drawn evenly among all that have an interaction (at least one). No interaction of them stays in `train` or
-    `known`, no history names one, no validation query asks for one; their texts and attributes stay in the catalog. The test keeps
-    the queries that ask for at least one of them, with only those targets. Raises DataError where no query is left.
-    """
+def drawn_items(parts: Split, share: float, *, seed: int = 0) -> BoolArray:
+    """Which items `hide_items` hides, bool [num_items]: drawn evenly among all that have an interaction, at least one."""
     _share("cold_items", share)
-    catalog = parts.known.catalog
     met = np.flatnonzero(_met(parts))
-    cold = np.zeros(len(catalog), dtype=np.bool_)
-    count = max(1, round(share * len(met)))
-    cold[np.random.default_rng(seed).choice(met, size=min(count, len(met)), replace=False)] = True
-    valid, test = _asked(parts.valid, parts.train, ~cold, cold), _asked(parts.test, parts.train, cold, cold)
+    out = np.zeros(len(parts.known.catalog), dtype=np.bool_)
+    count = min(max(1, round(share * len(met))), len(met))
+    out[np.random.default_rng(seed).choice(met, size=count, replace=False)] = True
+    return out
+
+
+def hide_items(parts: Split, share: float, *, seed: int = 0, everybody: bool = False) -> Split:
+    """Take a share of the items that people met (`drawn_items`) out of all that a model may see, and ask for nothing else.
+
+    No interaction of them stays in `train` or `known`, no history names one, no validation query asks for one; their texts and
+    attributes stay in the catalog. The test keeps the queries that ask for at least one of them, with only those targets. Under
+    leave-one-out these are few, about `share` of the users. With `everybody` each person who met one after something else is asked
+    once: the target is the last one (in time; what the test asks for stands behind what is known), the history all before it that
+    is not hidden. Training then holds what that person did later. Raises DataError where no query is left.
+    """
+    cold = drawn_items(parts, share, seed=seed)
+    valid = _asked(parts.valid, parts.train, ~cold, cold)
+    test = _each_once(parts, cold) if everybody else _asked(parts.test, parts.train, cold, cold)
     for name, holdout in (("validation", valid), ("test", test)):
         if not len(holdout):
             raise DataError(
-                f"With {count} of {len(met)} items hidden ({share:.0%}) the split {parts.name} has no {name} query left. "
-                "Hide another share of the items, or give more data."
+                f"With {cold.sum()} of {_met(parts).sum()} items hidden ({share:.0%}) the split {parts.name} has no {name} query "
+                "left. Hide another share of the items, or give more data."
             )
-    facts = {"count": f"{count:,}", "share": f"{share:.0%}"}
-    told = f"{parts.protocol} {phrase('protocol.cold-items', **facts)}"
+    facts = {"count": f"{cold.sum():,}", "share": f"{share:.0%}"}
+    rule = "protocol.cold-items-everybody" if everybody else "protocol.cold-items"
     kept = {part: _without(found, cold) for part, found in (("train", parts.train), ("known", parts.known))}
+    told = f"{parts.protocol} {phrase(rule, **facts)}"
     return _with_measures(replace(parts, protocol=told, train=kept["train"], known=kept["known"], valid=valid, test=test))
 
 
@@ -106,6 +115,37 @@ def _asked(holdout: Holdout, train: Dataset, wanted: BoolArray, hidden: BoolArra
         targets=tuple(holdout.targets[row][wanted[holdout.targets[row]]] for row in rows),
         user_codes=holdout.user_codes[rows],
         ratings=tuple(holdout.ratings[row][wanted[holdout.targets[row]]] for row in rows) if holdout.ratings else (),
+    )
+
+
+def _each_once(parts: Split, hidden: BoolArray) -> Holdout:
+    """A query for everybody who met a hidden item after one that is not: for the last such item."""
+    log = _with_test(parts)
+    is_hidden = hidden[log.items]
+    asks = []
+    for user in np.unique(log.users[is_hidden]).tolist():
+        rows = np.arange(log.offsets[user], log.offsets[user + 1])
+        last = rows[is_hidden[rows]][-1:]
+        before = rows[~is_hidden[rows] & (rows < last)]
+        if len(before):
+            asks.append(Ask(user, before, last))
+    return holdout_of(parts.known.with_interactions(log), asks)
+
+
+def _with_test(parts: Split) -> Interactions:
+    """What is known, and behind it what the test asks of each user, at the time of the query."""
+    log, test = parts.known.interactions, parts.test
+    counts = [len(targets) for targets in test.targets]
+    times = np.array([query.time or 0 for query in test.queries], dtype=np.int64)
+    ratings = test.ratings or tuple(np.full(count, np.nan, dtype=np.float32) for count in counts)
+    users = np.concatenate([log.users, np.repeat(test.user_codes, counts)])
+    order = np.argsort(users, kind="stable")
+    return Interactions(
+        user_ids=log.user_ids,
+        users=users[order],
+        items=np.concatenate([log.items, *test.targets])[order],
+        timestamps=np.concatenate([log.timestamps, np.repeat(times, counts)])[order],
+        ratings=np.concatenate([log.ratings, *ratings])[order],
     )
 
 

@@ -96,7 +96,7 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ask:
+class Ask:
     """One query to be: the rows of the interactions that are its history, and those that are its targets, both in time order."""
 
     user: int
@@ -104,9 +104,9 @@ class _Ask:
     targets: slice | IntArray
 
     @staticmethod
-    def cut(user: int, start: int, first: int, last: int) -> _Ask:
+    def cut(user: int, start: int, first: int, last: int) -> Ask:
         """Rows `start:first` are the history, `first:last` the targets."""
-        return _Ask(user, slice(start, first), slice(first, last))
+        return Ask(user, slice(start, first), slice(first, last))
 
 
 def split(dataset: Dataset, config: SplitConfig = SplitConfig()) -> Split:
@@ -123,8 +123,8 @@ def leave_one_out(dataset: Dataset, config: SplitConfig = SplitConfig()) -> Spli
     for user in np.flatnonzero(np.diff(offsets) >= 3):
         start, end = int(offsets[user]), int(offsets[user + 1])
         parts[end - 2], parts[end - 1] = 1, 2
-        valid.append(_Ask.cut(int(user), start, end - 2, end - 1))
-        test.append(_Ask.cut(int(user), start, end - 1, end))
+        valid.append(Ask.cut(int(user), start, end - 2, end - 1))
+        test.append(Ask.cut(int(user), start, end - 1, end))
     return _assemble(dataset, "leave-one-out", parts, (valid, test), {})
 
 
@@ -155,8 +155,8 @@ def by_ratio(dataset: Dataset, config: SplitConfig = SplitConfig(kind="ratio")) 
         num_valid, num_test = _shares(end - start, config)
         cut, last = end - num_test - num_valid, end - num_test
         parts[cut:last], parts[last:end] = 1, 2
-        valid.append(_Ask.cut(int(user), start, cut, last))
-        test.append(_Ask.cut(int(user), start, last, end))
+        valid.append(Ask.cut(int(user), start, cut, last))
+        test.append(Ask.cut(int(user), start, last, end))
     percent = {"valid": f"{config.valid_fraction:.0%}", "test": f"{config.test_fraction:.0%}"}
     return _assemble(dataset, "ratio", parts, (valid, test), percent)
 
@@ -188,8 +188,8 @@ def _moment(dataset: Dataset, config: SplitConfig, *, is_untested: bool) -> Spli
     parts[cuts[drawn] - 1] = 1
     asked = np.flatnonzero((np.diff(log.offsets) > lengths) & (lengths >= config.min_history))
     starts, ends = log.offsets[:-1].tolist(), log.offsets[1:].tolist()
-    valid = [_Ask.cut(user, starts[user], int(cuts[user]) - 1, int(cuts[user])) for user in drawn.tolist()]
-    test = [_Ask.cut(user, starts[user], int(cuts[user]), ends[user]) for user in asked.tolist()]
+    valid = [Ask.cut(user, starts[user], int(cuts[user]) - 1, int(cuts[user])) for user in drawn.tolist()]
+    test = [Ask.cut(user, starts[user], int(cuts[user]), ends[user]) for user in asked.tolist()]
     facts = {"since": utc(config.since), "valid": f"{config.valid_fraction:.0%}"}
     return _assemble(dataset, "since", parts, (valid, test), facts, is_untested=is_untested)
 
@@ -215,9 +215,9 @@ def by_fold(dataset: Dataset, config: SplitConfig) -> Split:
         own = _dealt(len(items), config, rng)[places]
         parts[rows] = own
         if (own == 1).any():
-            valid.append(_Ask(user, rows[own == 0], rows[own == 1]))
+            valid.append(Ask(user, rows[own == 0], rows[own == 1]))
         if (own == 2).any():
-            test.append(_Ask(user, rows[own < 2], rows[own == 2]))
+            test.append(Ask(user, rows[own < 2], rows[own == 2]))
     facts = {"folds": str(config.folds), "valid": f"{config.valid_fraction:.0%}"}
     return _assemble(dataset, "k-fold", parts, (valid, test), facts)
 
@@ -259,21 +259,21 @@ def _cuts(dataset: Dataset, config: SplitConfig) -> tuple[int, int]:
     return int(cuts[0]), int(cuts[1])
 
 
-def _window(dataset: Dataset, inside: BoolArray, min_history: int) -> list[_Ask]:
+def _window(dataset: Dataset, inside: BoolArray, min_history: int) -> list[Ask]:
     """One question for every user with a row inside: rows of a user lie in order, so the last one inside is the target."""
     log = dataset.interactions
     rows = np.flatnonzero(inside)
     last = rows[np.append(np.diff(log.users[rows]) != 0, True)] if len(rows) else rows
     starts = log.offsets[log.users[last]]
     pairs = [(int(start), int(row)) for start, row in zip(starts, last, strict=True) if row - start >= min_history]
-    return [_Ask.cut(int(log.users[row]), start, row, row + 1) for start, row in pairs]
+    return [Ask.cut(int(log.users[row]), start, row, row + 1) for start, row in pairs]
 
 
 def _assemble(
     dataset: Dataset,
     kind: SplitKind,
     parts: _Parts,
-    asks: Sequence[Sequence[_Ask]],
+    asks: Sequence[Sequence[Ask]],
     facts: dict[str, str],
     *,
     is_untested: bool = False,
@@ -294,12 +294,13 @@ def _assemble(
         protocol=phrase(f"protocol.{kind}", **facts),
         train=dataset.with_interactions(train),
         known=dataset.with_interactions(log.keep(parts <= 1)),
-        valid=_holdout(dataset, asks[0]),
-        test=_holdout(dataset, asks[1]),
+        valid=holdout_of(dataset, asks[0]),
+        test=holdout_of(dataset, asks[1]),
     )
 
 
-def _holdout(dataset: Dataset, asks: Sequence[_Ask]) -> Holdout:
+def holdout_of(dataset: Dataset, asks: Sequence[Ask]) -> Holdout:
+    """The queries that these rows of a dataset make, and what is asked for."""
     log, ids = dataset.interactions, dataset.catalog.item_ids
     queries = [
         Query(
