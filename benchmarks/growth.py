@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -106,13 +106,18 @@ def exponent(sizes: Sequence[float], values: Sequence[float], *, least: float = 
     return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
 
 
-def one_epoch(name: str) -> Recommender:
-    """A model with its default settings; a network is trained for one epoch."""
+def shortened(name: str, wanted: Mapping[str, Any]) -> Recommender:
+    """A model with its default settings but those of `wanted` that it has."""
     kind = settings.settings_type(name)
     known = {field.name for field in fields(kind)} if kind is not None else set()
-    once = {key: value for key, value in {"epochs": 1, "patience": 0}.items() if key in known}
-    model: Recommender = resolve(name)(*([kind(**once)] if kind is not None else []))
+    given = {key: value for key, value in wanted.items() if key in known}
+    model: Recommender = resolve(name)(*([kind(**given)] if kind is not None else []))
     return model
+
+
+def one_epoch(name: str) -> Recommender:
+    """A model with its default settings; a network is trained for one epoch."""
+    return shortened(name, {"epochs": 1, "patience": 0})
 
 
 def fit_one(model: Recommender, dataset: Dataset, seed: int) -> dict[str, Any]:

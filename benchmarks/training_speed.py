@@ -10,8 +10,7 @@ is the ratio of targets a second, medians of turns. Attention has no dropout on 
 
 Then each trains for --minutes (0: leave it out) of processor time, which is the time of one thread on a quiet machine, and which a
 busy one takes from neither side. RecBole goes on from the batches of the first part. NDCG@10 and HR@10 on test, full ranking, seen
-items hidden, are made of both sides' scores by the same code. `top10_s.*` (`top10_cpu_s.*`): seconds (of processor) for the ten
-best of every test user, by model.
+items hidden, are made of both sides' scores by the same code.
 """
 
 from __future__ import annotations
@@ -38,13 +37,10 @@ from benchmarks.peers import Peer
 from instructrec.core import FitContext
 from instructrec.data.split import Split
 from instructrec.evaluation.protocol import evaluate_scores
-from instructrec.models import resolve
 from instructrec.models.sasrec import Sasrec, SasrecConfig
 from instructrec.models.sequences import NextItems
 from instructrec.tuning.epochs import EpochTraining
 
-AT_ONCE = 1024
-"""Test queries that are scored together."""
 CONFIG = SasrecConfig(max_history=200, batch_users=64, learning_rate=3e-3, patience=0)
 SETTINGS: dict[str, Any] = {
     "n_layers": CONFIG.blocks,
@@ -158,20 +154,6 @@ def recbole_scores(parts: Split, peer: Peer, folder: Path) -> np.ndarray:
     return scores
 
 
-def list_times(parts: Split) -> dict[str, float]:
-    """Seconds, and seconds of processor, in which each model, untrained, gives its ten best items for every test user."""
-    numbers = {}
-    for name in ("sasrec", "esasrec", "gru4rec"):
-        kind: Any = resolve(name)
-        model = kind(kind.config_type(max_history=CONFIG.max_history, epochs=0)).fit(parts.train)
-        began, cpu = time.perf_counter(), time.process_time()
-        for first in range(0, len(parts.test), AT_ONCE):
-            np.argpartition(-model.score(parts.test.queries[first : first + AT_ONCE]), 10, axis=1)
-        numbers[f"top10_s.{name}"] = time.perf_counter() - began
-        numbers[f"top10_cpu_s.{name}"] = time.process_time() - cpu
-    return numbers
-
-
 def main() -> None:
     """Measure, print, and one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -183,7 +165,6 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     parts = parts_of("ml-1m_sas")
     numbers: dict[str, Any] = {"threads": given.threads, "items": len(parts.train.catalog), "test_queries": len(parts.test)}
-    numbers |= list_times(parts)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         written(parts, folder)

@@ -224,7 +224,8 @@ class Catalog:
 
     def codes(self, items: Sequence[ItemId]) -> IntArray:
         """Codes of the ids that exist, in order; unknown ids are left out (see `unknown`)."""
-        return np.array([self.index[item] for item in items if item in self.index], dtype=np.int64)
+        index = self.index
+        return np.array([code for item in items if (code := index.get(item)) is not None], dtype=np.int64)
 
     def unknown(self, items: Sequence[ItemId]) -> tuple[ItemId, ...]:
         """The ids that do not exist."""

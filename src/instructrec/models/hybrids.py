@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from instructrec.core import FitContext, Query
 from instructrec.errors import ConfigError
+from instructrec.lists import top_n
 from instructrec.models.composite import Composite, check_parts, loaded_parts
 from instructrec.models.fusion import MOST_QUERIES, fit_weights
 from instructrec.models.storage import read_model, write_model
@@ -221,8 +222,7 @@ class Cascade(Hybrid):
 
 def best_allowed(scores: FloatArray, mask: NDArray[np.bool_], count: int) -> IntArray:
     """The codes of the `count` best allowed items, ties by catalog order, int64."""
-    codes = np.flatnonzero(mask)
-    return codes[np.argsort(-scores[codes], kind="stable")[:count]].astype(np.int64)
+    return np.array(top_n(scores, mask, count), dtype=np.int64)
 
 
 def lifted(total: FloatArray, scores: FloatArray, handed: IntArray) -> FloatArray:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from instructrec.core import FitContext, Query
 from instructrec.errors import ConfigError
+from instructrec.lists import top_n
 from instructrec.models import ranker_learners as learners
 from instructrec.models.composite import Composite, check_parts, loaded_parts
 from instructrec.models.fusion import MOST_QUERIES, fit_weights
@@ -214,12 +215,13 @@ class Ranker(Composite):
         histories = [self.catalog.codes(query.history) for query in queries]
         profiles = recency_rows(histories, decay=DECAY, num_items=len(self.catalog)) @ self._attributes
         for row, mask in enumerate(masks):
-            ranks = np.stack([_ranks(scores[name][row], mask, most) for name in self.config.parts], axis=1)
-            own = np.flatnonzero((ranks <= most).any(axis=1))
-            profile = np.asarray(profiles[[row]].toarray()).ravel()
-            overlap = self._attributes[own] @ (profile / max(float(np.linalg.norm(profile)), 1e-9))
+            own, ranks = _places([scores[name][row] for name in self.config.parts], mask, most)
+            profile, cells = np.zeros(profiles.shape[1], dtype=profiles.dtype), slice(*profiles.indptr[row : row + 2])
+            profile[profiles.indices[cells]] = profiles.data[cells]
+            # A product with all items takes less time than cutting some rows out of a sparse matrix.
+            overlap = (self._attributes @ (profile / max(float(np.linalg.norm(profile)), 1e-9)))[own]
             columns = [scores[name][row, own] for name in self.config.parts]
-            columns += [*np.log(ranks[own]).T, *self._facts[own].T, np.full(len(own), np.log1p(len(histories[row]))), overlap]
+            columns += [*np.log(ranks).T, *self._facts[own].T, np.full(len(own), np.log1p(len(histories[row]))), overlap]
             codes.append(own)
             features.append(np.stack(columns, axis=1).astype(np.float64))
             starts.append(starts[-1] + len(own))
@@ -246,19 +248,25 @@ class Ranker(Composite):
         gives, size = self.learner.contributions(known.features), len(self.config.parts)
         lowest = np.minimum.reduceat(gives.sum(axis=1), known.starts[:-1][np.diff(known.starts) > 0])
         rows, cells = np.array(told)[known.owners], known.codes
-        for place, row in enumerate(np.unique(rows)):
-            # Nothing that was not ordered anew stands above what was.
-            out[self.name][row] = lowest[place] - 1.0 - np.max([np.sum([out[name][row] for name in self.config.parts], axis=0)])
+        # Nothing that was not ordered anew stands above what was.
+        touched = np.unique(rows)
+        highest = np.sum([out[name][touched] for name in self.config.parts], axis=0).max(axis=1)
+        out[self.name][touched] = (lowest - 1.0 - highest)[:, None]
         for place, name in enumerate(self.config.parts):
             out[name][rows, cells] = gives[:, place] + gives[:, size + place]
         out[self.name][rows, cells] = gives[:, 2 * size :].sum(axis=1)
         return out
 
 
-def _ranks(scores: FloatArray, mask: NDArray[np.bool_], most: int) -> IntArray:
-    """Places of the best `most` allowed items, 1 for the best, ties in catalog order; `most` + 1 for all others; [num_items]."""
-    own = np.flatnonzero(mask)
-    best = own[np.argsort(-scores[own], kind="stable")[:most]]
-    out = np.full(len(scores), most + 1, dtype=np.int64)
-    out[best] = np.arange(1, len(best) + 1)
-    return out
+def _places(scores: Sequence[FloatArray], mask: NDArray[np.bool_], most: int) -> tuple[IntArray, IntArray]:
+    """The items that are among the best `most` allowed ones of any part (ties by catalog order), in catalog order; their places.
+
+    `scores`: float32 [num_items] a part. Codes int64 [num_found], and int64 [num_found, num_parts]: 1 for the best, `most` + 1 for
+    what is not among the best of the part.
+    """
+    best = [np.array(top_n(part, mask, most), dtype=np.int64) for part in scores]
+    codes = np.unique(np.concatenate(best))
+    places = np.full((len(codes), len(best)), most + 1, dtype=np.int64)
+    for column, own in enumerate(best):
+        places[np.searchsorted(codes, own), column] = np.arange(1, len(own) + 1)
+    return codes, places
