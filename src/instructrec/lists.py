@@ -33,11 +33,13 @@ class Group:
 def top_n(scores: FloatArray, mask: BoolArray, n: int) -> list[int]:
     """Codes of the n best allowed items, best first; ties by catalog order, so that equal input gives equal lists."""
     codes = np.flatnonzero(mask)
+    own = scores[codes]
     if 0 < n < len(codes):
         # Sorting what can be in the list is enough: the n-th best, what is above it, and what is equal to it.
-        codes = codes[scores[codes] >= nth_best(scores[codes], n)]
-    order = np.lexsort((codes, -scores[codes]))[:n]
-    return [int(code) for code in codes[order]]
+        kept = np.flatnonzero(own >= nth_best(own, n))
+        codes, own = codes[kept], own[kept]
+    found: list[int] = codes[np.argsort(-own, kind="stable")[:n]].tolist()
+    return found
 
 
 def nth_best(scores: FloatArray, n: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -81,8 +81,19 @@ def comparable(scores: FloatArray, *, log: bool) -> FloatArray:
     centred = scores - scores.mean(axis=1, keepdims=True)
     if log:
         return np.asarray(centred, dtype=np.float32)
-    deviation = np.maximum(scores.std(axis=1, keepdims=True), 1e-9)
-    return np.asarray(np.log1p(np.maximum(centred / deviation, 0.0)), dtype=np.float32)
+    # What `std` does, with the mean that is known.
+    centred /= np.maximum(np.sqrt(np.square(centred).mean(axis=1, keepdims=True)), 1e-9)
+    np.maximum(centred, 0.0, out=centred)
+    return np.asarray(np.log1p(centred, out=centred), dtype=np.float32)
+
+
+def summed(parts: Iterable[FloatArray]) -> FloatArray:
+    """The sum of arrays of one shape, at least one, float32; added one after the other, for stacking them would copy each."""
+    first, *others = parts
+    total = np.array(first, dtype=np.float32)
+    for part in others:
+        total += part
+    return total
 
 
 def loaded_parts(names: Sequence[str], folder: Path, catalog: Catalog) -> dict[str, Recommender]:

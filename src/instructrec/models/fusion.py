@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from instructrec.core import FitContext, Query
 from instructrec.instructions.render import query_words
 from instructrec.instructions.wishing import preferences_of, wish_for
-from instructrec.models.composite import Composite, comparable, loaded_parts
+from instructrec.models.composite import Composite, comparable, loaded_parts, summed
 from instructrec.recommender import Recommender, allowed
 from instructrec.tables import Catalog, Dataset, FloatArray, ItemId
 
@@ -136,7 +136,7 @@ class Fusion(Composite):
 
     def score(self, queries: Sequence[Query]) -> FloatArray:
         """Sum of the weighted parts, float32 [num_queries, num_items]."""
-        return np.asarray(np.sum(list(self.sources(queries).values()), axis=0), dtype=np.float32)
+        return summed(self.sources(queries).values())
 
     def text_effects(self, query: Query, item: ItemId) -> Mapping[tuple[str, str], float]:
         """Those on the language model, times its weight."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from instructrec.core import FitContext, Query
 from instructrec.errors import ConfigError
 from instructrec.lists import top_n
-from instructrec.models.composite import Composite, check_parts, loaded_parts
+from instructrec.models.composite import Composite, check_parts, loaded_parts, summed
 from instructrec.models.fusion import MOST_QUERIES, fit_weights
 from instructrec.models.storage import read_model, write_model
 from instructrec.models.validation import gains
@@ -51,7 +51,7 @@ class Hybrid(Composite):
 
     def score(self, queries: Sequence[Query]) -> FloatArray:
         """The sum of the sources, float32 [num_queries, num_items]."""
-        return np.asarray(np.sum(list(self.sources(queries).values()), axis=0), dtype=np.float32)
+        return summed(self.sources(queries).values())
 
     def resembling(self) -> Recommender:
         """The last part, for a history of one item is a case of its own to a switch, and a cascade breaks off."""

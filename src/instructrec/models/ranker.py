@@ -20,7 +20,7 @@ from instructrec.core import FitContext, Query
 from instructrec.errors import ConfigError
 from instructrec.lists import top_n
 from instructrec.models import ranker_learners as learners
-from instructrec.models.composite import Composite, check_parts, loaded_parts
+from instructrec.models.composite import Composite, check_parts, loaded_parts, summed
 from instructrec.models.fusion import MOST_QUERIES, fit_weights
 from instructrec.models.histories import recency_rows
 from instructrec.models.item_features import NO_FEATURES, ItemFeatures
@@ -115,7 +115,12 @@ class Ranker(Composite):
 
     def score(self, queries: Sequence[Query]) -> FloatArray:
         """The sum of the sources, float32 [num_queries, num_items]."""
-        return np.asarray(np.sum(list(self.sources(queries).values()), axis=0), dtype=np.float32)
+        self._ready()
+        out = np.empty((len(queries), len(self.catalog)), dtype=np.float32)
+        for first in range(0, len(queries), QUERIES_AT_ONCE):
+            some = queries[first : first + QUERIES_AT_ONCE]
+            out[first : first + len(some)] = summed(self._block(some).values())
+        return out
 
     def sources(self, queries: Sequence[Query]) -> Mapping[str, FloatArray]:
         """What each part adds, and under the name `ranker` what popularity, age, length of history and attributes do."""
@@ -211,26 +216,28 @@ class Ranker(Composite):
         self, queries: Sequence[Query], scores: Mapping[str, FloatArray], masks: NDArray[np.bool_], targets: IntArray | None = None
     ) -> Candidates:
         """The union of the best allowed items of every part, in catalog order, and what is known of each."""
-        most, codes, features, starts = self.config.candidates, [], [], [0]
+        names, most = self.config.parts, self.config.candidates
         histories = [self.catalog.codes(query.history) for query in queries]
         profiles = recency_rows(histories, decay=DECAY, num_items=len(self.catalog)) @ self._attributes
+        codes, overlap = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.float32)]
+        ranks = [np.zeros((len(names), 0), dtype=np.int64)]
         for row, mask in enumerate(masks):
-            own, ranks = _places([scores[name][row] for name in self.config.parts], mask, most)
+            own, places = _places([scores[name][row] for name in names], mask, most)
             profile, cells = np.zeros(profiles.shape[1], dtype=profiles.dtype), slice(*profiles.indptr[row : row + 2])
             profile[profiles.indices[cells]] = profiles.data[cells]
             # A product with all items takes less time than cutting some rows out of a sparse matrix.
-            overlap = (self._attributes @ (profile / max(float(np.linalg.norm(profile)), 1e-9)))[own]
-            columns = [scores[name][row, own] for name in self.config.parts]
-            columns += [*np.log(ranks).T, *self._facts[own].T, np.full(len(own), np.log1p(len(histories[row]))), overlap]
+            overlap.append((self._attributes @ (profile / max(float(np.linalg.norm(profile)), 1e-9)))[own])
             codes.append(own)
-            features.append(np.stack(columns, axis=1).astype(np.float64))
-            starts.append(starts[-1] + len(own))
-        found = np.concatenate([np.zeros(0, dtype=np.int64), *codes])
+            ranks.append(places)
+        found, starts = np.concatenate(codes), np.cumsum([len(own) for own in codes], dtype=np.int64)
         owners = np.repeat(np.arange(len(queries)), np.diff(starts))
+        told = np.log1p([len(history) for history in histories])
+        columns = [scores[name][owners, found] for name in names]
+        columns += [*np.log(np.concatenate(ranks, axis=1)), *self._facts[found].T, told[owners], np.concatenate(overlap)]
         return Candidates(
-            features=np.concatenate([np.zeros((0, 2 * len(self.config.parts) + 4)), *features]),
+            features=np.stack(columns, axis=1).astype(np.float64),
             codes=found,
-            starts=np.array(starts, dtype=np.int64),
+            starts=starts,
             chosen=np.zeros(len(found), dtype=np.bool_) if targets is None else found == targets[owners],
         )
 
@@ -250,7 +257,7 @@ class Ranker(Composite):
         rows, cells = np.array(told)[known.owners], known.codes
         # Nothing that was not ordered anew stands above what was.
         touched = np.unique(rows)
-        highest = np.sum([out[name][touched] for name in self.config.parts], axis=0).max(axis=1)
+        highest = summed(out[name] for name in self.config.parts).max(axis=1)[touched]
         out[self.name][touched] = (lowest - 1.0 - highest)[:, None]
         for place, name in enumerate(self.config.parts):
             out[name][rows, cells] = gives[:, place] + gives[:, size + place]
@@ -261,12 +268,12 @@ class Ranker(Composite):
 def _places(scores: Sequence[FloatArray], mask: NDArray[np.bool_], most: int) -> tuple[IntArray, IntArray]:
     """The items that are among the best `most` allowed ones of any part (ties by catalog order), in catalog order; their places.
 
-    `scores`: float32 [num_items] a part. Codes int64 [num_found], and int64 [num_found, num_parts]: 1 for the best, `most` + 1 for
+    `scores`: float32 [num_items] a part. Codes int64 [num_found], and int64 [num_parts, num_found]: 1 for the best, `most` + 1 for
     what is not among the best of the part.
     """
-    best = [np.array(top_n(part, mask, most), dtype=np.int64) for part in scores]
-    codes = np.unique(np.concatenate(best))
-    places = np.full((len(codes), len(best)), most + 1, dtype=np.int64)
-    for column, own in enumerate(best):
-        places[np.searchsorted(codes, own), column] = np.arange(1, len(own) + 1)
-    return codes, places
+    places = np.full((len(scores), len(mask)), most + 1, dtype=np.int64)
+    for row, part in enumerate(scores):
+        best = top_n(part, mask, most)
+        places[row, best] = np.arange(1, len(best) + 1)
+    codes = np.flatnonzero((places <= most).any(axis=0))
+    return codes, places[:, codes]
