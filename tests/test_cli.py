@@ -258,11 +258,12 @@ def test_unexpected_error_is_short_and_says_how_to_see_more(call, monkeypatch, t
     assert "Traceback" in call(*arguments, "--debug")[2]
 
 
-def test_json_file_that_cannot_be_written_is_said(call, run, tmp_path):
+def test_json_file_that_cannot_be_written_is_said_before_anything_is_done(call, run, tmp_path):
     (tmp_path / "file").write_text("")
-    code, _, err = call("recommend", run, "--user", "u1", "--json", tmp_path / "file" / "a.json")
-    assert code in (1, 2)
-    assert "file" in err and "Traceback" not in err
+    for place, words in ((tmp_path / "file" / "a.json", "is a file and no folder"), (tmp_path, "is a folder, but a file")):
+        code, out, err = call("recommend", run, "--user", "u1", f"--json={place}")
+        assert (code, out) == (2, "")
+        assert words in err
 
 
 def test_closed_pipe_ends_in_silence():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -16,6 +17,8 @@ from instructrec.models.item_knn import ItemKnn
 from instructrec.models.popular import Popular
 from instructrec.pipeline import CompareOptions, compare
 from instructrec.pipeline import training as training_module
+from instructrec.pipeline.training import validate_data
+from instructrec.pipeline.work import content_of
 
 SETTINGS = ("data.source=synthetic-genres", 'model="popular"')
 NAMES = ["popular", "ease", "item_knn"]
@@ -302,6 +305,42 @@ def test_a_work_folder_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "work").write_text("dear")
     with pytest.raises(RunError, match="Give another --work"):
         compare(asked(), ["popular"], options=CompareOptions(work=tmp_path / "work"))
+
+
+def test_places_where_nothing_can_be_written_are_said_before_anything_is_trained(fits, tmp_path):
+    (tmp_path / "file").write_text("dear")
+    with pytest.raises(RunError, match="cannot be written"):
+        compare(asked(), ["popular"], out=tmp_path / "file" / "report")
+    with pytest.raises(RunError, match="cannot be written"):
+        compare(asked(), ["popular"], options=CompareOptions(work=tmp_path / "file" / "work"))
+    assert not fits
+
+
+def test_a_cell_that_another_table_finds_meanwhile_is_no_error(fits, tmp_path, monkeypatch):
+    options, before = CompareOptions(work=tmp_path), Ease.fit
+    others = []
+
+    def meanwhile(self, dataset, context=None):
+        if not others:
+            others.append(True)
+            others.append(compare(asked(), ["ease"], options=options))
+        return before(self, dataset, context)
+
+    monkeypatch.setattr(Ease, "fit", meanwhile)
+    found = compare(asked(), ["ease"], options=options)
+    assert found.models == others[1].models
+
+
+def test_another_picture_makes_other_content(tmp_path):
+    picture = tmp_path / "a.png"
+    picture.write_bytes(b"one")
+    world = validate_data(asked()).dataset
+    images = (str(picture), *[""] * (len(world.catalog) - 1))
+    seen = {content_of(world), content_of(replace(world, catalog=replace(world.catalog, images=images)))}
+    picture.write_bytes(b"another")
+    seen.add(content_of(replace(world, catalog=replace(world.catalog, images=images))))
+    seen.add(content_of(replace(world, catalog=replace(world.catalog, images=("gone.png", *images[1:])))))
+    assert len(seen) == 4
 
 
 def test_ratings_of_a_model_that_predicts_them_are_measured(monkeypatch):

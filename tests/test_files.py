@@ -9,7 +9,7 @@ import os
 import pytest
 
 from instructrec.errors import RunError
-from instructrec.files import atomic_folder, is_disk_full, sha256_of, write_atomic
+from instructrec.files import alone, atomic_folder, is_disk_full, make_folder, need_place, sha256_of, write_atomic
 
 
 def test_sha256_of_is_the_hash_of_the_content(tmp_path):
@@ -121,3 +121,41 @@ def test_a_failed_rename_brings_the_old_folder_back(tmp_path, monkeypatch):
 def test_is_disk_full_knows_other_errors_apart():
     assert not is_disk_full(OSError(errno.EACCES, "Permission denied"))
     assert not is_disk_full(ValueError("nothing"))
+
+
+@pytest.mark.parametrize("below", ["a.txt", "deep/er/a.txt"])
+def test_a_file_in_place_of_a_folder_is_said_whatever_is_written(tmp_path, below):
+    (tmp_path / "file").write_text("dear")
+    path = tmp_path / "file" / below
+    with pytest.raises(RunError, match="cannot be written.*Choose a folder"):
+        write_atomic(path, "x")
+    with pytest.raises(RunError, match="cannot be written.*Choose a folder"), atomic_folder(path):
+        pass
+    with pytest.raises(RunError, match="cannot be written.*Choose a folder"):
+        make_folder(path)
+    with pytest.raises(RunError, match="is a file and no folder. Choose another place"):
+        need_place(path)
+    assert [place.name for place in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_in_place_of_a_file_is_said(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(RunError, match="cannot be written"):
+        write_atomic(tmp_path / "folder", "x")
+    with pytest.raises(RunError, match="is a folder, but a file is to be written"):
+        need_place(tmp_path / "folder")
+    assert [place.name for place in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_place_that_can_be_written_is_left_as_it_is(tmp_path):
+    need_place(tmp_path / "new" / "a.txt")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_is_held_by_one_block_and_let_go_after_an_error(tmp_path):
+    with alone(tmp_path / "lock", "busy"), pytest.raises(RunError, match="^busy$"), alone(tmp_path / "lock", "busy"):
+        pass
+    with pytest.raises(ZeroDivisionError), alone(tmp_path / "lock", "busy"):
+        raise ZeroDivisionError
+    with alone(tmp_path / "lock", "busy"):
+        pass

@@ -296,3 +296,30 @@ def test_a_sampled_run_says_so_wherever_its_numbers_stand(tmp_path):
     again = pipeline.evaluate(Run.load(tmp_path / "run"))
     assert again.to_json()["models"] == made.report["models"]
     assert INCONSISTENT in again.protocol
+
+
+def test_an_out_that_is_a_file_is_said(prepared, tmp_path):
+    (tmp_path / "run").write_text("dear")
+    with pytest.raises(RunError, match="is a file, but a run folder is to be made there"):
+        pipeline.train(prepared, tmp_path / "run")
+    with pytest.raises(RunError, match="cannot be written"):
+        pipeline.train(prepared, tmp_path / "run" / "inner")
+    assert (tmp_path / "run").read_text() == "dear"
+
+
+@pytest.mark.parametrize("sets", [(), ("popular.half_life_days=1",)], ids=["the same", "other settings"])
+def test_two_processes_do_not_make_one_run(prepared, tmp_path, monkeypatch, sets):
+    other = pipeline.prepare(config.from_toml("", [*SETTINGS, *sets]))
+    before, refused = Ease.fit, []
+
+    def meanwhile(self, dataset, context=None):
+        with pytest.raises(RunError, match="Another process is making"):
+            pipeline.train(other, tmp_path / "run")
+        refused.append(self.name)
+        return before(self, dataset, context)
+
+    monkeypatch.setattr(Ease, "fit", meanwhile)
+    found = pipeline.train(prepared, tmp_path / "run")
+    assert refused == ["ease"]
+    assert found.model_names == ("ease", "popular")
+    assert not (tmp_path / "run.work").exists()

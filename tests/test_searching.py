@@ -193,6 +193,58 @@ def test_a_search_that_was_interrupted_goes_on_to_the_trials_of_a_whole_one(spac
     assert Peak.fits == fits
 
 
+def test_what_another_call_found_for_another_model_stays(spaces, tmp_path):
+    out, effort = tmp_path / "out", Effort(seconds=600, trials=3)
+    search(prepared_for("ease"), ["ease"], out, effort=effort)
+    rows, chosen = (out / TABLE).read_text().splitlines(), chosen_settings(out)
+    found = search(prepared_for("popular"), ["popular"], out, effort=effort)
+    assert (out / TABLE).read_text().splitlines()[: len(rows)] == rows
+    assert chosen_settings(out) == [*chosen, *found.sets]
+    tuned = config.load(out / CONFIGURATION)
+    assert set(tuned.models) == {"ease", "popular"}
+    assert [f"ease.{name}={json.dumps(getattr(tuned.settings['ease'], name))}" for name in space_of("ease")] == chosen
+    # The model that is looked for again is written anew, once.
+    search(prepared_for("ease"), ["ease"], out, effort=effort)
+    assert sorted((out / TABLE).read_text().splitlines()) == sorted({*(out / TABLE).read_text().splitlines(), *rows})
+
+
+def test_two_processes_do_not_search_in_one_folder(spaces, tmp_path, monkeypatch):
+    out, before, refused = tmp_path / "out", Peak.fit, []
+
+    def meanwhile(self, dataset, context=None):
+        with pytest.raises(RunError, match="Another process searches"):
+            search(prepared_for("peak"), ["peak"], out, spaces=spaces)
+        refused.append(True)
+        return before(self, dataset, context)
+
+    monkeypatch.setattr(Peak, "fit", meanwhile)
+    found = search(prepared_for("peak"), ["peak"], out, effort=Effort(seconds=600, trials=2), spaces=spaces)
+    assert len(refused) == len(found.models[0].trials) == 2
+
+
+def test_a_folder_below_a_file_is_refused(spaces, tmp_path):
+    (tmp_path / "file").write_text("dear")
+    for place in (tmp_path / "file", tmp_path / "file" / "inner"):
+        with pytest.raises(RunError, match="cannot be written"):
+            search(prepared_for("peak"), ["peak"], place, spaces=spaces)
+
+
+def test_a_search_that_chose_nothing_says_so(spaces, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "out"
+    with pytest.raises(SystemExit):
+        main(["tune", "fusion", "--data", "synthetic-genres", "--out", str(out)])
+    assert "chosen.toml" not in capsys.readouterr().out
+
+    def broken(self, dataset, context=None):
+        raise ModelError("no memory")
+
+    monkeypatch.setattr(Peak, "fit", broken)
+    with pytest.raises(ModelError):
+        search(prepared_for("peak"), ["peak"], out, spaces=spaces)
+    with pytest.raises(ConfigError, match=r"chose nothing.*trials\.csv"):
+        chosen_settings(out)
+
+
 def test_equal_seeds_make_equal_trials_and_others_do_not(spaces, tmp_path):
     effort = Effort(seconds=600, trials=14)
     runs = [

@@ -201,7 +201,8 @@ def show_searched(out: Console, found: Values) -> None:
             markup=False,
         )
         out.print(f"  {', '.join(f'{name} = {value}' for name, value in model['chosen'].items())}", markup=False)
-    out.print(f"Chosen:     {found['folder']}/chosen.toml (compare --tuned {found['folder']})", markup=False)
+    if found["sets"]:
+        out.print(f"Chosen:     {found['folder']}/chosen.toml (compare --tuned {found['folder']})", markup=False)
 
 
 def show_sample(out: Console, sample: Values) -> None:

@@ -8,12 +8,15 @@ import hashlib
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from instructrec.errors import RunError
 
 _BLOCK_BYTES = 1 << 20
+_CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
+"""What a system says of a place where nothing can be written: no permission, a disk to read only, a file in place of a folder."""
 
 
 def sha256_of(path: Path) -> str:
@@ -75,6 +78,62 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
             raise
 
 
+def make_folder(path: Path) -> Path:
+    """Make a folder and those above it where they are missing; gives `path`. Raises RunError where that cannot be."""
+    with _disk_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def need_place(path: Path) -> None:
+    """Raise RunError where a file could not be written to `path`, so that nobody hears it only after hours of work."""
+    if path.is_dir():
+        raise RunError(f"{path} is a folder, but a file is to be written there. Give the name of a file.")
+    with _disk_errors(path):
+        above = next(place for place in path.absolute().parents if place.exists())
+    if not above.is_dir():
+        raise RunError(f"{path} cannot be written, for {above} is a file and no folder. Choose another place.")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise RunError(f"{path} cannot be written: you may not write to {above}. Choose a folder that you may write to.")
+
+
+@contextlib.contextmanager
+def alone(path: Path, otherwise: str) -> Iterator[None]:
+    """Hold the lock file `path` while the block runs; it ends with the process, so a crash leaves nothing locked. Raises RunError
+    with the words `otherwise` where another process, or another block of this one, holds it.
+    """
+    with _disk_errors(path):
+        file = path.open("ab")
+    with file:
+        try:
+            lock_now(file.fileno())
+        except BlockingIOError as error:
+            raise RunError(otherwise) from error
+        except OSError:
+            pass  # some network disks have no locks
+        yield
+
+
+if sys.platform == "win32":  # pragma: no cover
+
+    def lock_now(handle: int) -> None:
+        """Lock an open file for this process. Raises BlockingIOError where another has it, OSError where there are no locks."""
+        import msvcrt
+
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:
+            raise BlockingIOError(error.errno, error.strerror) from error
+
+else:
+
+    def lock_now(handle: int) -> None:
+        """Lock an open file for this process. Raises BlockingIOError where another has it, OSError where there are no locks."""
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def is_disk_full(error: BaseException) -> bool:
     """Whether an error of any library means that there is no space (or quota) left on the device."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -95,7 +154,7 @@ def _disk_errors(path: Path) -> Iterator[None]:
                 f"The disk is full: {path} could not be written. What was stored before is untouched and nothing half-written "
                 "was left. Free some space there, or choose another place, and run the same command again."
             ) from error
-        if isinstance(error, PermissionError | NotADirectoryError) and _concerns(error, path):
+        if isinstance(error, OSError) and error.errno in _CLOSED and _concerns(error, path):
             raise RunError(f"{path} cannot be written ({error.strerror}). Choose a folder that you may write to.") from error
         raise
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from instructrec.data import load
 from instructrec.data.options import LoadOptions
 from instructrec.data.readers import read_table
 from instructrec.errors import BrokenLineError, DataError
@@ -151,3 +152,25 @@ def test_any_bytes_give_a_table_or_a_data_error(tmp_path_factory, content):
         assert "a.csv" in str(error)
     else:
         assert len(table) > 0
+
+
+def test_bytes_of_parquet_that_are_text_are_read_as_text(tmp_path):
+    words = pyarrow.array([b"7", "Am\u00e9lie".encode()])
+    plain = {"user": words, "item": words.dictionary_encode(), "kind": words.cast(pyarrow.large_binary())}
+    pyarrow.parquet.write_table(pyarrow.table(plain), tmp_path / "a.parquet")
+    table = read_table(tmp_path / "a.parquet")
+    assert {name: column.tolist() for name, column in table.columns.items()} == dict.fromkeys(plain, ["7", "Am\u00e9lie"])
+
+
+def test_bytes_that_are_no_text_are_no_ids(tmp_path):
+    pyarrow.parquet.write_table(pyarrow.table({"user": [b"\xff\xfe"], "item": ["a"]}), tmp_path / "a.parquet")
+    with pytest.raises(BrokenLineError, match="line 1: 'user' is not one id"):
+        load(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize("read", [read_table, load], ids=["table", "interactions"])
+def test_a_column_that_stands_twice_in_parquet_is_refused(tmp_path, read):
+    columns = [pyarrow.array([1, 2])] * 3
+    pyarrow.parquet.write_table(pyarrow.Table.from_arrays(columns, names=["user", "item", "item"]), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"a\.parquet has the column 'item' more than once\. Rename one"):
+        read(tmp_path / "a.parquet")

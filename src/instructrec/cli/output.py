@@ -34,6 +34,12 @@ class Output:
 
     target: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.target not in (None, JSON_TO_STDOUT):
+            from instructrec.files import need_place
+
+            need_place(Path(self.target))
+
     @property
     def words(self) -> Console:
         """Standard output, or standard error when JSON is asked for on standard output."""

@@ -23,6 +23,7 @@ from instructrec.data.raw import Log, Note, Table, natural
 from instructrec.data.readers import (
     JSON_SUFFIXES,
     PARQUET_SUFFIXES,
+    check_names,
     guess_separator,
     opened,
     parquet_errors,
@@ -77,6 +78,7 @@ def _batches(path: Path, options: LoadOptions) -> Iterator[Table]:
     # Without a buffer a whole row group, which may be the whole file, is read before its first row is given; threads read ahead.
     with parquet_errors(path), pyarrow.parquet.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:
         names, rows = file.schema_arrow.names, 0
+        check_names(names, path.name)
         chosen, needed = options.interaction_columns, ("user", "item")
         roles = resolve(names, INTERACTION_ALIASES, chosen=chosen, needed=needed, file=path.name, option=option)
         unread = {"review"} if not options.reviewers else set()

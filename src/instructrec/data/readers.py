@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import io
@@ -9,7 +10,6 @@ import itertools
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -145,11 +145,12 @@ def _read_text(
     names = list(header)
     if not names:
         names = [str(name).strip() for name in next(((fields or ()) for _, fields in rows), ())]
-    _check_names(names, path.name)
+    check_names(names, path.name)
     return _collect(path.name, names, rows, options, notes, first=first)
 
 
-def _check_names(names: Sequence[str], file: str) -> None:
+def check_names(names: Sequence[str], file: str) -> None:
+    """Raise DataError for a column that stands twice, as nobody could say which of the two is meant."""
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise DataError(f"{file} has the column {', '.join(map(repr, twice))} more than once. Rename one of them.")
@@ -273,6 +274,8 @@ def _record(line: str) -> Any:
 def _read_parquet(path: Path) -> Table:
     import pyarrow.parquet
 
+    # Arrow cannot read a table with such columns at all, and says so of its own inner columns.
+    check_names(parquet_columns(path), path.name)
     with parquet_errors(path):
         table = pyarrow.parquet.read_table(path)
     if not table.num_rows:
@@ -280,7 +283,7 @@ def _read_parquet(path: Path) -> Table:
     return table_of_arrow(path.name, table)
 
 
-@contextmanager
+@contextlib.contextmanager
 def parquet_errors(path: Path) -> Iterator[None]:
     """What pyarrow says of a damaged file, as DataError."""
     import pyarrow
@@ -306,10 +309,17 @@ def table_of_arrow(name: str, table: pyarrow.Table, *, before: int = 0) -> Table
 
 
 def _arrow_column(column: pyarrow.ChunkedArray) -> Column:
-    """Numbers and times as numpy dtypes; everything else, and whole numbers with gaps, as objects."""
+    """Numbers and times as numpy dtypes; everything else, and whole numbers with gaps, as objects. Bytes that are UTF-8 are text:
+    several writers of Parquet do not mark their strings as such.
+    """
     import pyarrow
 
+    if pyarrow.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
     kind = column.type
+    if pyarrow.types.is_binary(kind) or pyarrow.types.is_large_binary(kind):
+        with contextlib.suppress(pyarrow.ArrowInvalid):
+            column = column.cast(pyarrow.large_string())
     if pyarrow.types.is_timestamp(kind) or pyarrow.types.is_date(kind):
         return np.asarray(column.cast(pyarrow.timestamp("us")).to_numpy()).astype("datetime64[us]")
     if pyarrow.types.is_floating(kind) or (pyarrow.types.is_integer(kind) and not column.null_count):

@@ -63,12 +63,14 @@ def _reviews(table: Table, roles: Mapping[str, str], options: LoadOptions) -> tu
 
 
 def _plain_ids(table: Table, names: Sequence[str], options: LoadOptions) -> BoolArray:
-    """Rows whose ids are single values; a list or an object (in JSON and Parquet) is a broken line."""
+    """Rows whose ids are single values; a list, an object (in JSON and Parquet) or bytes that are no text are a broken line."""
     rows = np.ones(len(table), dtype=np.bool_)
     for name in names:
         column = table.columns[name]
         if column.dtype.kind == "O":
-            bad = np.fromiter((isinstance(cell, list | dict) for cell in column.tolist()), dtype=np.bool_, count=len(column))
+            bad = np.fromiter(
+                (isinstance(cell, list | dict | bytes) for cell in column.tolist()), dtype=np.bool_, count=len(column)
+            )
             rows &= judge(table, name, bad, options, "one id")
     return rows
 

@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from instructrec.errors import StoreError
+from instructrec.files import lock_now
 from instructrec.journal import schema
 
 READERS: Final = 8
@@ -150,8 +151,6 @@ class WriterLock:
 
     def __init__(self, path: Path) -> None:
         """Take the lock. Raises StoreError when another process has it, or the folder cannot be written."""
-        import fcntl
-
         self._file: IO[str]
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -159,7 +158,7 @@ class WriterLock:
         except OSError as error:
             raise StoreError(f"{path} cannot be written ({error.strerror}). Choose a folder that you may write to.") from error
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_now(self._file.fileno())
         except OSError as error:
             self._file.close()
             raise StoreError(

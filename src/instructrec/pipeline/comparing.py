@@ -24,7 +24,7 @@ from instructrec.evaluation.costs import Absent, Cost
 from instructrec.evaluation.intervals import Interval, bootstrap_ratio
 from instructrec.evaluation.peruser import Fold, PerUser
 from instructrec.evaluation.protocol import Evaluation
-from instructrec.files import atomic_folder
+from instructrec.files import atomic_folder, need_place
 from instructrec.pipeline.reporting import comparison_page, comparison_report
 from instructrec.pipeline.rounds import Round
 from instructrec.pipeline.training import Prepared, divide, obstacle, validate_data
@@ -79,6 +79,8 @@ def compare(
         raise ModelError("There is nothing to compare: --models is empty. Give names such as popular,ease,ridge.")
     if out is not None and out.exists():
         raise RunError(f"'{out}' exists already. Give another --out, or move it away.")
+    if out is not None:
+        need_place(out / "report.html")
     names = list(dict.fromkeys(names))
     sets = [] if split_kind is None else [f"split.kind={split_kind}"]
     sets += [] if seen_shown is None else [f"evaluation.seen_shown={str(seen_shown).lower()}"]

@@ -100,34 +100,34 @@ def retrain(run: Run, journal: str, out: Path | None = None, *, terms: Terms = T
     config = replace(run.config, split=replace(run.config.split, kind="since", since=_since(run, gathered, terms)))
     prepared = Prepared(config=config, loaded=gathered.loaded, split=split(gathered.loaded.dataset, config.split))
     _need_people(prepared)
-    work = Work.beside(out, f"{key_of(config, gathered.loaded.dataset)}\n# from run {run.version}\n")
-    work.note(REACH, reach)
-    fitted = fit(prepared, (*config.beside, config.model), work=work, progress=progress)
-    old = run.as_measured().with_catalog(prepared.split.train.catalog).model()
-    found = measure(prepared, {**told(fitted, config), PARENT: old}, work=work, progress=progress)
-    verdict = _verdict(found, config, terms)
-    again = _again(prepared) if verdict.promoted and terms.refit else None
-    facts = _facts(run, gathered, prepared, verdict) | {"refit": _refit_facts(again) if again else None}
-    saved = None
-    if verdict.promoted:
-        made = content(
-            prepared,
-            Measured(
-                config=config,
-                loaded=gathered.loaded,
-                comparison=found,
-                models=fitted,
-                samples=(),
-                afterwards=_told_again(facts["refit"]) if again else "",
-            ),
-        )
-        if again:
-            made = _fitted_again(made, again, work=work, progress=progress)
-        reader = understander(again or prepared, work=work, progress=progress)
-        writer = verbaliser(again or prepared, work=work, progress=progress)
-        report = {**made.report, "retrained": facts}
-        saved = runs.save(out, replace(made, report=report, understander=reader, verbaliser=writer))
-    work.close()
+    with Work.beside(out, f"{key_of(config, gathered.loaded.dataset)}\n# from run {run.version}\n") as work:
+        work.note(REACH, reach)
+        fitted = fit(prepared, (*config.beside, config.model), work=work, progress=progress)
+        old = run.as_measured().with_catalog(prepared.split.train.catalog).model()
+        found = measure(prepared, {**told(fitted, config), PARENT: old}, work=work, progress=progress)
+        verdict = _verdict(found, config, terms)
+        again = _again(prepared) if verdict.promoted and terms.refit else None
+        facts = _facts(run, gathered, prepared, verdict) | {"refit": _refit_facts(again) if again else None}
+        saved = None
+        if verdict.promoted:
+            made = content(
+                prepared,
+                Measured(
+                    config=config,
+                    loaded=gathered.loaded,
+                    comparison=found,
+                    models=fitted,
+                    samples=(),
+                    afterwards=_told_again(facts["refit"]) if again else "",
+                ),
+            )
+            if again:
+                made = _fitted_again(made, again, work=work, progress=progress)
+            reader = understander(again or prepared, work=work, progress=progress)
+            writer = verbaliser(again or prepared, work=work, progress=progress)
+            report = {**made.report, "retrained": facts}
+            saved = runs.save(out, replace(made, report=report, understander=reader, verbaliser=writer))
+        work.close()
     return Retrained(run=saved, comparison=found, facts=facts, cleaning=tuple(gathered.loaded.report.lines()))
 
 

@@ -7,7 +7,7 @@ import io
 import json
 import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from instructrec.config.spaces import Space, label_of, models_with_space, need_i
 from instructrec.config.toml_text import dump as dump_toml
 from instructrec.core import Progress, Silent
 from instructrec.errors import ConfigError, ModelError, RunError
-from instructrec.files import write_atomic
+from instructrec.files import alone, make_folder, write_atomic
 from instructrec.models import resolve
 from instructrec.pipeline.study import OBJECTIVE, WARMUP_CHECKS, Effort, Search, Trial
 from instructrec.pipeline.training import Prepared
@@ -31,6 +31,8 @@ KEPT = "trials.log"
 """Optuna's journal of all trials, one study a model."""
 KEY = "search.txt"
 """What the trials belong to."""
+LOCK = "lock"
+"""Held by the process that searches."""
 TABLE = "trials.csv"
 """The trials for people and programs: one row each."""
 CHOSEN = "chosen.toml"
@@ -81,11 +83,7 @@ class Found:
     @property
     def sets(self) -> tuple[str, ...]:
         """The chosen values as `--set` takes them: "ridge.decay=0.83"."""
-        return tuple(
-            f"{found.model}.{name}={json.dumps(value)}"
-            for found in self.models
-            for name, value in (found.best.values if found.best else {}).items()
-        )
+        return tuple(_sets({found.model: found.best.values for found in self.models if found.best}))
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -104,7 +102,8 @@ def search(
     """Look for the settings of each model within `effort`; `out` keeps every trial, so that the same call goes on after Ctrl-C.
 
     `spaces`: a folder of TOML files that count before those of the package. A model without a space, or that can learn nothing from
-    such data, is not tuned, and its entry says why. Raises RunError where `out` belongs to other data or settings.
+    such data, is not tuned, and its entry says why. What earlier calls found for other models on the same data stays in `out`.
+    Raises RunError where `out` belongs to other data or settings, or another process searches there.
     """
     config = prepared.config
     known = {name: space_of(name, spaces) for name in dict.fromkeys(names)}
@@ -114,20 +113,22 @@ def search(
             need_inside(name, space, config.settings[name])
     if not known:
         raise ModelError("There is nothing to tune: no model is named. Give names such as ridge,sasrec.")
-    storage = _opened(out, key_of(replace(config, model="popular", beside=(), settings={}), prepared.loaded.dataset))
+    _claim(out, key_of(replace(config, model="popular", beside=(), settings={}), prepared.loaded.dataset))
     found: dict[str, Searched] = {}
-    for name, space in known.items():
-        why = _why_not(prepared, name, space)
-        if space is None or why:
-            found[name] = Searched(model=name, why=why)
-            continue
-        study = _study(storage, name, repr((config.settings[name], space)), out)
-        running = Search(prepared, name, space, study, effort, progress)
-        try:
-            running.run()
-        finally:
-            found[name] = Searched(model=name, trials=tuple(running.trials))
-            _write(out, config, tuple(found.values()))
+    with alone(out / LOCK, f"Another process searches in '{out}'. Wait until it ends, stop it, or choose another --out."):
+        storage, before = _opened(out), _written(out, known)
+        for name, space in known.items():
+            why = _why_not(prepared, name, space)
+            if space is None or why:
+                found[name] = Searched(model=name, why=why)
+                continue
+            study = _study(storage, name, repr((config.settings[name], space)), out)
+            running = Search(prepared, name, space, study, effort, progress)
+            try:
+                running.run()
+            finally:
+                found[name] = Searched(model=name, trials=tuple(running.trials))
+                _write(out, config, before, tuple(found.values()))
     return Found(folder=out, models=tuple(found.values()))
 
 
@@ -135,14 +136,28 @@ def chosen_settings(folder: Path | None) -> list[str]:
     """What a search in this folder chose, as `--set` takes it; without a folder nothing. Raises ConfigError where it holds none."""
     if folder is None:
         return []
+    if not (folder / CHOSEN).exists():
+        raise ConfigError(f"'{folder}' has no {CHOSEN}. Give a folder that `instructrec tune --out` made.")
+    table = _read_chosen(folder)
+    if not table:
+        raise ConfigError(f"'{folder}' holds a search that chose nothing, for no trial was finished. {TABLE} there says why.")
+    return _sets(table)
+
+
+def _sets(chosen: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Values by model and setting as `--set` takes them."""
+    return [f"{model}.{name}={json.dumps(value)}" for model, values in chosen.items() for name, value in values.items()]
+
+
+def _read_chosen(folder: Path) -> dict[str, dict[str, Any]]:
+    """The chosen values by model; empty where nothing was chosen yet. Raises ConfigError where the file cannot be read."""
     place = folder / CHOSEN
     try:
-        table = tomllib.loads(place.read_text(encoding="utf-8"))
+        return tomllib.loads(place.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"'{folder}' has no {CHOSEN}. Give a folder that `instructrec tune --out` made.") from None
+        return {}
     except (OSError, ValueError) as problem:
-        raise ConfigError(f"'{place}' cannot be read: {problem}. Repeat the search: it goes on from its trials.") from problem
-    return [f"{model}.{name}={json.dumps(value)}" for model, values in table.items() for name, value in values.items()]
+        raise ConfigError(f"'{place}' cannot be read: {problem}. Take it away and repeat the search: it goes on.") from problem
 
 
 def told_apart(folder: Path | None, config: RunConfig, split_kind: str | None = None) -> str:
@@ -173,22 +188,25 @@ def _why_not(prepared: Prepared, name: str, space: Space | None) -> str:
     return build_model(name, prepared.config).unfit_for(prepared.split.train)
 
 
-def _opened(out: Path, key: str) -> JournalStorage:
-    """The storage of a folder. Raises RunError where it belongs to something else."""
-    from optuna import logging
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-
+def _claim(out: Path, key: str) -> None:
+    """Make the folder of a search. Raises RunError where it belongs to something else."""
     place = out / KEY
-    if out.exists() and not place.is_file() and any(out.iterdir()):
+    if out.is_dir() and not place.is_file() and any(out.iterdir()):
         raise RunError(f"'{out}' holds something else than a search. Choose another --out.")
     if place.is_file() and place.read_text(encoding="utf-8") != key:
         raise RunError(
             f"'{out}' holds a search on other data, or with another split, seed or version ({place}). Choose another --out, "
             "or take it away."
         )
-    out.mkdir(parents=True, exist_ok=True)
-    write_atomic(place, key)
+    write_atomic(make_folder(out) / KEY, key)
+
+
+def _opened(out: Path) -> JournalStorage:
+    """The storage of a folder, which only one process may open."""
+    from optuna import logging
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
     kept = out / KEPT
     if kept.is_file():
         # A line that was being written when the power failed counts for nothing.
@@ -219,11 +237,34 @@ def _study(storage: JournalStorage, name: str, key: str, out: Path) -> Any:
     return study
 
 
-def _write(out: Path, config: RunConfig, found: Sequence[Searched]) -> None:
-    """The table of trials, the chosen values, and the configuration with them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    """What earlier calls wrote of models that this one does not search: rows of the table, chosen values, highest scores."""
+
+    rows: Sequence[Sequence[str]]
+    chosen: Mapping[str, Mapping[str, Any]]
+    scores: Mapping[str, float]
+
+
+def _written(out: Path, names: Container[str]) -> _Written:
+    """What the folder says of other models than these."""
+    table = out / TABLE
+    rows = list(csv.reader(io.StringIO(table.read_text(encoding="utf-8"))))[1:] if table.is_file() else []
+    rows = [row for row in rows if row[0] not in names]
+    chosen = _read_chosen(out)
+    scores: dict[str, float] = {}
+    for model, _, outcome, score, *_ in rows:
+        if outcome == "done" and score:
+            scores[model] = max(float(score), scores.get(model, -math.inf))
+    return _Written(rows=rows, chosen={name: chosen[name] for name in scores if name in chosen}, scores=scores)
+
+
+def _write(out: Path, config: RunConfig, before: _Written, found: Sequence[Searched]) -> None:
+    """The table of trials, the chosen values, and the configuration with them: of these models, and what was there of others."""
     rows = io.StringIO()
     table = csv.writer(rows, lineterminator="\n")
     table.writerow(("model", "trial", "outcome", OBJECTIVE, "cpu_s", "settings", "why"))
+    table.writerows(before.rows)
     for model in found:
         for trial in model.trials:
             score = "" if math.isnan(trial.score) else f"{trial.score:.6f}"
@@ -231,11 +272,12 @@ def _write(out: Path, config: RunConfig, found: Sequence[Searched]) -> None:
             table.writerow((model.model, trial.number, trial.outcome, score, f"{trial.cpu_s:.3f}", values, trial.why))
     write_atomic(out / TABLE, rows.getvalue())
     best = {model.model: model.best for model in found if model.best is not None}
-    chosen: dict[str, Mapping[str, Any]] = {name: trial.values for name, trial in best.items()}
+    chosen = {**before.chosen, **{name: trial.values for name, trial in best.items()}}
     write_atomic(out / CHOSEN, dump_toml(chosen))
-    if not best:
+    if not chosen:
         return
-    order = sorted(best, key=lambda name: -best[name].score)
-    own = {name: replace(config.settings[name], **best[name].values) for name in best}
-    tuned = replace(config, model=order[0], beside=tuple(order[1:]), settings={**config.settings, **own})
+    scores = {**before.scores, **{name: trial.score for name, trial in best.items()}}
+    order = sorted(chosen, key=lambda name: -scores[name])
+    models = [f"model={json.dumps(order[0])}", f"beside={json.dumps(order[1:])}"]
+    tuned = settings.with_settings(config, [*models, *_sets(chosen)])
     write_atomic(out / CONFIGURATION, settings.dump(tuned))

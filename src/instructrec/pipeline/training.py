@@ -116,28 +116,28 @@ def train(prepared: Prepared, out: Path, *, progress: Progress = Silent(), num_s
     if finished is not None:
         return finished
     config, dataset = prepared.config, prepared.loaded.dataset
-    work = Work.beside(out, key_of(config, dataset))
-    # The quick models first: a fusion finds its parts, and whoever interrupts keeps most.
-    fitted = fit(prepared, (*config.beside, config.model), work=work, progress=progress)
-    reader = understander(prepared, work=work, progress=progress)
-    writer = verbaliser(prepared, work=work, progress=progress)
-    measured = Measured(
-        config=config,
-        loaded=prepared.loaded,
-        comparison=measure(prepared, told(fitted, config), work=work, progress=progress),
-        models=fitted,
-        samples=sample_users(
-            fitted[config.model],
-            prepared.split.test.queries,
-            prepared.split.known,
-            config,
-            num_users=num_samples,
-            lm=reader,
-            writer=writer,
-        ),
-    )
-    run = runs.save(out, replace(content(prepared, measured), understander=reader, verbaliser=writer))
-    work.close()
+    with Work.beside(out, key_of(config, dataset)) as work:
+        # The quick models first: a fusion finds its parts, and whoever interrupts keeps most.
+        fitted = fit(prepared, (*config.beside, config.model), work=work, progress=progress)
+        reader = understander(prepared, work=work, progress=progress)
+        writer = verbaliser(prepared, work=work, progress=progress)
+        measured = Measured(
+            config=config,
+            loaded=prepared.loaded,
+            comparison=measure(prepared, told(fitted, config), work=work, progress=progress),
+            models=fitted,
+            samples=sample_users(
+                fitted[config.model],
+                prepared.split.test.queries,
+                prepared.split.known,
+                config,
+                num_users=num_samples,
+                lm=reader,
+                writer=writer,
+            ),
+        )
+        run = runs.save(out, replace(content(prepared, measured), understander=reader, verbaliser=writer))
+        work.close()
     return run
 
 
@@ -183,6 +183,8 @@ def finished_run(out: Path, config: RunConfig) -> Run | None:
     """The finished run of this configuration in `out`; none where nothing lies there. Raises RunError for anything else."""
     if not out.exists():
         return None
+    if out.is_file():
+        raise RunError(f"'{out}' is a file, but a run folder is to be made there. Choose another --out.")
     run = Run.load(out)
     if settings.dump(run.config) != settings.dump(config):
         raise RunError(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +22,7 @@ from instructrec.config import UNDERSTANDING, WRITING, RunConfig
 from instructrec.errors import RunError
 from instructrec.evaluation.metrics import TargetRanks
 from instructrec.evaluation.protocol import Evaluation
-from instructrec.files import atomic_folder, write_atomic
+from instructrec.files import alone, atomic_folder, make_folder, write_atomic
 from instructrec.models import resolve
 from instructrec.recommender import Recommender
 from instructrec.tables import Catalog, Dataset
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from instructrec.tuning.verbalising import Verbaliser
 
 KEY = "work.txt"
+LOCK = "lock"
+"""Held by the process that works in the folder."""
 BESIDE = "beside.json"
 DECIDING = ("data", "models", "tuning", "lm", "generation", "evaluation")
 """Parts of the package that decide what is measured, beside the modules at its top."""
@@ -42,19 +46,23 @@ class Work:
     folder: Path | None = None
 
     @staticmethod
-    def beside(out: Path, key: str) -> Work:
-        """The work for run folder `out`. What was left by other data, settings or another version is thrown away."""
+    @contextmanager
+    def beside(out: Path, key: str) -> Iterator[Work]:
+        """The work for run folder `out`. What was left by other data, settings or another version is thrown away.
+
+        Raises RunError where another process works for the same run folder, or something else lies there.
+        """
         folder = _folder_of(out)
-        if folder.exists():
-            if not (folder / KEY).is_file():
-                raise RunError(
-                    f"'{folder}' is needed for unfinished work, but holds something else. Move it away, or choose another --out."
-                )
-            if (folder / KEY).read_text(encoding="utf-8") != key:
-                shutil.rmtree(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(folder / KEY, key)
-        return Work(folder)
+        if folder.exists() and not (folder / KEY).is_file() and not (folder.is_dir() and set(os.listdir(folder)) <= {LOCK}):
+            raise RunError(
+                f"'{folder}' is needed for unfinished work, but holds something else. Move it away, or choose another --out."
+            )
+        busy = f"Another process is making '{out}'. Wait until it ends, stop it, or choose another --out."
+        with alone(make_folder(folder) / LOCK, busy):
+            if (folder / KEY).is_file() and (folder / KEY).read_text(encoding="utf-8") != key:
+                _empty(folder)
+            write_atomic(folder / KEY, key)
+            yield Work(folder)
 
     @staticmethod
     def cell(root: Path | None, name: str, key: str) -> Work:
@@ -66,8 +74,7 @@ class Work:
             return Work()
         if root.exists() and not root.is_dir():
             raise RunError(f"'{root}' is to hold the finished cells of comparisons, but is no folder. Give another --work.")
-        folder = root / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = make_folder(root / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}")
         write_atomic(folder / KEY, key)
         return Work(folder)
 
@@ -100,9 +107,7 @@ class Work:
         """Where one model may keep its half-done fit."""
         if self.folder is None:
             return None
-        place = self.folder / "unfinished" / name
-        place.mkdir(parents=True, exist_ok=True)
-        return place
+        return make_folder(self.folder / "unfinished" / name)
 
     def fitted(self, name: str, catalog: Catalog, fit: Callable[[], Recommender]) -> Recommender:
         """The fitted model: read if it was kept, else fitted now and kept."""
@@ -112,7 +117,7 @@ class Work:
         if place.is_dir():
             return resolve(name).load(place, catalog)
         model = fit()
-        with atomic_folder(place) as folder:
+        with atomic_folder(place, replace=True) as folder:
             model.save(folder)
         return model
 
@@ -154,7 +159,8 @@ class Work:
         if place.is_dir():
             return _read(place / "evaluation.npz", name), json.loads((place / BESIDE).read_text(encoding="utf-8"))
         found, beside = ask()
-        with atomic_folder(place) as folder:
+        # Of two calls that found the same cell meanwhile the later one puts its equal in place.
+        with atomic_folder(place, replace=True) as folder:
             _write(found, folder / "evaluation.npz")
             (folder / BESIDE).write_text(json.dumps(beside), encoding="utf-8")
         return found, beside
@@ -179,6 +185,15 @@ def _folder_of(out: Path) -> Path:
     return out.with_name(out.name + ".work")
 
 
+def _empty(folder: Path) -> None:
+    """Throw away what lies in a folder of work, but not the lock, which is held."""
+    for place in folder.iterdir():
+        if place.is_dir():
+            shutil.rmtree(place)
+        elif place.name != LOCK:
+            place.unlink()
+
+
 def key_of(config: RunConfig, dataset: Dataset) -> str:
     """What unfinished work belongs to: version, configuration, and a hash of the cleaned data."""
     return f"# instructrec {__version__}, data {content_of(dataset)}\n{settings.dump(config)}"
@@ -194,11 +209,22 @@ def content_of(dataset: Dataset) -> str:
     digest.update("\n".join(f"{review.time} {review.text}" for review in table.reviews).encode())
     catalog = dataset.catalog
     digest.update(json.dumps([table.kinds, catalog.titles, catalog.texts]).encode())
+    if any(catalog.images):
+        digest.update(json.dumps([_picture(path) for path in catalog.images]).encode())
     for name, labels in catalog.labels.items():
         digest.update(json.dumps([name, labels.names]).encode() + labels.codes.tobytes() + labels.offsets.tobytes())
     for name, values in catalog.numbers.items():
         digest.update(name.encode() + values.tobytes())
     return digest.hexdigest()
+
+
+def _picture(path: str) -> tuple[str, int, int]:
+    """A picture by its place, its size and when it was last written: reading them all would take longer than many a fit."""
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError):
+        return path, -1, -1
+    return path, found.st_size, found.st_mtime_ns
 
 
 @functools.cache
