@@ -198,3 +198,17 @@ def test_gift_cards():
     prices = int(np.isfinite(dataset.catalog.numbers["price"]).sum())
     assert 300 < prices <= 362  # 362 have something there, some of it pieces of the page
     assert not any("<" in title or "getTime" in title for title in dataset.catalog.titles)
+
+
+def test_2023_ratings_alone_with_their_products(tmp_path):
+    """As published: a CSV with the names of its columns, times in milliseconds, beside the products of the category."""
+    rows = [f"{user},{item},4.0,{1600000000000 + 1000 * place}" for place, item in enumerate(ITEMS) for user in USERS]
+    products = [{"parent_asin": ITEMS[0], "title": "Cable", "price": 9.5, "store": "Hosa", "main_category": "Music"}]
+    text = "\n".join(["user_id,parent_asin,rating,timestamp", *rows, ""])
+    folder = put(tmp_path / "music", Music__csv=text, meta_Music__jsonl=products)
+    loaded = load(folder)
+    assert loaded.report.num_read == len(loaded.dataset.interactions) == 9
+    assert loaded.dataset.catalog.titles[loaded.dataset.catalog.index[ITEMS[0]]] == "Cable"
+    assert sorted(set(loaded.dataset.interactions.timestamps.tolist())) == [1600000000, 1600000001, 1600000002]
+    alone = load(folder / "Music.csv").dataset
+    assert np.array_equal(alone.interactions.timestamps, loaded.dataset.interactions.timestamps)

@@ -197,3 +197,21 @@ def test_recbole_files_without_items_or_types(tmp_path):
     put(tmp_path, other__inter=INTER)
     with pytest.raises(DataError, match="holds 2 .inter files"):
         load(tmp_path)
+
+
+def test_ids_that_are_written_otherwise_in_both_files_are_told(tmp_path):
+    log = "user,item,timestamp\na,007,1700000000\nb,008,1700000001\n"
+    folder = put(tmp_path, interactions__csv=log, items__csv="id,title\n7,Seven\n8,Eight\n")
+    [line] = [line for line in load(folder).report.lines() if "items table" in line]
+    assert (
+        "no item of the interactions has a row" in line and "look like 7, 8" in line and "2 added" in line and "(007; 008)" in line
+    )
+    (folder / "items.csv").write_text("id,title\n007,Seven\n8,Eight\n")
+    [line] = [line for line in load(folder).report.lines() if "items table" in line]
+    assert line.startswith("items without a row in the items table: 1 added") and "(008)" in line
+
+
+def test_data_of_impossible_times_only_say_so(tmp_path):
+    text = "user,item,timestamp\na,1,-1700000000\nb,2,-1700000001\n"
+    with pytest.raises(DataError, match="Before that: impossible values: 0 ratings, 2 times emptied .*after 1970 and before 2100"):
+        load(put(tmp_path, log__csv=text) / "log.csv")

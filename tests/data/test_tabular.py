@@ -194,3 +194,18 @@ def test_ids_of_any_type_become_strings():
     assert encode(np.array([10, 2, 10])) == (("2", "10"), pytest.approx([1, 0, 1]))
     ids, codes = encode(objects([1.0, None, " x ", "nan", 7]))
     assert ids == ("1", "7", "x") and codes.tolist() == [0, -1, 2, -1, 1]
+
+
+@pytest.mark.parametrize("header", ["user,item,Rating,rating", "user,User,item,rating"])
+def test_two_columns_of_one_name_but_for_case_are_refused_until_one_is_chosen(tmp_path, header):
+    table = table_of(tmp_path, f"{header}\n1,2,3,4\n")
+    with pytest.raises(DataError, match="several columns for (rating: Rating, rating|user: user, User).*interaction_columns"):
+        log_of(table)
+    role, column = ("rating", "rating") if "Rating" in header else ("user", "User")
+    log, _ = log_of(table, LoadOptions(interaction_columns={role: column}))
+    assert (log.ratings.tolist(), log.user_ids) == ([4.0], ("1",) if role == "rating" else ("2",))
+
+
+def test_a_file_without_header_whose_first_line_repeats_a_number_is_recognised(tmp_path):
+    with pytest.raises(DataError, match="column '3' more than once. The first line looks like data: .*data.options.header="):
+        table_of(tmp_path, "196,3,3,881250949\n186,302,3,891717742\n")

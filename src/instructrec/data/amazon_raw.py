@@ -62,14 +62,21 @@ def is_review(record: Mapping[str, Any]) -> bool:
 
 
 def is_ratings(path: Path) -> bool:
-    """Whether a CSV without header holds ratings of 2014 or 2018: two ids, stars and seconds."""
+    """Whether a CSV holds ratings alone: of 2014 or 2018 without header (two ids, stars and seconds), or of 2023 with its names."""
     if suffix_of(path) != ".csv":
         return False
+    if _is_named(path):
+        return True
     rows = [line.split(",") for line in first_lines(path)]
     fit = [len(row) == 4 and bool(_RATING.fullmatch(row[2]) and _SECONDS.fullmatch(row[3].strip())) for row in rows]
     if not rows or not fit[0] or sum(fit) < _SURE * len(rows):
         return False
     return any(_ASIN.fullmatch(cell) or _USER.fullmatch(cell) for cell in rows[0][:2])
+
+
+def _is_named(path: Path) -> bool:
+    """Whether the first line of a CSV names the columns of the ratings of 2023."""
+    return any({"user_id", "parent_asin", "rating", "timestamp"} <= set(line.split(",")) for line in first_lines(path, most=1))
 
 
 def is_raw(folder: Path) -> bool:
@@ -100,7 +107,7 @@ def read_reviews(path: Path, options: LoadOptions) -> Raw:
     """The interactions of a file of reviews or of ratings alone."""
     header: Sequence[str] = options.header
     found: tuple[Note, ...] = ()
-    if suffix_of(path) == ".csv" and not header:
+    if suffix_of(path) == ".csv" and not header and not _is_named(path):
         header, found = _columns_of(path, options)
     log, notes = read_log([path], options, header=header)
     return Raw(name=path.name.split(".")[0], log=log, notes=(*found, *notes, Note("no_items_table")))

@@ -53,7 +53,7 @@ def need_people(name: str, log: Log, steps: Sequence[CleaningStep]) -> None:
     if not len(users):
         most = max(steps, key=lambda step: step.removed)
         raise DataError(
-            f"{name}: no interaction is left after cleaning. The step that took most: {most.text()}. "
+            f"{name}: no interaction is left after cleaning. The step that took most: {most.text()}.{_emptied(steps)} "
             "Loosen the rule, the k-core or the policy for missing values, or mend the data."
         )
     if len(users) == 1:
@@ -61,6 +61,16 @@ def need_people(name: str, log: Log, steps: Sequence[CleaningStep]) -> None:
             f"{name} has interactions of one user only ('{log.user_ids[users[0]]}'). A recommender learns from what several people "
             "did: give more users, or check that the right column is mapped to the user."
         )
+
+
+def _emptied(steps: Sequence[CleaningStep]) -> str:
+    """What was taken for impossible, a sentence: such cells count as missing in the steps behind."""
+    step = next((step for step in steps if step.name == "impossible" and step.examples), None)
+    if step is None:
+        return ""
+    return (
+        f" Before that: {step.text()}. Times must be after 1970 and before 2100, ratings finite and inside cleaning.rating_range."
+    )
 
 
 def _distinct(items: Items, config: CleaningConfig, steps: list[CleaningStep]) -> Items:
@@ -74,7 +84,7 @@ def _distinct(items: Items, config: CleaningConfig, steps: list[CleaningStep]) -
     if again and config.duplicate_items == "refuse":
         raise DataError(
             f"The items table has {len(again):,} item ids twice ({'; '.join(examples)}). An id must stand for one item: mend the "
-            'table, or keep the first row of each with duplicate_items="first".'
+            "table, or keep the first row of each: --set cleaning.duplicate_items=first"
         )
     steps.append(CleaningStep(name="duplicate_items", before=len(items), after=len(first), examples=examples))
     return items.keep(list(first.values())) if again else items
@@ -87,10 +97,11 @@ def _catalog(items: Items | None, used: Sequence[str], config: CleaningConfig, s
     rows = {item: row for row, item in enumerate(items.item_ids)}
     added = [item for item in used if item not in rows]
     if added:
-        facts = {"count": f"{len(added):,}"}
-        steps.append(
-            CleaningStep(name="items_without_row", before=len(used), after=len(used), facts=facts, examples=tuple(added[:3]))
-        )
+        facts, name = {"count": f"{len(added):,}"}, "items_without_row"
+        if len(added) == len(used):
+            # Two files that write ids differently ("7" and "007", "7.0") look whole, and no item would have its words.
+            facts, name = facts | {"known": ", ".join(items.item_ids[:3])}, "items_without_any_row"
+        steps.append(CleaningStep(name=name, before=len(used), after=len(used), facts=facts, examples=tuple(added[:3])))
     unused = set(rows) - set(used)
     if unused:
         dropped = config.catalog == "used"

@@ -29,6 +29,12 @@ ITEM_ALIASES: Mapping[str, tuple[str, ...]] = {
 }
 """Names by which a column of items is known."""
 
+NO_HEADER = (
+    "The first line looks like data: name the columns if the file has no header, such as "
+    """--set 'data.options.header=["user", "item", "rating", "timestamp"]'."""
+)
+"""What to do where `looks_like_data`."""
+
 
 def resolve(
     columns: Iterable[str],
@@ -57,11 +63,21 @@ def resolve(
         taken = set(roles.values()) | set(chosen.values())
         match = next((plain[_plain(name)] for name in names if plain.get(_plain(name)) not in (None, *taken)), None)
         if role not in roles and match is not None:
+            _need_one(role, [name for name in found if _plain(name) == _plain(match) and name not in taken], file, option)
             roles[role] = match
     missing = [role for role in needed if role not in roles]
     if missing:
         raise DataError(_missing(missing, aliases, found, file=file, option=option))
     return roles
+
+
+def _need_one(role: str, columns: list[str], file: str, option: str) -> None:
+    """Raise DataError where several columns have the same name but for case and punctuation: nobody could say which is meant."""
+    if len(columns) > 1:
+        raise DataError(
+            f"{file} has several columns for {role}: {_list(columns)}. Say which one counts: "
+            f"--set 'data.options.{option}.{role}={columns[0]}' (in Python: LoadOptions({option}=...))."
+        )
 
 
 def check_roles(chosen: Mapping[str, str], option: str) -> None:
@@ -81,9 +97,14 @@ def _missing(missing: list[str], aliases: Mapping[str, tuple[str, ...]], found: 
         parts.append(f"Known names for {role}: {', '.join(aliases[role][:6])}, ...")
     example = " ".join(f"--set data.options.{option}.{role}=COLUMN" for role in missing)
     parts.append(f"Rename the column, or map it: {example} (in Python: LoadOptions({option}=...)).")
-    if all(re.fullmatch(r"-?[0-9.]+", name) for name in found):
-        parts.append("The first line looks like data: name the columns with header if the file has none.")
+    if looks_like_data(found):
+        parts.append(NO_HEADER)
     return " ".join(parts)
+
+
+def looks_like_data(names: Iterable[str]) -> bool:
+    """Whether what should be names of columns are numbers: the first line of a file without a header."""
+    return all(re.fullmatch(r"-?[0-9.]+", name) for name in names)
 
 
 def _list(found: list[str]) -> str:

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from instructrec.data.columns import NO_HEADER, looks_like_data
 from instructrec.data.literals import python_literal
 from instructrec.data.options import AS_FOUND, LoadOptions
 from instructrec.data.raw import Column, Note, Table
@@ -73,7 +74,9 @@ def broken(name: str, line: int, why: str, content: object = "") -> BrokenLineEr
     shown = str(content).strip()
     excerpt = f" It reads: {shown[:80]!r}." if shown else ""
     return BrokenLineError(
-        f'{name}, line {line}: {why}.{excerpt} Mend the line, or skip such lines with on_broken="skip".', line=line
+        f"{name}, line {line}: {why}.{excerpt} Mend the line, or skip such lines: --set data.options.on_broken=skip "
+        '(in Python: LoadOptions(on_broken="skip")).',
+        line=line,
     )
 
 
@@ -123,7 +126,7 @@ def _decode(data: bytes, name: str, options: LoadOptions, *, first: int) -> tupl
         if not options.fallback_encoding:
             raise DataError(
                 f"{name}, line {line}: byte 0x{data[error.start]:02x} is not {options.encoding}. Save the file as UTF-8, or say "
-                'its encoding (encoding="cp1252" for Western Windows files, "latin-1", "gb18030" for Chinese).'
+                "its encoding: --set data.options.encoding=cp1252 (Western Windows files; latin-1, gb18030 for Chinese)."
             ) from error
     try:
         text = data.decode(options.fallback_encoding)
@@ -153,7 +156,8 @@ def check_names(names: Sequence[str], file: str) -> None:
     """Raise DataError for a column that stands twice, as nobody could say which of the two is meant."""
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise DataError(f"{file} has the column {', '.join(map(repr, twice))} more than once. Rename one of them.")
+        advice = NO_HEADER if looks_like_data(names) else "Rename one of them."
+        raise DataError(f"{file} has the column {', '.join(map(repr, twice))} more than once. {advice}")
 
 
 def guess_separator(line: str, path: Path) -> str:

@@ -200,10 +200,11 @@ def _read_folder(folder: Path, options: LoadOptions) -> Raw:
     log_path = log_path or review_path or (folder if _log_parts(folder) else None)
     if log_path is None:
         names = ", ".join(sorted(path.name for path in folder.iterdir())[:12]) or "nothing"
+        parted = " Parquet files are one table only where all have the same columns." if len(parts_of(folder)) > 1 else ""
         known_formats = "; ".join(known.name for known in FOLDER_FORMATS)
         raise DataError(
             f"{folder} is not known as a data set. It holds: {names}. Wanted: interactions.csv (or .tsv, .jsonl, .parquet, also a "
-            f"folder of Parquet files) and, if there is one, items.csv; or {known_formats}."
+            f"folder of Parquet files) and, if there is one, items.csv; or {known_formats}.{parted}"
         )
     raw = _read_file(log_path, options)
     raw = replace(raw, notes=(*raw.notes, *[Note("reviews_unread", {"file": name}) for name in unread]))
