@@ -278,8 +278,9 @@ def _record(line: str) -> Any:
 def _read_parquet(path: Path) -> Table:
     import pyarrow.parquet
 
-    # Arrow cannot read a table with such columns at all, and says so of its own inner columns.
-    check_names(parquet_columns(path), path.name)
+    if path.is_file():
+        # Arrow cannot read a table with a column twice, and lists its own inner columns as the reason.
+        check_names(parquet_columns(path), path.name)
     with parquet_errors(path):
         table = pyarrow.parquet.read_table(path)
     if not table.num_rows:
