@@ -323,3 +323,21 @@ def test_two_processes_do_not_make_one_run(prepared, tmp_path, monkeypatch, sets
     assert refused == ["ease"]
     assert found.model_names == ("ease", "popular")
     assert not (tmp_path / "run.work").exists()
+
+
+def test_a_finished_run_is_not_taken_for_one_of_data_that_changed(tmp_path):
+    rows = [f"u{user},i{(user + place) % 7},{1_600_000_000 + place}" for user in range(9) for place in range(5)]
+    log, out = tmp_path / "log.csv", tmp_path / "run"
+    log.write_text("\n".join(["user,item,timestamp", *rows]))
+
+    def trained():
+        return pipeline.train(pipeline.prepare(config.from_toml("", [f'data.source="{log}"', 'model="popular"'])), out)
+
+    version = trained().version
+    assert trained().version == version
+    log.write_text("\n".join(["user,item,timestamp", *rows[:-5]]))
+    with pytest.raises(RunError, match="finished run on other data: it was trained on 45 .* now gives 40"):
+        trained()
+    log.write_text("\n".join(["user,item,timestamp", *rows[:-1], "u8,i6,1600000009"]))
+    with pytest.raises(RunError, match="now gives 45, or other ones"):
+        trained()

@@ -29,7 +29,7 @@ from instructrec.explain import lessons
 from instructrec.machine import available_memory
 from instructrec.pipeline.reporting import Measured, card, page, report
 from instructrec.pipeline.samples import sample_users
-from instructrec.pipeline.work import Work, key_of
+from instructrec.pipeline.work import Work, content_of, key_of
 from instructrec.recommender import Recommender
 from instructrec.runs import Run, RunContent
 from instructrec.tables import Dataset
@@ -109,10 +109,11 @@ def train(prepared: Prepared, out: Path, *, progress: Progress = Silent(), num_s
     """Fit and measure all models of the configuration, those that read requests and write reasons included, and save
     the run; an interrupted call continues where it stopped.
 
-    `num_samples`: users whose lists are stored with the report. A finished run of the same configuration is returned as it is.
+    `num_samples`: users whose lists are stored with the report. A finished run of the same configuration and data is returned as
+    it is.
     Raises RunError where `out` holds anything else.
     """
-    finished = finished_run(out, prepared.config)
+    finished = finished_run(out, prepared.config, _saved(prepared))
     if finished is not None:
         return finished
     config, dataset = prepared.config, prepared.loaded.dataset
@@ -179,8 +180,15 @@ def told(fitted: Mapping[str, Recommender], config: RunConfig) -> dict[str, Reco
     return {name: model for name, model in fitted.items() if name in config.models or not model.needs_words}
 
 
-def finished_run(out: Path, config: RunConfig) -> Run | None:
-    """The finished run of this configuration in `out`; none where nothing lies there. Raises RunError for anything else."""
+def _saved(prepared: Prepared) -> Dataset:
+    """The data as a run folder keeps them: all interactions, and the catalog that models were fitted on."""
+    return replace(prepared.loaded.dataset, catalog=prepared.split.train.catalog)
+
+
+def finished_run(out: Path, config: RunConfig, dataset: Dataset | None = None) -> Run | None:
+    """The finished run of this configuration, and of these data where they are given, in `out`; none where nothing lies there.
+    Raises RunError for anything else.
+    """
     if not out.exists():
         return None
     if out.is_file():
@@ -190,7 +198,17 @@ def finished_run(out: Path, config: RunConfig) -> Run | None:
         raise RunError(
             f"'{out}' holds a finished run with another configuration ({out / 'run.toml'}). Choose another --out, or move it away."
         )
+    if dataset is not None and _without_reviews(dataset) != _without_reviews(run.dataset):
+        raise RunError(
+            f"'{out}' holds a finished run on other data: it was trained on {len(run.dataset.interactions):,} interactions, and "
+            f"'{config.data.source}' now gives {len(dataset.interactions):,}, or other ones. Choose another --out, or move it away."
+        )
     return run
+
+
+def _without_reviews(dataset: Dataset) -> str:
+    """What data are known by, but for what people wrote: a run keeps what reviews gave, not the reviews."""
+    return content_of(replace(dataset, interactions=replace(dataset.interactions, reviews=())))
 
 
 def first_place(wanted: Path, config: RunConfig) -> Path:
@@ -271,15 +289,15 @@ def evaluate_on(model: Recommender, parts: Split, config: RunConfig, *, progress
 
 def content(prepared: Prepared, measured: Measured) -> RunContent:
     """What is saved of models that were fitted and measured, without those that read requests and write reasons."""
-    config, everything = prepared.config, prepared.loaded.dataset
+    config = prepared.config
     served = measured.models[config.model]
     # Parts of the served fusion are stored inside it, so they are not stored twice.
     beside = {name: measured.models[name] for name in config.beside if name not in runs.parts_of(served)}
     known = prepared.split.known.interactions
     return RunContent(
         config=config,
-        dataset=replace(everything, catalog=prepared.split.train.catalog),
-        parts=runs.part_of_rows(everything.interactions, prepared.split.train.interactions, known),
+        dataset=_saved(prepared),
+        parts=runs.part_of_rows(prepared.loaded.dataset.interactions, prepared.split.train.interactions, known),
         models={config.model: served} | beside,
         report=report(measured),
         html=page(measured),
