@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from instructrec import pipeline
-from instructrec.cli import COMMANDS, GROUPS, main
+from instructrec.cli import COMMANDS, GROUPS, answers, main
 from instructrec.cli.options import with_json_value
 from instructrec.cli.reference import cli_page, config_page
 from instructrec.doctor import Check
@@ -369,3 +369,16 @@ def test_demo_with_another_seed_takes_another_folder(call, demo_folder, monkeypa
     code, out, _ = call(*DEMO, "--seed", "1", "--json")
     assert code == 0
     assert last_json(out)["run"] == "runs/demo-quick-2"
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("m1, m2,,m3", ("m1", "m2", "m3")),
+        ('"Good, Bad", m2', ("Good, Bad", "m2")),
+        ('m1\n"say ""a, b"""\n', ("m1", 'say "a, b"')),
+        ("", ()),
+    ],
+)
+def test_ids_are_parted_by_commas_unless_quoted(given, wanted):
+    assert answers._ids(given) == wanted

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from instructrec import config, pipeline
+from instructrec.core import Silent
 from instructrec.errors import AssetError, ConfigError, ModelError, RunError
 from instructrec.evaluation.protocol import INCONSISTENT
 from instructrec.models.ease import Ease
@@ -341,6 +342,25 @@ def test_another_picture_makes_other_content(tmp_path):
     seen.add(content_of(replace(world, catalog=replace(world.catalog, images=images))))
     seen.add(content_of(replace(world, catalog=replace(world.catalog, images=("gone.png", *images[1:])))))
     assert len(seen) == 4
+
+
+def test_progress_says_which_of_how_many_cells_it_is_about(fits, tmp_path):
+    class Told(Silent):
+        stages: ClassVar[list[str]] = []
+
+        def stage(self, name, *, total):
+            self.stages.append(name)
+
+    options = CompareOptions(seeds=2, noise=0.1, work=tmp_path)
+    compare(asked(), ["ease"], options=options)
+    compare(asked(), ["popular", "ease"], options=options, progress=Told())
+    # Cells that are kept are passed over.
+    assert [name for name in Told.stages if "evaluate" not in name] == [
+        "cell 1 of 4, popular",
+        "cell 3 of 4, popular",
+        "cell 1 of 4, with random clicks, popular",
+        "cell 3 of 4, with random clicks, popular",
+    ]
 
 
 def test_ratings_of_a_model_that_predicts_them_are_measured(monkeypatch):

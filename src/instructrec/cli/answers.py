@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -206,5 +207,6 @@ def _many(output: Output, run: Run, request: Any, *, users: str, out: Path) -> N
 
 
 def _ids(text: str) -> tuple[str, ...]:
-    """Ids that commas or ends of lines separate."""
-    return tuple(part.strip() for line in text.splitlines() for part in line.split(",") if part.strip())
+    """Ids that commas or ends of lines separate; one that holds a comma stands in double quotes, as in CSV."""
+    rows = csv.reader(text.splitlines(), skipinitialspace=True)
+    return tuple(part.strip() for row in rows for part in row if part.strip())

@@ -120,7 +120,10 @@ User = Annotated[
 History = Annotated[
     str | None,
     typer.Option(
-        "--history", metavar="ID,ID,...", help="Item ids, oldest first, instead of the stored history.", show_default=False
+        "--history",
+        metavar="ID,ID,...",
+        help="Item ids, oldest first, instead of the stored history; an id with a comma in double quotes.",
+        show_default=False,
     ),
 ]
 Candidates = Annotated[
@@ -128,7 +131,7 @@ Candidates = Annotated[
     typer.Option(
         "--candidates",
         metavar="ID,ID,...",
-        help="Rank only these items, instead of the whole catalog; @FILE reads ids from a file.",
+        help="Rank only these items, not the whole catalog; an id with a comma in double quotes; @FILE reads ids from a file.",
         show_default=False,
     ),
 ]

@@ -25,7 +25,9 @@ def tune(
     budget: Annotated[
         str, typer.Option("--budget", metavar="TIME", help="CPU time for each model, such as 90s, 20m or 1h30m.")
     ] = "20m",
-    trials: Annotated[int, typer.Option("--trials", min=1, help="Trials of each model, at most.")] = 1000,
+    trials: Annotated[
+        int, typer.Option("--trials", min=1, help="Trials of each model, at most; what was tried before does not count.")
+    ] = 1000,
     spaces: Annotated[
         Path | None,
         typer.Option(

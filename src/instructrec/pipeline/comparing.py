@@ -167,12 +167,14 @@ def _cells(
     out: _Cells = {name: [[] for _ in asked] for name in names}
     harder: Callable[[Split], Split] = partial(with_random_clicks, share=noise, seed=asked[0].config.seed) if noise else _as_it_is
     told = _told(options, asked[0].config.seed, noise)
+    counted = _Counted(progress, len(asked) * options.seeds * len(names), "with random clicks, " if noise else "")
     for place, prepared in enumerate(asked):
         made = replace(prepared, split=harder(prepared.split))
         for number in range(options.seeds):
             own = replace(made, config=replace(made.config, seed=made.config.seed + number))
-            running = Round(own, list(out), harder=told, root=options.work, progress=progress)
+            running = Round(own, list(out), harder=told, root=options.work, progress=counted)
             for name in list(out):
+                counted.begin(((place * options.seeds) + number) * len(names) + names.index(name) + 1)
                 try:
                     out[name][place].append(running.cell(name))
                 except FAILURES as problem:
@@ -180,6 +182,25 @@ def _cells(
                     del out[name]
             running.close()
     return out
+
+
+class _Counted:
+    """A Progress whose stages say which of how many cells they belong to: folds, seeds and models make long tables."""
+
+    def __init__(self, progress: Progress, total: int, kind: str) -> None:
+        self._progress, self._total, self._kind, self._cell = progress, total, kind, 0
+
+    def begin(self, cell: int) -> None:
+        """What follows belongs to this cell, counted from 1."""
+        self._cell = cell
+
+    def stage(self, name: str, *, total: int) -> None:
+        """Begin a stage of `total` steps."""
+        self._progress.stage(f"cell {self._cell} of {self._total}, {self._kind}{name}", total=total)
+
+    def step(self, done: int, *, loss: float | None = None) -> None:
+        """`done` steps of the current stage are finished."""
+        self._progress.step(done, loss=loss)
 
 
 def _as_it_is(parts: Split) -> Split:
