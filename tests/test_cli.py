@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -147,6 +148,21 @@ def test_recommend_for_all_users_writes_parquet(call, run, tmp_path):
     assert code == 0
     assert last_json(out)["lists"] == 60
     assert pyarrow.parquet.read_table(tmp_path / "lists.parquet").num_rows == 120
+
+
+def test_a_place_for_lists_is_checked_before_lists_are_made(call, run, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline.answering, "understood", lambda *given: pytest.fail("work was done"))
+    (tmp_path / "file").write_text("dear")
+    (tmp_path / "folder.parquet").mkdir()
+    for place, words in (
+        ("lists.csv", "written as Parquet.*such as lists.parquet"),
+        ("folder.parquet", "is a folder, but a file"),
+        ("file/lists.parquet", "is a file and no folder"),
+    ):
+        code, _, err = call("recommend", run, "--users", "all", "--out", tmp_path / place)
+        assert code == 2
+        assert re.search(words, err)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.parquet"]
 
 
 def test_users_without_out_says_what_is_missing(call, run):

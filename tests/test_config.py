@@ -152,3 +152,17 @@ tables = st.recursive(
 @settings(max_examples=60, deadline=None)
 def test_any_table_survives_being_written(table):
     assert tomllib.loads(dump_toml(table)) == table
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("seed=-1", "seed is -1, but must be a whole number from 0"),
+        ("seed=99999999999999999999", "seed is 9+, but must be"),
+        ('evaluation.metrics=["ndcg@10", "ndgc@10"]', "no metric 'ndgc'.*ndcg"),
+        ('evaluation.metrics=["recall"]', "'recall' has no cut-off"),
+    ],
+)
+def test_what_would_fail_after_the_fit_is_refused_with_the_configuration(setting, words):
+    with pytest.raises(ConfigError, match=words):
+        config.from_toml("", [setting])

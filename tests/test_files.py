@@ -9,7 +9,7 @@ import os
 import pytest
 
 from instructrec.errors import RunError
-from instructrec.files import alone, atomic_folder, is_disk_full, make_folder, need_place, sha256_of, write_atomic
+from instructrec.files import alone, atomic_file, atomic_folder, is_disk_full, make_folder, need_place, sha256_of, write_atomic
 
 
 def test_sha256_of_is_the_hash_of_the_content(tmp_path):
@@ -159,3 +159,15 @@ def test_a_lock_is_held_by_one_block_and_let_go_after_an_error(tmp_path):
         raise ZeroDivisionError
     with alone(tmp_path / "lock", "busy"):
         pass
+
+
+def test_a_file_appears_only_when_the_block_ended_well(tmp_path):
+    path = tmp_path / "deep" / "a.txt"
+    with atomic_file(path) as building:
+        building.write_text("one")
+        assert not path.exists()
+    with pytest.raises(ZeroDivisionError), atomic_file(path) as building:
+        building.write_text("half")
+        raise ZeroDivisionError
+    assert path.read_text() == "one"
+    assert [place.name for place in path.parent.iterdir()] == ["a.txt"]

@@ -40,14 +40,23 @@ def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
     """As `write_atomic`, piece by piece as they are made: nothing but the current one is held. An error while making them leaves
     the old file as it was.
     """
+    with atomic_file(path) as building, building.open("xb") as file:
+        for piece in pieces:
+            file.write(piece)
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Give the path of a file beside `path` to write; when the block ends well it becomes `path`, else nothing is left of it.
+
+    Raises RunError when the disk is full or the place cannot be written; an old file is then untouched.
+    """
     with _disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         building = _sibling(path)
         try:
-            with building.open("xb") as file:
-                for piece in pieces:
-                    file.write(piece)
-                file.flush()
+            yield building
+            with building.open("rb") as file:
                 os.fsync(file.fileno())
             building.replace(path)
         except BaseException:

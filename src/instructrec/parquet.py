@@ -113,8 +113,7 @@ def read_interactions(path: Path, *, catalog: Catalog) -> tuple[Interactions, tu
 def write_lists(batches: Iterable[Sequence[Recommendation]], path: Path) -> int:
     """One row an item of a list: rank (1 is best), score, user_id, item_id, source, recommendation_id, model, served_by.
 
-    Lists are written batch by batch, so that a large user base does not have to fit into memory; the file appears when it is
-    whole. Returns the number of lists.
+    Lists are written batch by batch, so that a large user base does not have to fit into memory. Returns the number of lists.
     """
     import pyarrow
     import pyarrow.parquet
@@ -122,16 +121,11 @@ def write_lists(batches: Iterable[Sequence[Recommendation]], path: Path) -> int:
     text, schema_of = pyarrow.string(), pyarrow.schema
     names = ("user_id", "item_id", "source", "recommendation_id", "model", "served_by")
     schema = schema_of([("rank", pyarrow.int32()), ("score", pyarrow.float32()), *((name, text) for name in names)])
-    num_lists, building = 0, path.with_name(f".{path.name}.part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with pyarrow.parquet.ParquetWriter(building, schema) as writer:
-            for batch in batches:
-                num_lists += len(batch)
-                writer.write_table(pyarrow.Table.from_pylist([row for answer in batch for row in _rows(answer)], schema=schema))
-        building.replace(path)
-    finally:
-        building.unlink(missing_ok=True)
+    num_lists = 0
+    with pyarrow.parquet.ParquetWriter(path, schema) as writer:
+        for batch in batches:
+            num_lists += len(batch)
+            writer.write_table(pyarrow.Table.from_pylist([row for answer in batch for row in _rows(answer)], schema=schema))
     return num_lists
 
 

@@ -15,6 +15,7 @@ from instructrec.data.cleaning import CleaningConfig
 from instructrec.data.options import LoadOptions
 from instructrec.data.split import SplitConfig
 from instructrec.errors import ConfigError, nearest
+from instructrec.evaluation.metrics import find as find_metric
 from instructrec.models import MODELS, resolve
 from instructrec.recommender import Recommender
 
@@ -50,6 +51,8 @@ WRITING = "writing"
 """The same for the model that writes reasons."""
 ReasonsBy: TypeAlias = Literal["grammar", "model"]
 """Who writes reasons: the grammar alone, or that model, with the grammar where what it writes is not true."""
+_LARGEST_SEED = 2**32 - 1
+"""Trainings make seeds of their steps out of it, which have to fit into 64 bits."""
 _TABLES = (*MODELS, UNDERSTANDING, WRITING)
 
 
@@ -85,6 +88,8 @@ class EvaluationConfig:
             raise ConfigError(
                 f"k is {self.k} and metrics are {list(self.metrics)}; k must be at least 1, with at least one metric."
             )
+        for metric in self.metrics:
+            find_metric(metric)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +121,10 @@ class RunConfig:
     split: SplitConfig = SplitConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed <= _LARGEST_SEED:
+            raise ConfigError(f"seed is {self.seed}, but must be a whole number from 0 to {_LARGEST_SEED}.")
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -13,9 +13,11 @@ import numpy as np
 from instructrec import parquet, wire
 from instructrec.config import ReadBy, ReasonsBy
 from instructrec.core import Instruction, Progress, Query, Recommendation, Silent
+from instructrec.data.readers import PARQUET_SUFFIXES, suffix_of
 from instructrec.errors import QueryError, nearest
 from instructrec.explain import Manner, explain
 from instructrec.explain.served import ServedWriter
+from instructrec.files import atomic_file, need_place
 from instructrec.instructions import Profile, Reader, instruction_from_json, parse, profile_of, refine, steered_by
 from instructrec.lm.endpoint import endpoint_at
 from instructrec.recommender import Recommender
@@ -79,7 +81,14 @@ def answer_query(
 
 
 def write_all(run: Run, request: Request, out: Path, *, users: Sequence[str] | None = None, progress: Progress = Silent()) -> int:
-    """Lists for `users` (none: everybody) as Parquet; returns how many. Raises QueryError for users that are not known."""
+    """Lists for `users` (none: everybody) as Parquet; returns how many. Raises QueryError for users that are not known and for a
+    name of a file that is not Parquet's, RunError where it cannot be written.
+    """
+    if suffix_of(out) not in PARQUET_SUFFIXES:
+        raise QueryError(
+            f"Lists are written as Parquet, but the file is to be '{out.name}'. Give a name such as {out.stem}.parquet."
+        )
+    need_place(out)
     known = run.dataset.interactions.user_index
     for user in users or ():
         if user not in known:
@@ -97,7 +106,8 @@ def write_all(run: Run, request: Request, out: Path, *, users: Sequence[str] | N
             yield model.recommend([_query(run.dataset, replace(request, user=user), words) for user in batch])
             progress.step(start + len(batch))
 
-    return parquet.write_lists(batches(), out)
+    with atomic_file(out) as building:
+        return parquet.write_lists(batches(), building)
 
 
 def query_of(dataset: Dataset, request: Request, *, language: str = "en", lm: Reader | None = None) -> Query:
