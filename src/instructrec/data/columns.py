@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from instructrec.errors import ConfigError, DataError, nearest
 
@@ -78,6 +78,14 @@ def _need_one(role: str, columns: list[str], file: str, option: str) -> None:
             f"{file} has several columns for {role}: {_list(columns)}. Say which one counts: "
             f"--set 'data.options.{option}.{role}={columns[0]}' (in Python: LoadOptions({option}=...))."
         )
+
+
+def check_names(names: Sequence[str], file: str) -> None:
+    """Raise DataError for a column that stands twice, as nobody could say which of the two is meant."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        advice = NO_HEADER if looks_like_data(names) else "Rename one of them."
+        raise DataError(f"{file} has the column {', '.join(map(repr, twice))} more than once. {advice}")
 
 
 def check_roles(chosen: Mapping[str, str], option: str) -> None:

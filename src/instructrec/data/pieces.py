@@ -17,13 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instructrec.data.cells import UNIT_NAMES
-from instructrec.data.columns import INTERACTION_ALIASES, check_roles, resolve
+from instructrec.data.columns import INTERACTION_ALIASES, check_names, check_roles, resolve
 from instructrec.data.options import AS_FOUND, LoadOptions, TimeUnit
 from instructrec.data.raw import Log, Note, Table, natural
 from instructrec.data.readers import (
     JSON_SUFFIXES,
     PARQUET_SUFFIXES,
-    check_names,
     guess_separator,
     opened,
     parquet_errors,

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from instructrec.data.columns import NO_HEADER, looks_like_data
+from instructrec.data.columns import check_names
 from instructrec.data.literals import python_literal
 from instructrec.data.options import AS_FOUND, LoadOptions
 from instructrec.data.raw import Column, Note, Table
@@ -150,14 +150,6 @@ def _read_text(
         names = [str(name).strip() for name in next(((fields or ()) for _, fields in rows), ())]
     check_names(names, path.name)
     return _collect(path.name, names, rows, options, notes, first=first)
-
-
-def check_names(names: Sequence[str], file: str) -> None:
-    """Raise DataError for a column that stands twice, as nobody could say which of the two is meant."""
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        advice = NO_HEADER if looks_like_data(names) else "Rename one of them."
-        raise DataError(f"{file} has the column {', '.join(map(repr, twice))} more than once. {advice}")
 
 
 def guess_separator(line: str, path: Path) -> str:
