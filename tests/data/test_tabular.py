@@ -209,3 +209,11 @@ def test_two_columns_of_one_name_but_for_case_are_refused_until_one_is_chosen(tm
 def test_a_file_without_header_whose_first_line_repeats_a_number_is_recognised(tmp_path):
     with pytest.raises(DataError, match="column '3' more than once. The first line looks like data: .*data.options.header="):
         table_of(tmp_path, "196,3,3,881250949\n186,302,3,891717742\n")
+
+
+def test_a_number_among_dates_is_not_called_no_number(tmp_path):
+    table = table_of(tmp_path, "user,item,timestamp\na,1,2020-01-01\nb,2,1577836800\nc,3,2020-01-02\n")
+    with pytest.raises(BrokenLineError, match="line 3: 'timestamp' is not of one form: most of the column are dates.*'1577836800'"):
+        log_of(table)
+    with pytest.raises(BrokenLineError, match="line 2: 'timestamp' is not a time .a number of seconds, or ISO"):
+        log_of(table_of(tmp_path, "user,item,timestamp\na,1,today\nb,2,2020-01-01\n"))

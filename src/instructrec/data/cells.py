@@ -54,7 +54,10 @@ def read_times(table: Table, name: str, options: LoadOptions) -> tuple[Numbers, 
     """The times of a column in seconds, the rows to keep, and a note when the unit is not the second."""
     values, bad, unit = times(table.columns[name], options.time_unit)
     notes = (Note("time_unit", {"column": name, "unit": UNIT_NAMES[unit]}),) if unit in UNIT_NAMES else ()
-    return values, judge(table, name, bad, options, "a time (a number of seconds, or ISO such as 2024-05-31T10:00:00)"), notes
+    what = "a time (a number of seconds, or ISO such as 2024-05-31T10:00:00)"
+    if bad.any() and not floats(table.columns[name][bad][:1])[1].any():
+        what = "of one form: most of the column are dates, and this is a number"
+    return values, judge(table, name, bad, options, what), notes
 
 
 def bad_cells(table: Table, rows: BoolArray) -> tuple[Note, ...]:
