@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 BESIDE = 'beside=["popular","item_knn","ease"]'
+LIGHT = 'fusion.parts=["ridge","als","lm","bm25","themes"]'
 PRESETS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "quick": (
         "`instructrec demo --quick`: the whole road in under 90 seconds on two cores, with little training.",
-        (BESIDE, "lm.epochs=1", "lm.layers=4"),
+        (BESIDE, LIGHT, "lm.epochs=1", "lm.layers=4"),
     ),
-    "default": ("`instructrec demo`: under 5 minutes on two cores.", (BESIDE, "lm.epochs=2")),
+    "default": ("`instructrec demo`: under 5 minutes on two cores.", (BESIDE, LIGHT, "lm.epochs=2")),
     "full": ("`instructrec demo --full`: trains to the best numbers, in at most 15 minutes on two cores.", (BESIDE,)),
 }
 """What each preset is for, and what it decides; all else is what the settings of the models are by default."""

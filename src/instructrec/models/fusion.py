@@ -1,6 +1,7 @@
-"""`fusion`: memory (closed-form models) and the language model, added with weights that maximise the likelihood of validation.
+"""`fusion`: models of who chose what and the language model, added with weights that maximise the likelihood of validation.
 
-Memory knows who chose what; the language model generalises and follows words. Their errors differ, so their sum beats each.
+A linear model, factors, two towers and a sequence model know who chose what, each in its own way; the language model generalises
+and follows words. Their errors differ, so their sum beats each.
 What a source is worth depends on whether there are words, and which: under a wish, and under a stated preference alone, the fusion
 has weights of their own.
 """
@@ -34,10 +35,10 @@ ASKING = 2000
 
 @dataclass(frozen=True, kw_only=True)
 class FusionConfig:
-    """Which models are fused."""
+    """Which models are fused. What each adds to the others: README, Numbers (`python -m benchmarks.accuracy --json`)."""
 
     parts: tuple[str, ...] = field(
-        default=("ridge", "recency_ease", "lm", "bm25", "themes"), metadata={"help": "names of the models to fuse"}
+        default=("ridge", "als", "two_tower", "sasrec", "lm", "bm25", "themes"), metadata={"help": "names of the models to fuse"}
     )
     language: str = field(default="en", metadata={"help": "language of the sentences that weights under words are fitted on"})
 
