@@ -22,7 +22,6 @@ import numpy as np
 from benchmarks.cells import Cells, Lines, cell
 from benchmarks.words import limit_values, wish_values
 from instructrec.config import RunConfig, build_model, preset
-from instructrec.config import parts_of as inner_models
 from instructrec.core import Query
 from instructrec.data import Loaded, load
 from instructrec.data.amazon import industrial_split
@@ -38,7 +37,7 @@ from instructrec.models.fusion import Fusion
 from instructrec.models.lm import LanguageModelRecommender
 from instructrec.pipeline.comparing import FAILURES
 from instructrec.pipeline.rounds import Round
-from instructrec.pipeline.training import Prepared, obstacle
+from instructrec.pipeline.training import Prepared, obstacle, parts_for
 from instructrec.recommender import Recommender
 from instructrec.tables import Catalog, Labels
 
@@ -271,7 +270,7 @@ def row(table: Table, running: Round, name: str) -> Cells:
 def obstacle_of(asked: Prepared) -> Absent | None:
     """Why a model cannot be fitted on these data, or one of its parts."""
     config, train = asked.config, asked.split.train
-    parts = {part: build_model(part, config) for part in inner_models(config.settings.get(config.model))}
+    parts = {part: build_model(part, config) for part in parts_for(asked, config.model)}
     found = (obstacle(model, train, foresee=True) for model in (build_model(config.model, config, parts=parts), *parts.values()))
     return next((one for one in found if one is not None), None)
 

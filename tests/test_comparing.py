@@ -163,6 +163,17 @@ def test_a_fusion_cannot_take_part_where_a_part_cannot(fits, monkeypatch):
     ]
 
 
+def test_the_standard_fusion_takes_part_with_the_parts_that_can(fits, monkeypatch, tmp_path):
+    refuse(monkeypatch)
+    monkeypatch.setattr("instructrec.models.fusion.STANDARD", ("popular", "item_knn"))
+    chosen = asked('fusion.parts=["popular","item_knn"]')
+    found = compare(chosen, ["ease", "fusion"])
+    assert set(found.models) == {"ease", "fusion"} and not found.absent
+    assert "item_knn" not in [fit[0] for fit in fits]
+    run = pipeline.train(pipeline.prepare(config.with_settings(chosen, ['model="fusion"', "beside=[]"])), tmp_path / "run")
+    assert run.model().config.parts == ("popular",)
+
+
 def test_train_refuses_what_the_data_do_not_suit(tmp_path, monkeypatch):
     refuse(monkeypatch)
     prepared = pipeline.prepare(config.from_toml("", ["data.source=synthetic-genres", 'model="item_knn"']))

@@ -10,11 +10,12 @@ from tests.models.test_lm import TINY
 
 from instructrec.core import FitContext, Instruction, Query
 from instructrec.models.composite import comparable
-from instructrec.models.fusion import TASTE, Fusion, FusionConfig, fit_weights
+from instructrec.models.fusion import STANDARD, TASTE, Fusion, FusionConfig, fit_weights
 from instructrec.models.lm import LanguageModelRecommender
 from instructrec.models.popular import Popular
 from instructrec.models.ridge import Ridge
 from instructrec.models.search import Bm25
+from instructrec.tables import Catalog
 
 
 class TestFusion(RecommenderContract):
@@ -101,3 +102,16 @@ def test_what_a_part_says_without_words_is_asked_once() -> None:
     assert anew.keys() == known.keys() == {"lm", "lm" + TASTE}
     np.testing.assert_allclose(known["lm" + TASTE], anew["lm" + TASTE], atol=1e-5)
     assert not np.allclose(known["lm"], known["lm" + TASTE], atol=1e-3)
+
+
+def test_of_the_standard_parts_those_that_the_data_do_not_suit_are_left_out_and_chosen_ones_are_not() -> None:
+    written = replace(WORLD, catalog=replace(WORLD.catalog, titles=tuple(f"A film {item}" for item in WORLD.catalog.item_ids)))
+    bare = replace(WORLD, catalog=Catalog(item_ids=WORLD.catalog.item_ids, titles=WORLD.catalog.item_ids))
+    kept = tuple(name for name in STANDARD if name != "tfidf")
+    assert Fusion.suited(STANDARD, written) == STANDARD
+    assert Fusion.suited(STANDARD, bare) == kept
+    assert Fusion.suited(("tfidf", "ridge"), bare) == ("tfidf", "ridge")
+    fusion = Fusion(parts={name: Popular().fit(bare) for name in kept}).fit(bare)
+    assert tuple(fusion.weights) == fusion.config.parts == kept
+    assert Fusion().unfit_for(bare) == ""
+    assert "tfidf, a part of it" in Fusion(FusionConfig(parts=("ridge", "tfidf"))).unfit_for(bare)

@@ -24,15 +24,21 @@ class Composite(Recommender):
     def __init__(self, parts: Mapping[str, Recommender] | None = None) -> None:
         self.parts: dict[str, Recommender] = dict(parts or {})
 
+    @classmethod
+    def suited(cls, parts: Sequence[str], dataset: Dataset) -> tuple[str, ...]:
+        """Of these parts, those that take part on such data: all, unless a model knows better."""
+        return tuple(parts)
+
     def unfit_for(self, dataset: Dataset) -> str:
         """The first reason of a part that is not fitted yet."""
-        waiting = (name for name in self.config.parts if name not in self.parts)
+        waiting = (name for name in self.suited(self.config.parts, dataset) if name not in self.parts)
         reasons = ((name, resolve(name)().unfit_for(dataset)) for name in waiting)
         return next((f"{name}, a part of it: {reason}" for name, reason in reasons if reason), "")
 
     def bytes_needed(self, dataset: Dataset) -> int:
         """That of the part that is not fitted yet and needs most: they are fitted one after the other."""
-        return max((resolve(name)().bytes_needed(dataset) for name in self.config.parts if name not in self.parts), default=0)
+        waiting = (name for name in self.suited(self.config.parts, dataset) if name not in self.parts)
+        return max((resolve(name)().bytes_needed(dataset) for name in waiting), default=0)
 
     def item_vectors(self) -> FloatArray | None:
         """Those of a language model, or else of the first part that has some."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from instructrec.core import FitContext, Query
 from instructrec.instructions.render import query_words
 from instructrec.instructions.wishing import preferences_of, wish_for
+from instructrec.models import resolve
 from instructrec.models.composite import Composite, comparable, loaded_parts, summed
 from instructrec.recommender import Recommender, allowed
 from instructrec.tables import Catalog, Dataset, FloatArray, ItemId
@@ -33,12 +34,17 @@ ASKING = 2000
 """Of these, at most so many are given words to fit the weights under words."""
 
 
+STANDARD = ("ridge", "als", "two_tower", "sasrec", "tfidf", "lm", "bm25", "themes")
+"""What is fused where nobody chose. `recency_ease` and `item_knn` weigh nothing beside these (MovieLens-100K, Beauty)."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class FusionConfig:
     """Which models are fused. What each adds to the others: README, Numbers (`python -m benchmarks.accuracy --json`)."""
 
     parts: tuple[str, ...] = field(
-        default=("ridge", "als", "two_tower", "sasrec", "lm", "bm25", "themes"), metadata={"help": "names of the models to fuse"}
+        default=STANDARD,
+        metadata={"help": "names of the models to fuse; of the default ones, those that the data do not suit are left out"},
     )
     language: str = field(default="en", metadata={"help": "language of the sentences that weights under words are fitted on"})
 
@@ -59,9 +65,17 @@ class Fusion(Composite):
         self.stated: dict[str, float] = {}
         self.worded: dict[str, float] = {}
 
+    @classmethod
+    def suited(cls, parts: Sequence[str], dataset: Dataset) -> tuple[str, ...]:
+        """Of the standard parts those that can learn from such data: who wants words fused where there are none has to say so."""
+        if tuple(parts) != STANDARD:
+            return tuple(parts)
+        return tuple(name for name in parts if not resolve(name)().unfit_for(dataset))
+
     def fit(self, dataset: Dataset, context: FitContext | None = None) -> Self:
         """Fit the parts that are not fitted yet, then the weights on `context.validation` (equal weights without one)."""
         context = context or FitContext()
+        self.config = replace(self.config, parts=self.suited(self.config.parts, dataset))
         self._fit_parts(dataset, context)
         if context.validation is None or not len(context.validation[0]):
             self.weights = self.stated = self.worded = dict.fromkeys(self.config.parts, 1.0)

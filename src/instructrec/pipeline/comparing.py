@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from instructrec.config import RunConfig, build_model, parts_of, with_settings
+from instructrec.config import RunConfig, build_model, with_settings
 from instructrec.core import Progress, Silent
 from instructrec.data import Loaded
 from instructrec.data.conditions import hide_items, with_random_clicks
@@ -27,8 +27,7 @@ from instructrec.evaluation.protocol import Evaluation
 from instructrec.files import atomic_folder, need_place
 from instructrec.pipeline.reporting import comparison_page, comparison_report
 from instructrec.pipeline.rounds import Round
-from instructrec.pipeline.training import Prepared, divide, obstacle, validate_data
-from instructrec.tables import Dataset
+from instructrec.pipeline.training import Prepared, divide, obstacle, parts_for, validate_data
 
 FAILURES: Final = (ModelError, AssetError, MemoryError)
 """What costs a model its own row only: a fit that fails, weights that are not there, too little memory."""
@@ -126,7 +125,7 @@ def _obstacles(names: Sequence[str], prepared: Prepared) -> list[Absent]:
     """The models that cannot take part; a fusion cannot where one of its parts cannot."""
     found = []
     for name in names:
-        problem = _obstacle(name, prepared.config, prepared.split.train)
+        problem = _obstacle(name, prepared)
         if problem is not None:
             reason = problem.reason if problem.name == name else f"{problem.name}, a part of it: {problem.reason}"
             found.append(replace(problem, name=name, reason=reason))
@@ -144,14 +143,15 @@ def _told(options: CompareOptions, seed: int, noise: float = 0.0) -> str:
     return f"cold items {options.cold_items:g}, noise {noise:g}, drawn with seed {seed}"
 
 
-def _obstacle(name: str, config: RunConfig, train: Dataset) -> Absent | None:
-    parts = parts_of(config.settings.get(name))
+def _obstacle(name: str, prepared: Prepared) -> Absent | None:
+    config, train = prepared.config, prepared.split.train
+    parts = parts_for(prepared, name)
     # Parts are asked by themselves, with the settings that they have here.
     model = build_model(name, config, parts={part: build_model(part, config) for part in parts})
     own = obstacle(model, train, foresee=config.foresee_memory)
     if own is not None:
         return replace(own, name=name)
-    return next((problem for part in parts if (problem := _obstacle(part, config, train)) is not None), None)
+    return next((problem for part in parts if (problem := _obstacle(part, prepared)) is not None), None)
 
 
 def _cells(

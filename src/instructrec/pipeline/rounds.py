@@ -12,14 +12,14 @@ from typing import Any, Final
 import numpy as np
 
 from instructrec import config as settings
-from instructrec.config import DataConfig, EvaluationConfig, RunConfig
+from instructrec.config import DataConfig, EvaluationConfig
 from instructrec.core import Progress, Query, Silent
 from instructrec.data.cleaning import CleaningConfig
 from instructrec.errors import AssetError, ModelError
 from instructrec.evaluation.costs import Cost
 from instructrec.evaluation.protocol import Evaluation
 from instructrec.machine import PeakMemory
-from instructrec.pipeline.training import Prepared, evaluate_on, fit_one
+from instructrec.pipeline.training import Prepared, evaluate_on, fit_one, parts_for
 from instructrec.pipeline.work import Work, code_version, content_of
 from instructrec.recommender import Recommender
 
@@ -54,7 +54,7 @@ class Round:
     ) -> None:
         self.prepared = prepared
         self._harder, self._root, self._progress = harder, root, progress
-        self._shared = {part for name in names for part in _all_parts(name, prepared.config)}
+        self._shared = {part for name in names for part in _all_parts(name, prepared)}
         self._fitted: dict[str, Fitted] = {}
         self._failed: dict[str, str] = {}
 
@@ -94,7 +94,7 @@ class Round:
             data=DataConfig(),
             cleaning=CleaningConfig(),
             evaluation=EvaluationConfig(k=wanted.k, seen_shown=wanted.seen_shown, sampled=wanted.sampled),
-            settings={part: config.settings[part] for part in (name, *_all_parts(name, config)) if part in config.settings},
+            settings={part: config.settings[part] for part in (name, *_all_parts(name, self.prepared)) if part in config.settings},
         )
         return f"# code {code_version()}\n# data {self._content}\n# {self._harder}\n{settings.dump(own)}"
 
@@ -109,7 +109,7 @@ class Round:
     def fitted(self, name: str) -> Fitted:
         """The model, fitted now or read, and what it took, that of its parts included. Raises as `cell` does."""
         own = self._fit(name)
-        every = [*(self._fitted[part] for part in _all_parts(name, self.prepared.config)), own]
+        every = [*(self._fitted[part] for part in _all_parts(name, self.prepared)), own]
         return Fitted(
             model=own.model,
             seconds=sum(one.seconds for one in every),
@@ -140,7 +140,7 @@ class Round:
             raise ModelError(self._failed[name])
         if name not in self._fitted:
             try:
-                parts = {part: self._fit(part).model for part in settings.parts_of(self.prepared.config.settings.get(name))}
+                parts = {part: self._fit(part).model for part in parts_for(self.prepared, name)}
                 fitted = self._timed(name, parts)
             except (ModelError, AssetError) as problem:
                 self._failed[name] = str(problem)
@@ -195,7 +195,6 @@ def latency(model: Recommender, queries: Sequence[Query]) -> tuple[float, float]
     return 1e3 * float(np.median(times)), 1e3 * float(np.quantile(times, 0.95))
 
 
-def _all_parts(name: str, config: RunConfig) -> tuple[str, ...]:
+def _all_parts(name: str, prepared: Prepared) -> tuple[str, ...]:
     """The models that a model is put together from, those of its parts included."""
-    own = settings.parts_of(config.settings.get(name))
-    return tuple(dict.fromkeys(inner for part in own for inner in (part, *_all_parts(part, config))))
+    return tuple(dict.fromkeys(inner for part in parts_for(prepared, name) for inner in (part, *_all_parts(part, prepared))))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from instructrec import config as settings
 from instructrec import runs
@@ -27,6 +27,7 @@ from instructrec.evaluation.protocol import evaluate as evaluate_model
 from instructrec.evaluation.protocol import prepare as as_asked
 from instructrec.explain import lessons
 from instructrec.machine import available_memory
+from instructrec.models import resolve
 from instructrec.pipeline.reporting import Measured, card, page, report
 from instructrec.pipeline.samples import sample_users
 from instructrec.pipeline.work import Work, content_of, key_of
@@ -86,7 +87,7 @@ def fit(prepared: Prepared, names: Sequence[str], *, work: Work = Work(), progre
     """Fit the named models on the training part; those that `work` holds are read instead. The parts of a fusion come along."""
     fitted: dict[str, Recommender] = {}
     for name in names:
-        parts = settings.parts_of(prepared.config.settings.get(name))
+        parts = parts_for(prepared, name)
         inner = fit(prepared, [part for part in parts if part not in fitted], work=work, progress=progress) if parts else {}
         fitted |= inner
         if name not in fitted:
@@ -95,6 +96,13 @@ def fit(prepared: Prepared, names: Sequence[str], *, work: Work = Work(), progre
                 name, prepared.split.train.catalog, partial(fit_one, prepared, name, own, work.unfinished(name), progress)
             )
     return fitted
+
+
+def parts_for(prepared: Prepared, name: str) -> tuple[str, ...]:
+    """The models that a model is put together from on these data; empty for most."""
+    parts = settings.parts_of(prepared.config.settings.get(name))
+    kind: Any = resolve(name)
+    return tuple(kind.suited(parts, prepared.split.train)) if parts else ()
 
 
 def measure(
