@@ -115,3 +115,22 @@ def test_of_the_standard_parts_those_that_the_data_do_not_suit_are_left_out_and_
     assert tuple(fusion.weights) == fusion.config.parts == kept
     assert Fusion().unfit_for(bare) == ""
     assert "tfidf, a part of it" in Fusion(FusionConfig(parts=("ridge", "tfidf"))).unfit_for(bare)
+
+
+def test_a_part_that_weighs_nothing_for_what_is_asked_is_not_asked() -> None:
+    class Counting(Popular):
+        asked = 0
+
+        def score(self, queries):  # type: ignore[no-untyped-def]
+            self.asked += len(queries)
+            return super().score(queries)
+
+    parts = {"ridge": Ridge().fit(WORLD), "popular": Counting().fit(WORLD)}
+    fusion = Fusion(FusionConfig(parts=("ridge", "popular")), parts=parts).fit(WORLD)
+    fusion.weights, fusion.worded = {"ridge": 1.0, "popular": 0.0}, {"ridge": 1.0, "popular": 2.0}
+    plain, worded = Query(history=("i0", "i1")), Query(history=("i0", "i1"), instruction=Instruction(text="calm", wish="calm"))
+    alone = fusion.sources([plain])
+    assert parts["popular"].asked == 0 and set(alone) == {"ridge", "popular"} and not alone["popular"].any()
+    both = fusion.sources([plain, worded])
+    assert parts["popular"].asked == 2 and not both["popular"][0].any() and both["popular"][1].any()
+    np.testing.assert_array_equal(both["ridge"][0], alone["ridge"][0])

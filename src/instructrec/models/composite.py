@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -53,10 +53,10 @@ class Composite(Recommender):
         """One personal part is enough."""
         return any(part.is_personal(query) for part in self.parts.values())
 
-    def comparable(self, queries: Sequence[Query]) -> dict[str, FloatArray]:
-        """The parts' scores on scales that can be added, by name, float32 [num_queries, num_items]."""
-        names = self.config.parts
-        return {name: comparable(part.score(queries), log=part.log_scale) for name, part in zip(names, self._ready(), strict=True)}
+    def comparable(self, queries: Sequence[Query], *, only: Collection[str] | None = None) -> dict[str, FloatArray]:
+        """The parts' scores on scales that can be added, by name, float32 [num_queries, num_items]; `only`: of these parts."""
+        asked = [(name, part) for name, part in zip(self.config.parts, self._ready(), strict=True) if only is None or name in only]
+        return {name: comparable(part.score(queries), log=part.log_scale) for name, part in asked}
 
     def _fit_parts(self, dataset: Dataset, context: FitContext) -> None:
         """Fit the parts that are not fitted yet, with the settings that they have by default."""

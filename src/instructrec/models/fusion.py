@@ -9,7 +9,7 @@ has weights of their own.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Self
@@ -117,14 +117,16 @@ class Fusion(Composite):
         said = [replace(query, profile=text) for query, text in zip(queries, texts, strict=True)]
         return said[::2], [replace(query, history=(), exclude=query.exclude | {*query.history}) for query in said[1::2]]
 
-    def comparable(self, queries: Sequence[Query], tastes: Mapping[str, FloatArray] | None = None) -> dict[str, FloatArray]:
-        """The parts' scores on scales that can be added, by name, float32 [num_queries, num_items].
+    def comparable(
+        self, queries: Sequence[Query], tastes: Mapping[str, FloatArray] | None = None, *, only: Collection[str] | None = None
+    ) -> dict[str, FloatArray]:
+        """The parts' scores on scales that can be added, by name, float32 [num_queries, num_items]; `only`: of these parts.
 
         `tastes`: what the parts that follow words say of these queries without the words, where that is known already.
         """
-        found = super().comparable(queries)
+        found = super().comparable(queries, only=only)
         rows = [row for row, query in enumerate(queries) if query_words(query)]
-        for name in [name for name in self.config.parts if rows and self.parts[name].follows_words]:
+        for name in [name for name in found if rows and self.parts[name].follows_words]:
             found[name + TASTE] = np.zeros_like(found[name])
             if tastes is None:
                 plain = self.parts[name].score([replace(queries[row], strength=0.0, profile="") for row in rows])
@@ -134,13 +136,13 @@ class Fusion(Composite):
         return found
 
     def sources(self, queries: Sequence[Query]) -> Mapping[str, FloatArray]:
-        """What each part adds to the score."""
+        """What each part adds to the score. A part that weighs nothing for any of the queries is not asked."""
         used = [self._used(query) for query in queries]
-        out: dict[str, FloatArray] = {}
-        for name, scores in self.comparable(queries).items():
-            weight = np.array([weights.get(name, 0.0) for weights in used], dtype=np.float32)[:, None]
-            part = name.removesuffix(TASTE)
-            out[part] = out[part] + weight * scores if part in out else weight * scores
+        weighing = {name.removesuffix(TASTE) for weights in used for name, weight in weights.items() if weight}
+        self._ready()
+        out = {name: np.zeros((len(queries), len(self.catalog)), dtype=np.float32) for name in self.config.parts}
+        for name, scores in self.comparable(queries, only=weighing).items():
+            out[name.removesuffix(TASTE)] += np.array([[weights.get(name, 0.0)] for weights in used], dtype=np.float32) * scores
         return out
 
     def _used(self, query: Query) -> dict[str, float]:
