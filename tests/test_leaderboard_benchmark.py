@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmarks.leaderboard import Table, config_of, default_models, gain_of_a_sum, prepared, rows
-from benchmarks.words import draw_limits, limit_values, wishes_of
+from benchmarks.words import draw_limits, limit_numbers, limit_values, wish_numbers, wish_values, wishes_of
 
 from instructrec.data import Loaded, load
 from instructrec.data.split import SplitConfig, split
@@ -121,3 +121,19 @@ def test_the_gain_is_that_of_the_fusion_over_the_best_single_model_without_a_lan
     ours = gain_of_a_sum(values | {"fusion": base + 0.05})
     assert ours["fusion_gain"] == pytest.approx((base.mean() + 0.05) / (base.mean() + 0.1) - 1)
     assert gain_of_a_sum({"ridge": base}) == gain_of_a_sum({"weighted": base, "lm": base}) == {}
+
+
+def test_what_words_and_limits_did_is_told_with_its_control(world):
+    parts = split(world.dataset, SplitConfig())
+    model = Ridge().fit(parts.train)
+    cells = wish_values(model, parts) | limit_values(model, parts)
+    better = cells | {"wish.ndcg@10.own": np.minimum(cells["wish.ndcg@10.none"] + 0.5, 1.0)}
+    found = wish_numbers({"lm": [better, better], "lm_random": [cells], "ridge": [cells]})
+    # Ridge reads no words, so every wish leaves its lists as they are.
+    assert found["wish.ndcg@10.own.random"] == found["wish.ndcg@10.none.random"] == pytest.approx(found["wish.ndcg@10.none"])
+    assert (
+        found["wish_gain"] == pytest.approx(found["wish.ndcg@10.own"] / found["wish.ndcg@10.none"] - 1) and found["wish_gain"] > 0.5
+    )
+    assert found["wish.p_own_vs_none"] < 0.01 and found["wish.p_none_vs_other"] == 1
+    assert wish_numbers({"ridge": [cells]}) == {}
+    assert limit_numbers({"fusion": [cells, cells]})["limits_held"] == 1 and limit_numbers({"ridge": [cells]}) == {}
