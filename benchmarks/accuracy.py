@@ -23,6 +23,7 @@ from benchmarks import leaderboard, words
 from benchmarks.calibration import add_json_option, finish
 from benchmarks.leaderboard import CHOSEN, Rows, Table
 from instructrec.config import PRESETS
+from instructrec.data import Loaded
 from instructrec.data.split import SplitKind
 from instructrec.evaluation.intervals import bootstrap_mean, holm, paired_test
 
@@ -72,9 +73,8 @@ def tests(found: Rows, prefix: str) -> dict[str, float]:
     return {key: float(p) for key, p in pairs.items()}
 
 
-def measured(given: argparse.Namespace, kind: SplitKind, names: list[str], prefix: str) -> dict[str, Any]:
+def measured(given: argparse.Namespace, known: Loaded, kind: SplitKind, names: list[str], prefix: str) -> dict[str, Any]:
     """All numbers of one split."""
-    known = leaderboard.loaded(given.data)
     parts = leaderboard.some_tested(leaderboard.divided(given.data, known, kind), given.test_users)
     asked = given.models is None and kind == "leave-one-out"
     table = Table(
@@ -107,10 +107,11 @@ def main() -> None:
         names += ["fusion_without_lm", *(CONTROLS if given.controls else ())]
     both: tuple[SplitKind, ...] = ("leave-one-out", "time")
     kinds = (given.split,) if given.split else both[:1] if given.models else both
+    known = leaderboard.loaded(given.data)
     numbers: dict[str, Any] = {"data": given.data, "preset": given.preset, "seeds": given.seeds}
     for kind in kinds:
         rows = [name for name in names if kind == "leave-one-out" or name not in CONTROLS]
-        numbers |= measured(given, kind, rows, "" if kind == "leave-one-out" else "time.")
+        numbers |= measured(given, known, kind, rows, "" if kind == "leave-one-out" else "time.")
     if given.data in BY_TIME and "time.fusion_gain" in numbers:
         numbers |= {key: numbers[f"time.{key}"] for key in ("best_peer", "fusion_gain", "p_value")}
     print("\n" + "\n".join(f"{key}: {value}" for key, value in numbers.items() if "." not in key or key.startswith("wish")))

@@ -140,9 +140,6 @@ def accuracy(table: Table, model: Recommender) -> Cells:
         evaluated = evaluate(model, holdout, k=10, hide_seen=hide)
         metrics = ("hr@1",) if prefix in ("one_of_ten.", "hard.") else ("ndcg@10", "hr@10")
         out |= {f"{prefix}{metric}": evaluated.per_user(metric).astype(np.float32) for metric in metrics}
-    began = time.perf_counter()
-    model.score(parts.test.queries[:64])
-    out["score_ms"] = np.array((time.perf_counter() - began) * 1000 / min(64, len(parts.test.queries)))
     if table.words and isinstance(model, LanguageModelRecommender):
         out |= wish_values(model, parts)
     if table.words and isinstance(model, Fusion):
@@ -264,7 +261,10 @@ def row(table: Table, running: Round, name: str) -> Cells:
     config = running.prepared.config
     key = {"split": f"{table.data}-{table.kind}", "model": name, "seed": config.seed, "content": running.key(config.model)}
     key |= {"negatives": table.negatives, "words": table.words, "users": len(table.parts.test.queries)}
-    return cell(table.work, key, partial(measured, table, running, config.model))
+    found = cell(table.work, key, partial(measured, table, running, config.model))
+    # A table has many rows and seeds, and each would keep its own copy of large parts.
+    running.release()
+    return found
 
 
 def obstacle_of(asked: Prepared) -> Absent | None:

@@ -35,7 +35,7 @@ ASKING = 2000
 
 
 STANDARD = ("ridge", "als", "two_tower", "sasrec", "tfidf", "lm", "bm25", "themes")
-"""What is fused where nobody chose. `recency_ease` and `item_knn` weigh nothing beside these (MovieLens-100K, Beauty)."""
+"""What is fused where nobody chose. `recency_ease` and `item_knn` weigh nothing beside these (MovieLens-100K)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,11 +139,13 @@ class Fusion(Composite):
         """What each part adds to the score. A part that weighs nothing for any of the queries is not asked."""
         used = [self._used(query) for query in queries]
         weighing = {name.removesuffix(TASTE) for weights in used for name, weight in weights.items() if weight}
-        self._ready()
-        out = {name: np.zeros((len(queries), len(self.catalog)), dtype=np.float32) for name in self.config.parts}
+        out: dict[str, FloatArray] = {}
         for name, scores in self.comparable(queries, only=weighing).items():
-            out[name.removesuffix(TASTE)] += np.array([[weights.get(name, 0.0)] for weights in used], dtype=np.float32) * scores
-        return out
+            weight = np.array([[weights.get(name, 0.0)] for weights in used], dtype=np.float32)
+            part = name.removesuffix(TASTE)
+            out[part] = out[part] + weight * scores if part in out else weight * scores
+        shape = (len(queries), len(self.catalog))
+        return {name: out[name] if name in out else np.zeros(shape, dtype=np.float32) for name in self.config.parts}
 
     def _used(self, query: Query) -> dict[str, float]:
         """The weights that fit what is said."""

@@ -167,14 +167,14 @@ def _cells(
     out: _Cells = {name: [[] for _ in asked] for name in names}
     harder: Callable[[Split], Split] = partial(with_random_clicks, share=noise, seed=asked[0].config.seed) if noise else _as_it_is
     told = _told(options, asked[0].config.seed, noise)
-    counted = _Counted(progress, len(asked) * options.seeds * len(names), "with random clicks, " if noise else "")
+    counting = _CellProgress(progress, len(asked) * options.seeds * len(names), "with random clicks, " if noise else "")
     for place, prepared in enumerate(asked):
         made = replace(prepared, split=harder(prepared.split))
         for number in range(options.seeds):
             own = replace(made, config=replace(made.config, seed=made.config.seed + number))
-            running = Round(own, list(out), harder=told, root=options.work, progress=counted)
+            running = Round(own, list(out), harder=told, root=options.work, progress=counting)
             for name in list(out):
-                counted.begin(((place * options.seeds) + number) * len(names) + names.index(name) + 1)
+                counting.begin(((place * options.seeds) + number) * len(names) + names.index(name) + 1)
                 try:
                     out[name][place].append(running.cell(name))
                 except FAILURES as problem:
@@ -184,14 +184,14 @@ def _cells(
     return out
 
 
-class _Counted:
+class _CellProgress:
     """A Progress whose stages say which of how many cells they belong to: folds, seeds and models make long tables."""
 
     def __init__(self, progress: Progress, total: int, kind: str) -> None:
         self._progress, self._total, self._kind, self._cell = progress, total, kind, 0
 
     def begin(self, cell: int) -> None:
-        """What follows belongs to this cell, counted from 1."""
+        """What follows belongs to this cell, counting from 1."""
         self._cell = cell
 
     def stage(self, name: str, *, total: int) -> None:

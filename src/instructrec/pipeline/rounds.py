@@ -73,9 +73,13 @@ class Round:
         """Whether the cell is kept."""
         return self._work(name).has(name)
 
+    def release(self) -> None:
+        """Let go of the models in memory; what was written down is read when it is needed again."""
+        self._fitted.clear()
+
     def close(self) -> None:
         """Let go of the models, in memory and on disk."""
-        self._fitted.clear()
+        self.release()
         for name in self._shared:
             self._work(name).drop_models()
 
