@@ -39,7 +39,7 @@ from instructrec.pipeline.comparing import FAILURES
 from instructrec.pipeline.rounds import Round
 from instructrec.pipeline.training import Prepared, obstacle, parts_for
 from instructrec.recommender import Recommender
-from instructrec.tables import Catalog, Labels
+from instructrec.tables import Catalog, Dataset, Labels
 
 VARIANTS: Mapping[str, Sequence[str]] = {
     "tiger_title": ("model=tiger", "tiger.codes=title"),
@@ -109,19 +109,23 @@ def parts_of(data: str) -> Split:
     return divided(data, loaded(data))
 
 
-def config_of(name: str, base: str, more: Sequence[str]) -> RunConfig:
-    """The configuration of a row: the preset `base`, what the row is, and `more`, each where its model is met."""
+def config_of(name: str, base: str, more: Sequence[str], train: Dataset | None = None) -> RunConfig:
+    """The configuration of a row: the preset `base`, what the row is, and `more`, each where its model is met.
+
+    `train`: the data, which the standard parts of a fusion without language model have to suit, too.
+    """
     own = VARIANTS.get(name, (f"model={name}",))
     sets = [f"beside={json.dumps(list(MODELS))}", *own, *more]
     if name == "fusion_without_lm":
         parts = preset(base, sets).settings["fusion"].parts
+        parts = Fusion.suited(parts, train) if train is not None else parts
         sets.append(f"fusion.parts={json.dumps([part for part in parts if part != 'lm'])}")
     return preset(base, sets)
 
 
 def prepared(table: Table, name: str, seed: int) -> Prepared:
     """What a row is fitted on."""
-    config = replace(config_of(name, table.base, table.sets), seed=seed, split=SplitConfig(kind=table.kind))
+    config = replace(config_of(name, table.base, table.sets, table.parts.train), seed=seed, split=SplitConfig(kind=table.kind))
     return Prepared(config=config, loaded=table.loaded, split=table.parts)
 
 

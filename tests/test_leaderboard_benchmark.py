@@ -1,17 +1,21 @@
 """The table of models on any data: settings reach parts of hybrids, which are fitted once; the gain is over the best peer."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from benchmarks.leaderboard import Table, config_of, default_models, gain_of_a_sum, prepared, rows
 from benchmarks.words import draw_limits, limit_numbers, limit_values, wish_numbers, wish_values, wishes_of
+from tests.models.worlds import dataset_of
 
 from instructrec.data import Loaded, load
 from instructrec.data.split import SplitConfig, split
 from instructrec.models import MODELS, resolve
+from instructrec.models.fusion import STANDARD
 from instructrec.models.ridge import Ridge
 from instructrec.pipeline.rounds import Round
+from instructrec.tables import Catalog
 
 PARTS = 'weighted.parts=["item_knn","popular"]'
 
@@ -39,6 +43,10 @@ def test_what_a_row_says_of_a_part_and_what_is_said_of_all_both_count():
     config = config_of("fusion_random_lm", "full", ["lm.epochs=1", 'fusion.parts=["ridge","lm"]'])
     assert config.settings["lm"].random_weights and config.settings["lm"].epochs == 1
     assert config_of("fusion_without_lm", "full", ['fusion.parts=["ridge","lm"]']).settings["fusion"].parts == ("ridge",)
+    ids = tuple(f"i{item}" for item in range(5))
+    unwritten = replace(dataset_of([[0, 1], [1, 2]]), catalog=Catalog(item_ids=ids, titles=ids))
+    kept = config_of("fusion_without_lm", "full", [], unwritten).settings["fusion"].parts
+    assert kept == tuple(name for name in STANDARD if name not in ("lm", "tfidf"))
 
 
 def test_a_part_is_fitted_once_for_its_own_row_and_for_hybrids_and_nothing_when_all_is_kept(world, tmp_path, monkeypatch):
